@@ -1,0 +1,124 @@
+# make run        measure this machine: one table, three sentences, one picture
+# make test       every test, under every policy and sanitizer (under ten minutes)
+# make            build the command, build/release/lab
+# make bench      micro-benchmarks beside the bare instructions that they cannot beat
+# make soak       the long, seeded tests
+# make peers      the same experiment in CPython, beside ours
+# make ownership  see that a borrowed reference cannot be given away
+# make help       this text
+#
+#   MODE=release|debug|asan|tsan|gcov   how to build, in build/MODE
+#   POLICIES="plain biased"             build just these
+#   CC=clang                            with locks checked by -Wthread-safety
+
+MODE ?= release
+B    := build/$(MODE)
+
+CPPFLAGS += -D_GNU_SOURCE -I. -I$B -MMD -MP
+CFLAGS   ?= -g
+clang    := $(findstring clang,$(shell $(CC) --version))
+warnings := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers \
+            $(if $(clang),-Wthread-safety -Werror=incompatible-pointer-types-discards-qualifiers, \
+                          -Werror=discarded-qualifiers)
+CFLAGS   += -std=c17 -fno-common $(warnings)
+mode.release := -O2 -DNDEBUG
+mode.debug   := -O0
+mode.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+mode.tsan    := -O1 -fsanitize=thread
+mode.gcov    := -O0 --coverage
+CFLAGS   += $(or $(mode.$(MODE)),$(error MODE=$(MODE)? one of: release debug asan tsan gcov))
+LDLIBS   := -lhwloc $(if $(filter asan tsan,$(MODE)),,-ljemalloc) -lm -pthread
+
+name      = $(basename $(notdir $(sort $(wildcard $1))))
+policies := $(or $(POLICIES),$(call name,objects/refcount/*.h))
+# A policy that needs a GIL is built a second time, to tally what goes wrong without.
+audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(policies:%=objects/refcount/%.h))))
+runtimes := $(policies) $(audited:%=%_audit)
+wrong    := $(call name,objects/refcount/wrong/*.h)
+gil      := $(sort $(wildcard gil/*.c gil/locks/*.c))
+objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
+counting := $(objects) $(sort $(wildcard coroutines/*.c benches/*.c benches/workloads/*.c \
+                                         benches/micro/*.c benches/demos/*.c))
+counted_tests := $(wildcard objects/tests/test_*.c coroutines/tests/test_*.c benches/tests/test_*.c)
+lab      := $(sort $(wildcard lab/*.c lab/command/*.c))
+
+all: $B/lab
+
+# The registries: the listing of a folder, as lines X(name). Rewritten only if changed.
+define registry
+$(shell mkdir -p $B/gen; { printf '$2(%s)\n' $3 | grep -v '()' > $B/gen/$1.new; \
+        cmp -s $B/gen/$1.new $B/gen/$1 && rm $B/gen/$1.new || mv $B/gen/$1.new $B/gen/$1; })
+endef
+$(call registry,policies.h,POLICY,$(runtimes))
+$(call registry,locks.h,LOCK,$(call name,gil/locks/*.c))
+$(call registry,heaps.h,HEAP,$(call name,objects/heaps/*.c))
+$(call registry,workloads.h,WORKLOAD,$(call name,benches/workloads/*.c))
+$(call registry,micros.h,MICRO,$(call name,benches/micro/*.c))
+$(call registry,demos.h,DEMO,$(call name,benches/demos/*.c))
+$(call registry,commands.h,COMMAND,$(call name,lab/command/*.c))
+$(call registry,flags,FLAGS,"$(CC) $(subst ",,$(CPPFLAGS) $(CFLAGS))")
+
+# V=1 shows the commands.
+say = @$(if $(V),,echo '  $1';)mkdir -p $(@D);$(if $(V),set -x;)
+
+$B/once/%.o: %.c $B/gen/flags
+	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# Files that count are compiled once per policy, as ordinary files ...
+define policy
+$B/$1/%.o: %.c $B/gen/flags
+	$$(call say,CC $$< ($1))$$(CC) $$(CPPFLAGS) $$(CFLAGS) -DRC_POLICY=$1 -DRC_HEADER='"objects/$2.h"' $3 -c -o $$@ $$<
+
+# ... then become one object file with one global symbol. The others get the policy's
+# name as a suffix, which is what perf and nm show, and turn local.
+$B/runtime_$1.o: $(counting:%.c=$B/$1/%.o)
+	@$$(CC) -r -nostdlib -o $$@.tmp $$^
+	@nm -g --defined-only $$@.tmp | awk '$$$$3 != "runtime_$1" { print $$$$3, $$$$3 ".$1" }' > $$@.syms
+	@objcopy --redefine-syms=$$@.syms --keep-global-symbol=runtime_$1 $$@.tmp $$@
+	@rm $$@.tmp $$@.syms
+
+$B/$1/objects/tests/%: $B/$1/objects/tests/%.o $(objects:%.c=$B/$1/%.o) $(gil:%.c=$B/once/%.o)
+	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+$B/$1/%: $B/$1/%.o $(counting:%.c=$B/$1/%.o) $(gil:%.c=$B/once/%.o)
+	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+endef
+$(foreach p,$(policies),$(eval $(call policy,$p,refcount/$p,)))
+$(foreach p,$(audited),$(eval $(call policy,$p_audit,refcount/$p,-DRC_AUDIT=1)))
+$(foreach w,$(wrong),$(eval $(call policy,wrong_$w,refcount/wrong/$w,)))
+
+$B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
+	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+# Tests stand beside what they test. A wrong twin says in its first lines which test
+# sees it fail, and in which modes: `Caught by: objects/tests/test_x (debug tsan)`.
+caught   = $(shell sed -n 's,.*Caught by: \([^ ]*\) (.*\b$(MODE)\b.*).*,\1,p' $1)
+tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test_*.c)) \
+           $(foreach p,$(policies),$(patsubst %.c,$B/$p/%,$(counted_tests))) \
+           $(wildcard lab/tests/*.sh)
+twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h)))
+
+$B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)
+	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$B/once/lab/tests/%: $B/once/lab/tests/%.o $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(gil)) $(runtimes:%=$B/runtime_%.o)
+	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+
+check: $B/lab $(filter $B/%,$(tests)) $(twins)
+	LAB=$B/lab scripts/run-tests.sh $(tests) $(twins:%=must-fail:%)
+
+test:
+	scripts/install.sh build test
+	rm -f build/test-results
+	for mode in debug asan tsan; do \
+	    RESULTS=build/test-results $(MAKE) --no-print-directory MODE=$$mode check || exit; done
+	scripts/run-tests.sh --total build/test-results
+
+help:
+	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
+
+clean:
+	rm -rf build
+
+.PHONY: all check test help clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+-include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,0 +1,66 @@
+/* runtime.c - the one export of a policy's build. */
+#include "benches/runtime.h"
+
+#include "objects/exception.h"
+#include "objects/object.h"
+
+#include <stdio.h>
+
+#define WORKLOAD(name) extern const struct workload workload_##name;
+#include "gen/workloads.h"
+#undef WORKLOAD
+static const struct named_workload workloads[] = {
+#define WORKLOAD(name) { #name, &workload_##name },
+#include "gen/workloads.h"
+#undef WORKLOAD
+    { NULL, NULL },
+};
+
+#define MICRO(name) extern const struct micro micro_##name;
+#include "gen/micros.h"
+#undef MICRO
+static const struct named_micro micros[] = {
+#define MICRO(name) { #name, &micro_##name },
+#include "gen/micros.h"
+#undef MICRO
+    { NULL, NULL },
+};
+
+#define DEMO(name) extern const struct demo demo_##name;
+#include "gen/demos.h"
+#undef DEMO
+static const struct named_demo demos[] = {
+#define DEMO(name) { #name, &demo_##name },
+#include "gen/demos.h"
+#undef DEMO
+    { NULL, NULL },
+};
+
+static void use_heap(const struct heap *chosen)
+{
+    heap = chosen;
+}
+
+static void take_error(char *text, size_t size_bytes)
+{
+    struct object *e = exception_take();
+
+    snprintf(text, size_bytes, "%s%s%s", e ? type_of(e)->name : "", e ? ": " : "",
+             e ? exception_message(e) : "");
+    xdecref(e);
+}
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+#define JOIN_OF(a, b) a##b
+#define JOIN(a, b) JOIN_OF(a, b)
+
+extern const struct runtime JOIN(runtime_, RC_POLICY);
+
+const struct runtime JOIN(runtime_, RC_POLICY) = {
+    .name = TEXT(RC_POLICY), .policy = &rc_policy,
+    .needs_gil = RC_NEEDS_GIL, .audited = RC_AUDIT,
+    .hooks = &object_hooks, .heaps = heap_list,
+    .workloads = workloads, .micros = micros, .demos = demos,
+    .use_heap = use_heap, .quiesce = rc_quiesce, .take_error = take_error,
+};

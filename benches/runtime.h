@@ -1,0 +1,43 @@
+/* runtime.h - the one export of a policy's build.
+ *
+ * Everything under objects/, coroutines/ and benches/ that counts is compiled once
+ * per policy and joined into one object file whose only global symbol is such a
+ * struct. The lab calls through it once per batch, never per operation.
+ */
+#ifndef BENCHES_RUNTIME_H
+#define BENCHES_RUNTIME_H
+
+#include "gil/thread.h"
+#include "benches/demo.h"
+#include "benches/micro.h"
+#include "benches/workload.h"
+#include "objects/heap.h"
+#include "objects/policy.h"
+
+struct runtime {
+    const char *name; /* of the policy */
+    const struct policy *policy;
+    bool needs_gil; /* its counts are right only if one thread at a time counts */
+    bool audited;   /* the second build, which tallies */
+    const struct thread_hooks *hooks;            /* for thread_start */
+    const struct named_heap *heaps;              /* ends with a NULL name; so do the others */
+    const struct named_workload *workloads;
+    const struct named_micro *micros;
+    const struct named_demo *demos;
+
+    void (*use_heap)(const struct heap *heap);   /* before the first object */
+    void (*quiesce)(void);                       /* every count exact; no other thread runs */
+
+    /* Takes the pending exception and writes "KeyError: 'x'" or "" into `text`. */
+    void (*take_error)(char *text, size_t size_bytes);
+};
+
+struct named_runtime {
+    const char *name;
+    const struct runtime *runtime;
+};
+
+/* Every policy that was built in, by name; ends with a NULL name. */
+extern const struct named_runtime runtime_list[];
+
+#endif

@@ -1,0 +1,115 @@
+/* workload.h - what a workload file defines.
+ *
+ * One file in workloads/ is one workload: it defines `const struct workload
+ * workload_<file name>`. It is compiled once per refcount policy and called through
+ * pointers once per batch. The lab owns threads, clock and counts; a workload does
+ * the work, says how much it did, and at the end decides whether the answer was right.
+ *
+ * Order of calls. On the lab's own thread, attached: setup. Then on each worker's
+ * thread, attached: begin, step again and again, end. When all workers have ended
+ * and counts are quiesced, on the lab's thread: check, teardown. teardown is also
+ * called after a failed setup, begin or step, and must cope with what is not there.
+ *
+ * Failure is -1 with an exception pending. A check that returns -1 voids the cell.
+ *
+ * Rules: put `barrier` between an incref and a decref of one object, or gcc at -O2
+ * deletes the pair; pass a safe point in every loop; make a step last some ten
+ * microseconds; wait only through coroutines/io.h.
+ */
+#ifndef BENCHES_WORKLOAD_H
+#define BENCHES_WORKLOAD_H
+
+#include "gil/param.h"
+#include "gil/thread.h"
+#include "benches/histogram.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct object;
+struct workload;
+
+enum kind { KIND_CPU, KIND_IO, KIND_MIXED };
+
+/* What its threads share while it is measured. `SHARES_TABLES` (threads change one
+ * container's own tables) cannot run where nothing at all protects them. */
+enum shares { SHARES_NOTHING, SHARES_READS, SHARES_WRITES, SHARES_TABLES };
+
+/* What all workers of a cell see. */
+struct job {
+    const struct workload *workload; /* set once */
+    int threads;                     /* set once; the dial */
+    int workers;                     /* set once; the sum over the roles */
+    int64_t param[PARAM_MAX];        /* set once; as workload->param */
+    _Atomic bool stopping;           /* the window is over: steps return soon */
+};
+
+struct worker {
+    /* A line of its own: nobody else writes near it. */
+    _Alignas(128) _Atomic uint64_t ops; /* written by its worker, read by the lab */
+    struct thread *thread;              /* pass it to safepoint() */
+    const struct job *job;
+    int role;                    /* index in workload->roles */
+    int index;                   /* 0 .. of its role */
+    struct histogram *latency;   /* NULL unless the role records one; by worker_latency */
+    uint64_t random;             /* own state; see worker_random */
+    void *state;                 /* the workload's own, from begin to end */
+};
+
+/* Asymmetric workloads have roles; the first is the one whose ops are the cell's. */
+struct role {
+    const char *name;          /* NULL ends the table */
+    int fixed, per_thread;     /* so many workers: fixed + per_thread * threads */
+    bool records_latency;
+    int (*begin)(struct worker *w); /* may be NULL */
+    int (*step)(struct worker *w);
+    void (*end)(struct worker *w);  /* may be NULL; also after a failed step */
+};
+
+enum { ROLE_MAX = 4 };
+
+struct workload {
+    const char *about; /* one line for `lab list` */
+    const char *unit;  /* of what is counted, singular */
+    enum kind kind;
+    enum shares shares;
+    int least_threads;               /* 0 if `threads` may be 0, as for spinners; else 1 */
+    struct param param[PARAM_MAX];
+    struct role roles[ROLE_MAX];
+
+    int (*setup)(struct job *job);   /* these four may be NULL */
+    void (*interrupt)(struct job *job); /* detached: wake workers that wait; may be called twice */
+    int (*check)(const struct job *job, uint64_t ops); /* ops of the first role, ramps too */
+    void (*teardown)(struct job *job);
+};
+
+struct named_workload {
+    const char *name;
+    const struct workload *workload;
+};
+
+/* Makes the compiler believe that `o` may have changed and been read. */
+#define barrier(o) __asm__ volatile("" : "+r"(o) : : "memory")
+
+static inline void worker_count(struct worker *w, uint64_t ops)
+{
+    atomic_store_explicit(&w->ops, atomic_load_explicit(&w->ops, memory_order_relaxed) + ops,
+                          memory_order_relaxed);
+}
+
+static inline void worker_latency(struct worker *w, uint64_t ns)
+{
+    if (w->latency)
+        histogram_record(w->latency, ns);
+}
+
+/* xorshift64 (G. Marsaglia, Xorshift RNGs, J. Stat. Software 8(14), 2003). */
+static inline uint64_t worker_random(struct worker *w)
+{
+    w->random ^= w->random << 13;
+    w->random ^= w->random >> 7;
+    w->random ^= w->random << 17;
+    return w->random;
+}
+
+#endif

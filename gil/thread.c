@@ -1,0 +1,237 @@
+/* thread.c - attaching, detaching, safe points, and stopping the world.
+ *
+ * The argument for stop-the-world. A thread's state is changed from DETACHED to
+ * ATTACHED only by itself, and from DETACHED to SUSPENDED only by the stopper,
+ * both by compare-and-swap, so exactly one wins. Hence
+ *   1. once the stopper has swapped a thread to SUSPENDED, that thread cannot
+ *      attach before world_start swaps it back;
+ *   2. a thread seen ATTACHED has BREAKER_STOP set by the stopper after that look,
+ *      so at its next safe point it detaches, and the stopper, which looks again
+ *      every millisecond, finds it DETACHED and swaps it.
+ * The swap acquires what the thread released when it detached: the stopper sees
+ * all that it wrote.
+ */
+#include "gil/thread.h"
+
+#include "gil/gil.h"
+#include "gil/mutex.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+
+_Thread_local struct thread *thread_self;
+
+static struct {
+    struct mutex lock;
+    pthread_cond_t started;       /* the world runs again */
+    struct thread *threads;       /* lock */
+    const struct thread *stopper; /* lock; NULL while the world runs */
+} world = { MUTEX_INIT, PTHREAD_COND_INITIALIZER, NULL, NULL };
+
+static bool swap_state(struct thread *t, int from, int to)
+{
+    return atomic_compare_exchange_strong_explicit(&t->state, &from, to, memory_order_acq_rel,
+                                                   memory_order_relaxed);
+}
+
+static void world_add(struct thread *t)
+{
+    mutex_lock(&world.lock);
+    atomic_store_explicit(&t->state, world.stopper ? THREAD_SUSPENDED : THREAD_DETACHED,
+                          memory_order_relaxed);
+    t->next = world.threads;
+    t->link = &world.threads;
+    if (t->next)
+        t->next->link = &t->next;
+    world.threads = t;
+    mutex_unlock(&world.lock);
+}
+
+/* Detached, so a stopper may hold it SUSPENDED: leave all the same, since a thread
+ * that is on no list and touches no object is as good as stopped. */
+static void world_remove(struct thread *t)
+{
+    mutex_lock(&world.lock);
+    *t->link = t->next;
+    if (t->next)
+        t->next->link = t->link;
+    mutex_unlock(&world.lock);
+}
+
+static void wait_for_world(struct thread *t)
+{
+    mutex_lock(&world.lock);
+    while (atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_SUSPENDED)
+        cond_wait(&world.started, &world.lock);
+    mutex_unlock(&world.lock);
+}
+
+/* DETACHED to ATTACHED, after any stopped world. */
+static void become_attached(struct thread *t)
+{
+    while (unlikely(!swap_state(t, THREAD_DETACHED, THREAD_ATTACHED)))
+        wait_for_world(t);
+}
+
+static void become_detached(struct thread *t)
+{
+    atomic_store_explicit(&t->state, THREAD_DETACHED, memory_order_release);
+}
+
+void thread_attach(struct thread *t)
+{
+    int error = errno;
+
+    assert(t == thread_self);
+    t->gil->class->acquire(t->gil, t);
+    become_attached(t);
+    errno = error;
+}
+
+void thread_detach(struct thread *t)
+{
+    int error = errno;
+
+    assert(t == thread_self);
+    assert(atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_ATTACHED);
+    if (t->hooks && t->hooks->before_block)
+        t->hooks->before_block(t);
+    become_detached(t);
+    t->gil->class->release(t->gil, t);
+    errno = error;
+}
+
+static void leave(struct thread *t)
+{
+    become_detached(t);
+    t->gil->class->release(t->gil, t);
+    if (t->gil->class->leave)
+        t->gil->class->leave(t->gil, t);
+    world_remove(t);
+    thread_self = NULL;
+}
+
+int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *hooks)
+{
+    assert(!thread_self && "a thread starts once");
+    atomic_init(&t->breaker, 0);
+    t->gil = gil;
+    t->hooks = hooks;
+    t->gil_word = 0;
+    world_add(t);
+    thread_self = t;
+    if (gil->class->enter)
+        gil->class->enter(gil, t);
+    thread_attach(t);
+    if (hooks && hooks->start && hooks->start(t) < 0) {
+        int error = errno;
+
+        leave(t);
+        errno = error;
+        return -1;
+    }
+    return 0;
+}
+
+void thread_stop(struct thread *t)
+{
+    assert(t == thread_self);
+    if (t->hooks && t->hooks->stop)
+        t->hooks->stop(t);
+    leave(t);
+}
+
+static void clear_request(struct thread *t, uint32_t bits)
+{
+    /* Acquire: see what the one who asked had queued before it asked. */
+    atomic_fetch_and_explicit(&t->breaker, ~bits, memory_order_acquire);
+}
+
+void thread_safepoint_slow(struct thread *t)
+{
+    uint32_t asked = atomic_load_explicit(&t->breaker, memory_order_relaxed);
+
+    assert(t == thread_self);
+    if (asked & BREAKER_MERGE) {
+        clear_request(t, BREAKER_MERGE);
+        if (t->hooks && t->hooks->safepoint)
+            t->hooks->safepoint(t);
+    }
+    if (asked & BREAKER_STOP) {
+        clear_request(t, BREAKER_STOP);
+        thread_detach(t);
+        thread_attach(t);
+    }
+    if ((asked & BREAKER_GIL) && (!t->gil->class->due || t->gil->class->due(t->gil, t))) {
+        /* Detached while the lock may be elsewhere: a stopper must not wait for
+         * a thread that itself waits for the lock. */
+        become_detached(t);
+        t->gil->class->yield(t->gil, t);
+        become_attached(t);
+    }
+}
+
+/* True if every other thread is stopped; asks those that are not. */
+static bool all_stopped(const struct thread *stopper) REQUIRES(world.lock)
+{
+    bool all = true;
+
+    for (struct thread *t = world.threads; t; t = t->next) {
+        if (t == stopper || atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_SUSPENDED)
+            continue;
+        if (swap_state(t, THREAD_DETACHED, THREAD_SUSPENDED))
+            continue;
+        thread_request(t, BREAKER_STOP);
+        all = false;
+    }
+    return all;
+}
+
+/* One of two that want to stop the world at once must let the other stop it. */
+static void claim_world(struct thread *t)
+{
+    for (;;) {
+        mutex_lock(&world.lock);
+        if (!world.stopper) {
+            world.stopper = t;
+            mutex_unlock(&world.lock);
+            return;
+        }
+        mutex_unlock(&world.lock);
+        thread_detach(t);
+        thread_attach(t); /* returns when the other has started the world */
+    }
+}
+
+void world_stop(struct thread *t)
+{
+    claim_world(t);
+    mutex_lock(&world.lock);
+    while (!all_stopped(t))
+        cond_wait_until(&world.started, &world.lock, clock_ns() + NS_PER_MS);
+    mutex_unlock(&world.lock);
+}
+
+void world_start(struct thread *t)
+{
+    assert(world.stopper == t);
+    (void)t;
+    mutex_lock(&world.lock);
+    world.stopper = NULL;
+    for (struct thread *other = world.threads; other; other = other->next)
+        swap_state(other, THREAD_SUSPENDED, THREAD_DETACHED);
+    pthread_cond_broadcast(&world.started);
+    mutex_unlock(&world.lock);
+}
+
+int world_threads(void)
+{
+    int count = 0;
+
+    mutex_lock(&world.lock);
+    for (const struct thread *t = world.threads; t; t = t->next)
+        count++;
+    mutex_unlock(&world.lock);
+    return count;
+}

@@ -1,0 +1,102 @@
+/* thread.h - threads of the runtime: attached, detached, suspended.
+ *
+ * A thread may touch objects only while it is attached. Before a call that may
+ * block it detaches, which lets go of the global lock, so that others run; after
+ * the call it attaches again. A thread that computes passes safe points: there,
+ * and nowhere else, it yields the lock, stops for a stopped world, and does what
+ * others have queued for it.
+ *
+ *            start                     world_stop by another
+ *   (none) ---------> DETACHED ------------------------------> SUSPENDED
+ *                     |      ^                                     |
+ *              attach v      | detach             world_start      |
+ *                     ATTACHED      DETACHED <---------------------+
+ *
+ * Source: the three states of PEP 703 (S. Gross, 2023), section "Thread states".
+ *
+ * Hooks: where this floor must call a higher one it goes through struct
+ * thread_hooks, which the runtime fills.
+ */
+#ifndef GIL_THREAD_H
+#define GIL_THREAD_H
+
+#include "gil/attributes.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gil;
+struct thread;
+
+enum thread_state { THREAD_DETACHED, THREAD_ATTACHED, THREAD_SUSPENDED };
+
+/* Bits of the breaker word: what a thread is asked to do at its next safe point. */
+enum breaker {
+    BREAKER_GIL = 1,   /* ask the lock's yield */
+    BREAKER_STOP = 2,  /* the world is being stopped */
+    BREAKER_MERGE = 4, /* call hooks->safepoint: counts wait to be merged */
+};
+
+/* What the floors above need to be told. Each may be NULL; all run attached. */
+struct thread_hooks {
+    int (*start)(struct thread *t);         /* 0, or -1 and errno: the thread is not started */
+    void (*stop)(struct thread *t);         /* its last act while attached */
+    void (*safepoint)(struct thread *t);    /* BREAKER_MERGE was set; it has been cleared */
+    void (*before_block)(struct thread *t); /* about to detach */
+};
+
+struct thread {
+    _Atomic uint32_t breaker;         /* any thread sets bits; the thread itself clears them */
+    _Atomic int state;                /* atomic; enum thread_state */
+    struct gil *gil;                  /* set once; never NULL, the lock `none` is a lock */
+    bool locks_containers;            /* set once; no lock excludes others, so containers must */
+    const struct thread_hooks *hooks; /* set once */
+    int64_t gil_word;                 /* the lock's own, for whatever it counts per thread */
+    struct thread *next, **link;      /* world.lock */
+};
+
+/* The calling thread's, NULL before thread_start and after thread_stop. */
+extern _Thread_local struct thread *thread_self;
+
+/* The caller becomes a thread of the runtime, attached. 0, or -1 and the errno of
+ * hooks->start. `t` must stay where it is until thread_stop. `locks_containers`
+ * is what the caller set in it beforehand; all else is filled here. */
+int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *hooks);
+
+/* The caller, attached, leaves the runtime. */
+void thread_stop(struct thread *t);
+
+/* Between detach and attach the thread must not touch an object, nor incref or
+ * decref one. errno is kept by both. */
+void thread_detach(struct thread *t);
+void thread_attach(struct thread *t);
+
+/* Ask `t` (any thread, which must not stop meanwhile) to act at its next safe point. */
+static inline void thread_request(struct thread *t, uint32_t bits)
+{
+    /* Release, with the acquire in the slow path: who asks has queued its request
+     * before. The breaker's fast load is relaxed, for it only decides to look. */
+    atomic_fetch_or_explicit(&t->breaker, bits, memory_order_release);
+}
+
+void thread_safepoint_slow(struct thread *t);
+
+/* A safe point: one relaxed load and a branch that is predicted not taken. Any
+ * other thread may have run when it returns, and the world may have been stopped. */
+static inline void safepoint(struct thread *t)
+{
+    if (unlikely(atomic_load_explicit(&t->breaker, memory_order_relaxed)))
+        thread_safepoint_slow(t);
+}
+
+/* Stops every other thread of the runtime at a safe point or while it is detached;
+ * returns when all have stopped. The caller is attached, and must not detach or
+ * pass a safe point before world_start. Two stoppers take turns. */
+void world_stop(struct thread *t);
+void world_start(struct thread *t);
+
+/* How many threads are registered now: for tests and reports. */
+int world_threads(void);
+
+#endif

@@ -1,0 +1,70 @@
+/* int.c - boxed integers of 64 bits. */
+#include "objects/int.h"
+
+#include "objects/exception.h"
+
+struct object *int_new(int64_t value)
+{
+    struct object *o = object_new(&int_type, sizeof(struct int_object));
+
+    if (o)
+        ((struct int_object *)o)->value = value;
+    return o;
+}
+
+static bool both_ints(borrowed a, borrowed b)
+{
+    if (likely(type_of(a) == &int_type && type_of(b) == &int_type))
+        return true;
+    exception_set(&type_error, "unsupported operand types: '%s' and '%s'", type_of(a)->name,
+                  type_of(b)->name);
+    return false;
+}
+
+struct object *int_add(borrowed a, borrowed b)
+{
+    int64_t sum;
+
+    if (!both_ints(a, b))
+        return NULL;
+    if (unlikely(__builtin_add_overflow(int_value(a), int_value(b), &sum))) {
+        exception_set(&overflow_error, "sum does not fit in 64 bits");
+        return NULL;
+    }
+    return int_new(sum);
+}
+
+struct object *int_subtract(borrowed a, borrowed b)
+{
+    int64_t difference;
+
+    if (!both_ints(a, b))
+        return NULL;
+    if (unlikely(__builtin_sub_overflow(int_value(a), int_value(b), &difference))) {
+        exception_set(&overflow_error, "difference does not fit in 64 bits");
+        return NULL;
+    }
+    return int_new(difference);
+}
+
+int int_less(borrowed a, borrowed b)
+{
+    if (!both_ints(a, b))
+        return -1;
+    return int_value(a) < int_value(b);
+}
+
+static bool int_equal(borrowed a, borrowed b)
+{
+    return int_value(a) == int_value(b);
+}
+
+/* Fibonacci hashing, so that neighbours spread (Knuth, TAOCP vol. 3, 6.4). */
+static uint64_t int_hash(borrowed o)
+{
+    return (uint64_t)int_value(o) * 0x9E3779B97F4A7C15u;
+}
+
+const struct type int_type = {
+    .name = "int", .size_bytes = sizeof(struct int_object), .equal = int_equal, .hash = int_hash,
+};

@@ -1,0 +1,124 @@
+/* object.h - the header of every object; incref and decref.
+ *
+ * Ownership. `struct object *` is owned: whoever holds it decrefs it or passes it
+ * on. `borrowed` is kept alive by somebody else. A returned struct object * is a new
+ * reference. A parameter that takes the caller's reference says "steals".
+ *
+ * None, True and False are not counted at all: a pointer to one has its lowest bit
+ * set, and incref and decref look at that bit before they touch memory. (Ruby's nil
+ * and CPython 3.14's tagged references do it likewise.) The test costs one fused
+ * instruction, and those objects' cache lines stay unwritten.
+ *
+ * All of it needs an attached thread.
+ */
+#ifndef OBJECTS_OBJECT_H
+#define OBJECTS_OBJECT_H
+
+#include "gil/attributes.h"
+#include "gil/thread.h"
+#include "objects/refcount.h"
+#include "objects/type.h"
+
+#include <stdatomic.h>
+
+/* 1: this is the second build of a policy, which tallies what each thread does to
+ * published objects (audit.h). */
+#ifndef RC_AUDIT
+#define RC_AUDIT 0
+#endif
+
+enum object_flag {
+    OBJECT_PUBLISHED = 1, /* other threads may see it; so may they what it holds */
+    OBJECT_PARKED = 2,    /* its count reached zero, and it was kept (audit.h) */
+};
+
+struct object {
+    rc_t rc;
+    const struct type *type; /* set once; read it through type_of */
+    _Atomic uint8_t flags;   /* atomic */
+#if RC_AUDIT
+    uint32_t audit; /* set once, when published: its number in the tallies; 0: none */
+#endif
+};
+
+#include "objects/audit.h"
+
+/* True for None, True and False. */
+static inline bool uncounted(borrowed o)
+{
+    return (uintptr_t)o & 1;
+}
+
+static inline const struct type *type_of(borrowed o)
+{
+    return ((borrowed)((uintptr_t)o & ~(uintptr_t)1))->type;
+}
+
+/* A new object whose fields after the header are not initialised; NULL: MemoryError.
+ * `size_bytes` must be what type->size_bytes says, or type->size_of will. */
+struct object *object_new(const struct type *type, size_t size_bytes);
+
+/* Its count has reached zero. */
+void object_destroy(struct object *o);
+
+/* A new reference to what the caller borrows. */
+static inline struct object *incref(borrowed o)
+{
+    struct object *owned = (struct object *)o;
+
+    if (!uncounted(o)) {
+        rc_incref(&owned->rc);
+        audit_count(owned, 1);
+    }
+    return owned;
+}
+
+/* Gives up the caller's reference. */
+static inline void decref(struct object *o)
+{
+    if (uncounted(o))
+        return;
+    audit_count(o, -1);
+    if (rc_decref(&o->rc))
+        object_destroy(o);
+}
+
+/* The same for a reference that may be NULL. */
+static inline void xdecref(struct object *o)
+{
+    if (o)
+        decref(o);
+}
+
+/* How many references there are; a number that grows no more for uncounted ones. */
+static inline int64_t refcount(borrowed o)
+{
+    return rc_count(&((borrowed)((uintptr_t)o & ~(uintptr_t)1))->rc);
+}
+
+static inline bool published(borrowed o)
+{
+    return !uncounted(o) && (atomic_load_explicit(&((struct object *)o)->flags, memory_order_relaxed) &
+                             OBJECT_PUBLISHED);
+}
+
+/* Another thread is about to see this object, and through it all that it holds.
+ * A container that is published publishes what is put into it: see publish_into. */
+void publish(borrowed o);
+
+/* Before `item` is stored in `container`. */
+static inline void publish_into(borrowed container, borrowed item)
+{
+    if (unlikely(published(container)))
+        publish(item);
+}
+
+/* What a thread of this runtime does for its counts: for thread_start. */
+extern const struct thread_hooks object_hooks;
+
+bool object_equal(borrowed a, borrowed b);
+
+/* -1 and TypeError if the type is not hashable, else 0 and *hash. */
+int object_hash(borrowed o, uint64_t *hash);
+
+#endif

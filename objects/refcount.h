@@ -1,0 +1,111 @@
+/* refcount.h - the contract of a refcount policy, and the choice of one.
+ *
+ * A policy is one header in refcount/; its file name is its name. It is chosen at
+ * compile time, since counting happens per operation. It provides
+ *
+ *   rc_policy        const struct policy: what it costs and needs, and whose it is
+ *   rc_t             the count, at the start of every object
+ *   rc_init          one reference, the caller's; no other thread sees the object yet
+ *   rc_immortal      in place of rc_init, for static objects: decref never returns true
+ *   rc_incref        the caller holds a reference, or something that keeps one alive
+ *   rc_decref        gives up a reference; true: it was the last, the caller destroys
+ *   rc_try_incref    false if the count has reached zero (or is about to)
+ *   rc_count         the number of references: a snapshot, exact once quiesced
+ *   RC_NEEDS_GIL     1: two threads must not count at the same time
+ *
+ * and may say with RC_HAS_x 1 (always defined here, 0 otherwise) that it has
+ *
+ *   RC_HAS_THREADS   rc_thread_start (0, or -1 and errno), rc_thread_stop: the thread
+ *                    enters, leaves; rc_safepoint: it has been asked with BREAKER_MERGE
+ *   RC_HAS_PUBLISH   rc_publish: about to be seen by another thread
+ *   RC_HAS_HOT       rc_mark_hot: many threads will count it
+ *   RC_HAS_QUIESCE   rc_quiesce: make every count exact; the world is stopped, or every
+ *                    other thread has left
+ *   RC_HAS_LATE      a last decref may return false and the policy calls rc_destroy(rc)
+ *                    later, on a thread that is attached
+ *
+ * Everything is static inline; what must exist once (tables, slow paths) stands in
+ * the same header under `#if RC_IMPLEMENTATION`, which refcount.c sets.
+ */
+#ifndef OBJECTS_REFCOUNT_H
+#define OBJECTS_REFCOUNT_H
+
+#include "gil/attributes.h"
+#include "objects/policy.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifndef RC_POLICY /* so that an editor, or a bare `cc -c`, sees a whole program */
+#define RC_POLICY plain
+#define RC_HEADER "objects/refcount/plain.h"
+#endif
+#ifndef RC_IMPLEMENTATION
+#define RC_IMPLEMENTATION 0
+#endif
+#include RC_HEADER
+
+#ifndef RC_HAS_THREADS
+#define RC_HAS_THREADS 0
+static inline int rc_thread_start(void)
+{
+    return 0;
+}
+
+static inline void rc_thread_stop(void)
+{
+}
+
+static inline void rc_safepoint(void)
+{
+}
+#endif
+
+#ifndef RC_HAS_PUBLISH
+#define RC_HAS_PUBLISH 0
+static inline void rc_publish(rc_t *rc)
+{
+    (void)rc;
+}
+#endif
+
+#ifndef RC_HAS_HOT
+#define RC_HAS_HOT 0
+static inline void rc_mark_hot(rc_t *rc)
+{
+    (void)rc;
+}
+#endif
+
+#ifndef RC_HAS_QUIESCE
+#define RC_HAS_QUIESCE 0
+static inline void rc_quiesce(void)
+{
+}
+#endif
+
+#ifndef RC_HAS_LATE
+#define RC_HAS_LATE 0
+#endif
+
+/* Late destruction: object.c provides it; called by policies with RC_HAS_LATE. */
+void rc_destroy(rc_t *rc);
+
+#define RC_PROVIDES(type, fn) \
+    _Static_assert(_Generic(&fn, type: 1, default: 0), #fn " must have type " #type)
+RC_PROVIDES(const struct policy *, rc_policy);
+RC_PROVIDES(void (*)(rc_t *), rc_init);
+RC_PROVIDES(void (*)(rc_t *), rc_immortal);
+RC_PROVIDES(void (*)(rc_t *), rc_incref);
+RC_PROVIDES(bool (*)(rc_t *), rc_decref);
+RC_PROVIDES(bool (*)(rc_t *), rc_try_incref);
+RC_PROVIDES(int64_t (*)(const rc_t *), rc_count);
+RC_PROVIDES(int (*)(void), rc_thread_start);
+RC_PROVIDES(void (*)(void), rc_thread_stop);
+RC_PROVIDES(void (*)(void), rc_safepoint);
+RC_PROVIDES(void (*)(rc_t *), rc_publish);
+RC_PROVIDES(void (*)(rc_t *), rc_mark_hot);
+RC_PROVIDES(void (*)(void), rc_quiesce);
+#undef RC_PROVIDES
+
+#endif

@@ -1,0 +1,40 @@
+/* type.h - a type is a table of slots.
+ *
+ * Types are static and const: they are not objects of the heap and are never
+ * counted. A slot that a type does not need is NULL; what that means stands with it.
+ */
+#ifndef OBJECTS_TYPE_H
+#define OBJECTS_TYPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct object;
+
+/* An object that somebody else keeps alive: not to be decref'd, returned or stored
+ * without an incref. The const is what makes a compiler say so; `incref` takes it
+ * away. */
+typedef const struct object *borrowed;
+
+struct type {
+    const char *name;
+    const struct type *base;    /* the exception that this one is a kind of; NULL: none */
+    size_t size_bytes;          /* of an instance; 0: ask size_of */
+    size_t (*size_of)(borrowed o);
+
+    /* Drops what the object holds, for it is about to be freed. NULL: it holds nothing. */
+    void (*destroy)(struct object *o);
+
+    /* Calls `visit` on every object that this one holds. NULL: none. */
+    void (*traverse)(borrowed o, void (*visit)(borrowed held, void *argument), void *argument);
+
+    /* Whether two objects of this type are equal. NULL: only if they are the same one. */
+    bool (*equal)(borrowed a, borrowed b);
+
+    /* Equal objects have equal hashes. NULL: the address. Not hashable: `unhashable`. */
+    uint64_t (*hash)(borrowed o);
+    bool unhashable;
+};
+
+#endif
