@@ -1,4 +1,79 @@
-int main(void)
+/* main.c - a table of subcommands. */
+#include "lab/command.h"
+#include "lab/names.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COMMAND(name) extern const struct command command_##name;
+#include "gen/commands.h"
+#undef COMMAND
+
+const struct named_command command_list[] = {
+#define COMMAND(name) { #name, &command_##name },
+#include "gen/commands.h"
+#undef COMMAND
+    { NULL, NULL },
+};
+
+static const char version[] = "lab 0.1.0 (compiler " __VERSION__ ")";
+
+static bool is_hidden(const void *entry)
 {
+    return !((const struct named_command *)entry)->command->about;
+}
+
+/* Results are lost if nobody looks whether they were written: not only the last of
+ * them, for a full disk may have room again. */
+static void check_output(void)
+{
+    int error = fflush(stdout) ? errno : 0;
+
+    if (!error && !ferror(stdout))
+        return;
+    fprintf(stderr, "lab: cannot write to standard output: %s\n",
+            error ? strerror(error) : "an earlier write failed");
+    _exit(1);
+}
+
+static int help(void)
+{
+    printf("Usage: lab COMMAND [OPTION...]\n"
+           "How threads share counted objects, and what each answer costs.\n\n");
+    for (const struct named_command *c = command_list; c->name; c++)
+        if (!is_hidden(c))
+            printf("  %-10s %s\n", c->name, c->command->about);
+    printf("\n  lab COMMAND --help says more; lab --version says which lab this is.\n");
     return 0;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "lab %s", argv[0]);
+    argv[0] = name;
+    return command->run(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    struct names commands = NAMES_OF("command", command_list);
+    const char *asked = argc > 1 ? argv[1] : "--help";
+    struct mistake m;
+    int i;
+
+    atexit(check_output);
+    commands.hidden = is_hidden;
+    if (strcmp(asked, "--help") == 0)
+        return help();
+    if (strcmp(asked, "--version") == 0)
+        return puts(version) < 0;
+    i = names_find(&commands, asked, &m);
+    if (i < 0)
+        mistake_exit("lab", &m);
+    return run(command_list[i].command, argc - 1, argv + 1);
 }

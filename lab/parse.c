@@ -1,0 +1,330 @@
+/* parse.c - what a user may write for names, variants, modes and numbers. */
+#include "lab/parse.h"
+
+#include "gil/gil.h"
+#include "lab/names.h"
+#include "lab/runtimes.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct named_mode mode_list[] = {
+    { "gil", "plain", "interval", "CPython with its lock" },
+    { "atomic", "atomic", "none", "one atomic count per object, no lock" },
+    { "nolock", "plain", "none", "no protection at all: the upper bound, and the accident" },
+    { NULL, NULL, NULL, NULL },
+};
+
+/* Cuts the first item off a comma list; `*rest` is NULL after the last. */
+static int next_item(const char **rest, char item[LABEL_MAX], struct mistake *m)
+{
+    size_t length = strcspn(*rest, ",");
+
+    if (length >= LABEL_MAX)
+        return mistake_set(m, "'%.40s...' is longer than %d characters", *rest, LABEL_MAX - 1);
+    memcpy(item, *rest, length);
+    item[length] = '\0';
+    *rest = (*rest)[length] ? *rest + length + 1 : NULL;
+    return 0;
+}
+
+/* Ends the name at the first colon; what stands behind it, NULL if nothing. */
+static char *cut_params(char *text)
+{
+    char *colon = strchr(text, ':');
+
+    if (colon)
+        *colon++ = '\0';
+    return colon;
+}
+
+/* The whole of `text`, in decimal. */
+static bool is_number(const char *text, int64_t least, int64_t most, int64_t *out)
+{
+    char *end;
+
+    errno = 0;
+    *out = strtoll(text, &end, 10);
+    return end != text && !*end && !errno && !strpbrk(text, " \t\n\v\f\r") && *out >= least &&
+           *out <= most;
+}
+
+int parse_number(const char *what, const char *text, int64_t least, int64_t most, int64_t *out,
+                 struct mistake *m)
+{
+    if (is_number(text, least, most, out))
+        return 0;
+    return mistake_set(m, "%s: '%.100s' is not a number from %lld to %lld", what, text,
+                       (long long)least, (long long)most);
+}
+
+static int add_number(const char *what, int64_t number, struct numbers *out, struct mistake *m)
+{
+    for (int i = 0; i < out->count; i++)
+        if (out->item[i] == number)
+            return mistake_set(m, "%s: %lld is there twice", what, (long long)number);
+    if (out->count == NUMBERS_MAX)
+        return mistake_set(m, "%s: more than %d numbers", what, NUMBERS_MAX);
+    out->item[out->count++] = number;
+    return 0;
+}
+
+/* "4" or "1..4" */
+static int add_range(const char *what, char *text, int64_t least, int64_t most,
+                     struct numbers *out, struct mistake *m)
+{
+    char *dots = strstr(text, "..");
+    int64_t first, last;
+
+    if (dots)
+        *dots = '\0';
+    if (parse_number(what, text, least, most, &first, m) < 0 ||
+        parse_number(what, dots ? dots + 2 : text, least, most, &last, m) < 0)
+        return -1;
+    if (first > last)
+        return mistake_set(m, "%s: %lld..%lld is empty; write %lld..%lld", what, (long long)first,
+                           (long long)last, (long long)last, (long long)first);
+    for (int64_t number = first; number <= last; number++)
+        if (add_number(what, number, out, m) < 0)
+            return -1;
+    return 0;
+}
+
+int parse_numbers(const char *what, const char *text, int64_t least, int64_t most,
+                  struct numbers *out, struct mistake *m)
+{
+    char item[LABEL_MAX];
+
+    out->count = 0;
+    while (text)
+        if (next_item(&text, item, m) < 0 || add_range(what, item, least, most, out, m) < 0)
+            return -1;
+    return 0;
+}
+
+/* "force=0", for an owner such as "lock 'interval'". */
+static int set_param(const char *owner, char *text, const struct param *table, int64_t *param,
+                     struct mistake *m)
+{
+    struct names names = names_params(table);
+    char what[2 * LABEL_MAX + 8];
+    struct mistake unknown;
+    char *value = strchr(text, '=');
+    int i;
+
+    if (value)
+        *value++ = '\0';
+    i = names_find(&names, text, &unknown);
+    if (i < 0)
+        return mistake_set(m, "%s: %s", owner, unknown.text);
+    if (!value)
+        return mistake_set(m, "%s: '%s' has no value; write %s=%lld", owner, text, text,
+                           (long long)table[i].standard);
+    snprintf(what, sizeof what, "%s of %s", text, owner);
+    return parse_number(what, value, table[i].least, table[i].most, &param[i], m);
+}
+
+/* "interval_us=500:force=0", or NULL for the standard values. */
+static int set_params(const char *kind, const char *name, char *text, const struct param *table,
+                      int64_t *param, struct mistake *m)
+{
+    char owner[LABEL_MAX + 32];
+
+    snprintf(owner, sizeof owner, "%s '%s'", kind, name);
+    for (int i = 0; i < PARAM_MAX; i++)
+        param[i] = table[i].standard;
+    while (text) {
+        char *next = cut_params(text);
+
+        if (set_param(owner, text, table, param, m) < 0)
+            return -1;
+        text = next;
+    }
+    return 0;
+}
+
+/* The parameters of entry `index`; none at all if the registry has none. */
+typedef const struct param *params_of(int index);
+
+static const struct param no_params[PARAM_MAX];
+
+static const struct param *params_of_workload(int index)
+{
+    return runtime_list[0].runtime->workloads[index].workload->param;
+}
+
+static const struct param *params_of_lock(int index)
+{
+    return gil_list[index].class->param;
+}
+
+static const struct param *params_of_heap(int index)
+{
+    (void)index;
+    return no_params;
+}
+
+static int parse_variant(const struct names *names, params_of *params_of, const char *item,
+                         struct variant *out, struct mistake *m)
+{
+    char name[LABEL_MAX];
+    char *params;
+
+    strcpy(out->label, item);
+    strcpy(name, item);
+    params = cut_params(name);
+    out->index = names_find(names, name, m);
+    if (out->index < 0)
+        return -1;
+    return set_params(names->kind, name, params, params_of(out->index), out->param, m);
+}
+
+static int parse_variants(struct names names, params_of *params_of, const char *text,
+                          struct variants *out, struct mistake *m)
+{
+    char item[LABEL_MAX];
+
+    out->count = 0;
+    while (text) {
+        if (out->count == LIST_MAX)
+            return mistake_set(m, "more than %d of %s", LIST_MAX, names.kind);
+        if (next_item(&text, item, m) < 0 ||
+            parse_variant(&names, params_of, item, &out->item[out->count], m) < 0)
+            return -1;
+        for (int i = 0; i < out->count; i++)
+            if (strcmp(out->item[i].label, item) == 0)
+                return mistake_set(m, "%s '%s' is there twice", names.kind, item);
+        out->count++;
+    }
+    return 0;
+}
+
+int parse_workloads(const char *text, struct variants *out, struct mistake *m)
+{
+    return parse_variants(names_workloads(), params_of_workload, text, out, m);
+}
+
+int parse_locks(const char *text, struct variants *out, struct mistake *m)
+{
+    return parse_variants(names_locks(), params_of_lock, text, out, m);
+}
+
+int parse_heaps(const char *text, struct variants *out, struct mistake *m)
+{
+    return parse_variants(names_heaps(), params_of_heap, text, out, m);
+}
+
+static int set_lock(const char *name, struct mode *out, struct mistake *m)
+{
+    struct names locks = names_locks();
+    int i = names_find(&locks, name, m);
+
+    if (i < 0)
+        return -1;
+    out->lock_name = gil_list[i].name;
+    out->lock = gil_list[i].class;
+    return 0;
+}
+
+static int set_pair(const char *policy, const char *lock, struct mode *out, struct mistake *m)
+{
+    struct names policies = names_policies();
+    int i = names_find(&policies, policy, m);
+
+    if (i < 0)
+        return -1;
+    out->runtime = runtime_list[i].runtime;
+    return set_lock(lock, out, m);
+}
+
+/* A mode of the table. That its policy exists is certain, but not that it was built. */
+static int set_named(const struct named_mode *named, struct mode *out, struct mistake *m)
+{
+    out->runtime = runtime_named(named->policy);
+    if (!out->runtime)
+        return mistake_set(m, "mode '%s' needs the policy '%s', which is not in this build",
+                           named->name, named->policy);
+    return set_lock(named->lock, out, m);
+}
+
+/* The mode of the table with this name, or NULL. */
+static const struct named_mode *mode_named(const char *name)
+{
+    for (const struct named_mode *mode = mode_list; mode->name; mode++)
+        if (strcmp(mode->name, name) == 0)
+            return mode;
+    return NULL;
+}
+
+/* Neither a mode of the table nor a pair nor a policy: suggest what can stand alone. */
+static int unknown_mode(const char *name, struct mistake *m)
+{
+    const char *alone[LIST_MAX + 1] = { NULL };
+    struct names names = NAMES_OF("mode", alone);
+    int count = 0;
+
+    for (const struct named_mode *mode = mode_list; mode->name; mode++)
+        alone[count++] = mode->name;
+    for (const struct named_runtime *r = runtime_list; r->name && count < LIST_MAX - 1; r++)
+        if (!r->runtime->needs_gil && !mode_named(r->name))
+            alone[count++] = r->name;
+    alone[count] = "POLICY+LOCK";
+    return names_unknown(&names, name, m);
+}
+
+static int set_policy(const char *name, struct mode *out, struct mistake *m)
+{
+    out->runtime = runtime_named(name);
+    if (!out->runtime)
+        return unknown_mode(name, m);
+    if (out->runtime->needs_gil)
+        return mistake_set(m, "mode '%s': this policy needs a lock; write %s+LOCK", name, name);
+    return set_lock("none", out, m);
+}
+
+static int set_mode(char *name, struct mode *out, struct mistake *m)
+{
+    const struct named_mode *named = mode_named(name);
+    char *plus = strchr(name, '+');
+
+    if (named)
+        return set_named(named, out, m);
+    if (!plus)
+        return set_policy(name, out, m);
+    *plus = '\0';
+    return set_pair(name, plus + 1, out, m);
+}
+
+static int parse_mode(const char *item, struct mode *out, struct mistake *m)
+{
+    char name[LABEL_MAX];
+    char *params;
+
+    strcpy(out->label, item);
+    strcpy(name, item);
+    params = cut_params(name);
+    if (set_mode(name, out, m) < 0)
+        return -1;
+    return set_params("lock", out->lock_name, params, out->lock->param, out->param, m);
+}
+
+int parse_modes(const char *text, struct modes *out, struct mistake *m)
+{
+    char item[LABEL_MAX];
+
+    out->count = 0;
+    while (text) {
+        if (out->count == LIST_MAX)
+            return mistake_set(m, "more than %d modes", LIST_MAX);
+        if (next_item(&text, item, m) < 0 || parse_mode(item, &out->item[out->count], m) < 0)
+            return -1;
+        for (int i = 0; i < out->count; i++)
+            if (strcmp(out->item[i].label, item) == 0)
+                return mistake_set(m, "mode '%s' is there twice", item);
+        out->count++;
+    }
+    return 0;
+}

@@ -1,0 +1,32 @@
+/* runtimes.c - the list of the policies that were built in. */
+#include "lab/runtimes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define POLICY(name) extern const struct runtime runtime_##name;
+#include "gen/policies.h"
+#undef POLICY
+
+const struct named_runtime runtime_list[] = {
+#define POLICY(name) { #name, &runtime_##name },
+#include "gen/policies.h"
+#undef POLICY
+    { NULL, NULL },
+};
+
+const struct runtime *runtime_named(const char *name)
+{
+    for (const struct named_runtime *r = runtime_list; r->name; r++)
+        if (strcmp(r->name, name) == 0)
+            return r->runtime;
+    return NULL;
+}
+
+const struct runtime *runtime_audited(const struct runtime *runtime)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "%s_audit", runtime->name);
+    return runtime_named(name);
+}
