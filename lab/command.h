@@ -19,6 +19,4 @@ struct named_command {
     const struct command *command;
 };
 
-extern const struct named_command command_list[];
-
 #endif

@@ -12,7 +12,7 @@
 #include "gen/commands.h"
 #undef COMMAND
 
-const struct named_command command_list[] = {
+static const struct named_command commands[] = {
 #define COMMAND(name) { #name, &command_##name },
 #include "gen/commands.h"
 #undef COMMAND
@@ -43,7 +43,7 @@ static int help(void)
 {
     printf("Usage: lab COMMAND [OPTION...]\n"
            "How threads share counted objects, and what each answer costs.\n\n");
-    for (const struct named_command *c = command_list; c->name; c++)
+    for (const struct named_command *c = commands; c->name; c++)
         if (!is_hidden(c))
             printf("  %-10s %s\n", c->name, c->command->about);
     printf("\n  lab COMMAND --help says more; lab --version says which lab this is.\n");
@@ -61,19 +61,19 @@ static int run(const struct command *command, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct names commands = NAMES_OF("command", command_list);
+    struct names names = NAMES_OF("command", commands);
     const char *asked = argc > 1 ? argv[1] : "--help";
     struct mistake m;
     int i;
 
     atexit(check_output);
-    commands.hidden = is_hidden;
+    names.hidden = is_hidden;
     if (strcmp(asked, "--help") == 0)
         return help();
     if (strcmp(asked, "--version") == 0)
         return puts(version) < 0;
-    i = names_find(&commands, asked, &m);
+    i = names_find(&names, asked, &m);
     if (i < 0)
         mistake_exit("lab", &m);
-    return run(command_list[i].command, argc - 1, argv + 1);
+    return run(commands[i].command, argc - 1, argv + 1);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_HELP = 0x1000000 }; /* above every letter and every command's own keys */
+enum { KEY_HELP = 0x7000, OPTIONS_MAX = 64 }; /* above every letter and command's own keys */
 
 void options_fail(const struct argp_state *state, const struct mistake *m)
 {
@@ -23,31 +23,56 @@ static const struct argp_option *option_named(const struct argp_option *options,
     return NULL;
 }
 
-/* getopt has refused `typed`, the last argument that it took, and said nothing. */
-static void explain(const struct argp *argp, const char *typed, struct mistake *m)
+/* Suggests among what --help shows. */
+static int unknown_option(const struct argp_option *options, const char *typed, struct mistake *m)
 {
-    static const struct argp_option none[1];
-    struct names names = NAMES_OF("option", argp->options ? argp->options : none);
-    const struct argp_option *option;
+    char dashed[OPTIONS_MAX][32];
+    const char *all[OPTIONS_MAX + 2] = { "--help" };
+    struct names names = NAMES_OF("option", all);
+    int count = 0;
+
+    for (const struct argp_option *o = options; o && o->name && count < OPTIONS_MAX; o++) {
+        if (o->flags & OPTION_HIDDEN)
+            continue;
+        snprintf(dashed[count], sizeof dashed[count], "--%s", o->name);
+        all[count + 1] = dashed[count];
+        count++;
+    }
+    return names_unknown(&names, typed, m);
+}
+
+/* What getopt has refused and said nothing of: the last argument that it took, or, if it
+ * stopped within several short options in one, that one. */
+static const char *refused(const struct argp_state *state)
+{
+    const char *last = state->argv[state->next - 1];
+
+    return last[0] == '-' ? last : state->argv[state->next];
+}
+
+static int explain(const struct argp_option *options, const char *typed, struct mistake *m)
+{
+    const struct argp_option *option, *other;
     char name[64];
 
     snprintf(name, sizeof name, "%.*s", (int)strcspn(typed, "="), typed);
-    if (strncmp(name, "--", 2) != 0) {
-        mistake_set(m, "unknown or incomplete option '%s'; --help lists them", name);
-        return;
-    }
-    option = option_named(argp->options, name + 2);
+    if (name[1] != '-')
+        return mistake_set(m, "unknown or incomplete option '%s'; --help lists them", name);
+    if (strncmp("help", name + 2, strlen(name + 2)) == 0)
+        return mistake_set(m, "option '--help' takes no value");
+    option = option_named(options, name + 2);
     if (!option)
-        names_unknown(&names, name + 2, m);
-    else if (option->arg)
-        mistake_set(m, "option '%s' needs a value, %s", name, option->arg);
-    else
-        mistake_set(m, "option '%s' takes no value", name);
+        return unknown_option(options, name, m);
+    other = option_named(option + 1, name + 2);
+    if (other && strcmp(option->name, name + 2) != 0 && strcmp(other->name, name + 2) != 0)
+        return mistake_set(m, "option '%s' may be --%s or --%s", name, option->name, other->name);
+    if (option->arg)
+        return mistake_set(m, "option '%s' needs a value, %s", name, option->arg);
+    return mistake_set(m, "option '%s' takes no value", name);
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
-    const struct argp *argp = state->root_argp->children[0].argp;
     struct mistake m;
 
     (void)argument;
@@ -60,7 +85,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
                   state->argv[0]);
         exit(0);
     case ARGP_KEY_ERROR:
-        explain(argp, state->argv[state->next - 1], &m);
+        explain(state->root_argp->children[0].argp->options, refused(state), &m);
         options_fail(state, &m);
     default:
         return ARGP_ERR_UNKNOWN;
@@ -74,7 +99,13 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input)
         { 0 },
     };
     const struct argp_child children[] = { { argp, 0, NULL, 0 }, { 0 } };
-    const struct argp whole = { help, parse, argp->args_doc, argp->doc, children };
+    const struct argp whole = { help, parse, NULL, argp->doc, children };
+    struct mistake m;
+    int unused; /* the first argument that nobody took */
 
-    argp_parse(&whole, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT, NULL, input);
+    argp_parse(&whole, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT, &unused, input);
+    if (unused == argc)
+        return;
+    mistake_set(&m, "unexpected argument '%s'", argv[unused]);
+    mistake_exit(argv[0], &m);
 }

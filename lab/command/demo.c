@@ -1,0 +1,199 @@
+/* demo.c - `lab demo`: a story, told under each of its modes.
+ *
+ * Each mode is a process of its own, for a demo may show what crashes. Where nothing
+ * protects the counts the audited build runs, which keeps what is freed too early.
+ */
+#include "lab/command.h"
+
+#include "gil/gil.h"
+#include "lab/names.h"
+#include "lab/options.h"
+#include "lab/parse.h"
+#include "lab/runtimes.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { KEY_CHILD = 0x100, LIMIT_S = 60 };
+
+struct options {
+    const char *name;  /* of the demo; NULL: list them */
+    const char *child; /* this process is the one for this mode; NULL: the first */
+};
+
+/* ---- The process of one mode ---- */
+
+static bool is_unsafe(const struct mode *mode)
+{
+    return mode->runtime->needs_gil && !mode->lock->excludes;
+}
+
+static int say_error(const struct runtime *runtime, const char *name, const char *mode)
+{
+    char text[512];
+
+    runtime->take_error(text, sizeof text);
+    fprintf(stderr, "lab demo: %s, %s: %s\n", name, mode, text);
+    return 1;
+}
+
+static int tell(const struct runtime *runtime, const struct named_demo *named,
+                const struct mode *mode, struct gil *gil)
+{
+    struct thread self = { .locks_containers = !mode->lock->excludes && !mode->runtime->needs_gil };
+    int status = 0;
+
+    if (thread_start(&self, gil, runtime->hooks) < 0) {
+        perror("lab demo: no thread");
+        return 1;
+    }
+    if (named->demo->run(mode->label, gil, runtime->hooks) < 0)
+        status = say_error(runtime, named->name, mode->label);
+    thread_stop(&self);
+    return status;
+}
+
+static int run_child(int index, const char *mode_text)
+{
+    const struct runtime *runtime;
+    static struct modes modes;
+    struct mode *mode = &modes.item[0];
+    struct gil *gil;
+    struct mistake m;
+    int status;
+
+    if (parse_modes(mode_text, &modes, &m) < 0)
+        mistake_exit("lab demo", &m);
+    runtime = is_unsafe(mode) ? runtime_audited(mode->runtime) : NULL;
+    if (!runtime)
+        runtime = mode->runtime;
+    gil = gil_new(mode->lock, mode->param);
+    if (!gil) {
+        perror("lab demo: no lock");
+        return 1;
+    }
+    status = tell(runtime, &runtime->demos[index], mode, gil);
+    gil_delete(gil);
+    return status;
+}
+
+/* ---- The first process ---- */
+
+static _Noreturn void become_child(const char *name, const char *mode, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    alarm(LIMIT_S); /* outlives exec */
+    execl("/proc/self/exe", "lab", "demo", "--child", mode, name, (char *)NULL);
+    perror("lab demo: cannot run itself");
+    _exit(1);
+}
+
+/* What has become of the process. One that leaves with a status has said why itself. */
+static int judge(const char *name, const char *mode, int status)
+{
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        printf("%s, %s: ended after %d seconds\n", name, mode, LIMIT_S);
+    else if (WIFSIGNALED(status))
+        printf("%s, %s: died of signal %d (%s)\n", name, mode, WTERMSIG(status),
+               strsignal(WTERMSIG(status)));
+    return status == 0 ? 0 : 1;
+}
+
+static int run_mode(const char *name, const char *mode)
+{
+    pid_t parent = getpid(), child;
+    int status;
+
+    if (fflush(stdout) || ferror(stdout))
+        return 1; /* said at exit */
+    child = fork();
+    if (child == 0)
+        become_child(name, mode, parent);
+    if (child < 0 || waitpid(child, &status, 0) < 0) {
+        perror("lab demo: no process");
+        return 1;
+    }
+    return judge(name, mode, status);
+}
+
+static int run_modes(const char *name, const struct demo *demo)
+{
+    char *modes = strdup(demo->modes), *rest = modes, *mode;
+    static struct modes known;
+    struct mistake m;
+    int status = 0;
+
+    if (demo->head)
+        puts(demo->head);
+    while ((mode = strsep(&rest, ",")))
+        if (parse_modes(mode, &known, &m) < 0)
+            printf("%s, %s: not run: %s\n", name, mode, m.text);
+        else
+            status |= run_mode(name, mode);
+    if (demo->tail)
+        puts(demo->tail);
+    free(modes);
+    return status;
+}
+
+static int list_demos(void)
+{
+    const struct named_demo *demos = runtime_list[0].runtime->demos;
+
+    if (!demos->name)
+        puts("there are no demos in this build");
+    for (; demos->name; demos++)
+        printf("%-12s %s\n", demos->name, demos->demo->about);
+    return 0;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct options *options = state->input;
+
+    if (key == KEY_CHILD)
+        options->child = argument;
+    else if (key == ARGP_KEY_ARG && !options->name)
+        options->name = argument;
+    else
+        return ARGP_ERR_UNKNOWN;
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct argp_option described[] = {
+        { "child", KEY_CHILD, "MODE", OPTION_HIDDEN, NULL, 0 },
+        { 0 },
+    };
+    static const struct argp argp = {
+        described, parse, "[NAME]",
+        "Tells a story about counting, under each of its modes. Without a NAME, lists them.",
+    };
+    struct names demos = names_demos();
+    struct options options = { NULL, NULL };
+    struct mistake m;
+    int i;
+
+    options_parse(&argp, argc, argv, &options);
+    if (!options.name)
+        return list_demos();
+    i = names_find(&demos, options.name, &m);
+    if (i < 0)
+        mistake_exit(argv[0], &m);
+    if (options.child)
+        return run_child(i, options.child);
+    return run_modes(options.name, runtime_list[0].runtime->demos[i].demo);
+}
+
+const struct command command_demo = {
+    .about = "a story about counting, told under each of its modes", .run = run,
+};
