@@ -87,10 +87,11 @@ static int add_range(const char *what, char *text, int64_t least, int64_t most,
     if (first > last)
         return mistake_set(m, "%s: %lld..%lld is empty; write %lld..%lld", what, (long long)first,
                            (long long)last, (long long)last, (long long)first);
-    for (int64_t number = first; number <= last; number++)
-        if (add_number(what, number, out, m) < 0)
+    /* The last may be the greatest there is: no number is beyond it. */
+    while (first < last)
+        if (add_number(what, first++, out, m) < 0)
             return -1;
-    return 0;
+    return add_number(what, last, out, m);
 }
 
 int parse_numbers(const char *what, const char *text, int64_t least, int64_t most,

@@ -46,28 +46,37 @@ static int make_order(void)
     return 0;
 }
 
-/* RESTRICT_TO_CPUBINDING is what honours the mask, and it is ignored without
- * IS_THISSYSTEM. But that flag would make hwloc bind for real by a made-up topology, so
- * it is set only where none is asked for; and for the same reason the variable that
- * does as the flag does is not obeyed. */
+/* Leaves what the calling thread may use, which its threads will inherit. The flag
+ * RESTRICT_TO_CPUBINDING would ask for the process, that is for all of its threads, and
+ * it is ignored without IS_THISSYSTEM, which makes hwloc bind by a made-up topology. */
+static int restrict_to_mask(void)
+{
+    hwloc_bitmap_t mask = hwloc_bitmap_alloc();
+    int status = hwloc_get_cpubind(topology.hwloc, mask, HWLOC_CPUBIND_THREAD);
+
+    if (status == 0)
+        status = hwloc_topology_restrict(topology.hwloc, mask, 0);
+    hwloc_bitmap_free(mask);
+    return status;
+}
+
+/* The variable that declares any topology to be this system's is not obeyed. Without
+ * DONT_CHANGE_BINDING hwloc would look by moving from PU to PU, also outside the mask. */
 static int load(void)
 {
-    const char *made_up[] = { "HWLOC_SYNTHETIC", "HWLOC_XMLFILE", "HWLOC_FSROOT", "HWLOC_CPUID_PATH" };
+    bool described = getenv("HWLOC_SYNTHETIC") || getenv("HWLOC_XMLFILE");
 
-    topology.simulated = false;
-    for (size_t i = 0; i < sizeof made_up / sizeof *made_up; i++)
-        topology.simulated |= getenv(made_up[i]) != NULL;
     unsetenv("HWLOC_THISSYSTEM");
-    if (!topology.simulated &&
-        hwloc_topology_set_flags(topology.hwloc, HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM |
-                                                     HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING) < 0)
+    if (hwloc_topology_set_flags(topology.hwloc, HWLOC_TOPOLOGY_FLAG_DONT_CHANGE_BINDING) < 0 ||
+        hwloc_topology_load(topology.hwloc) < 0)
         return -1;
-    if (hwloc_topology_load(topology.hwloc) < 0)
-        return -1;
-    if (topology.simulated && hwloc_topology_is_thissystem(topology.hwloc)) {
-        errno = EINVAL; /* hwloc could not read the description and fell back */
+    topology.simulated = !hwloc_topology_is_thissystem(topology.hwloc);
+    if (described && !topology.simulated) {
+        errno = EINVAL; /* hwloc could not read the description, and looked here instead */
         return -1;
     }
+    if (!topology.simulated && restrict_to_mask() < 0)
+        return -1;
     return make_order();
 }
 
@@ -78,7 +87,8 @@ int topology_load(struct mistake *m)
     if (load() == 0)
         return 0;
     mistake_set(m, "hwloc cannot read the topology%s: %s",
-                topology.simulated ? " that HWLOC_SYNTHETIC or HWLOC_XMLFILE describes" : "",
+                getenv("HWLOC_SYNTHETIC") || getenv("HWLOC_XMLFILE")
+                    ? " that HWLOC_SYNTHETIC or HWLOC_XMLFILE describes" : "",
                 strerror(errno));
     hwloc_topology_destroy(topology.hwloc);
     return -1;

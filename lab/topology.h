@@ -32,8 +32,8 @@ struct binding {
     char result[32]; /* "bound", "unbound", "simulated", "refused: EINVAL" */
 };
 
-/* Looks at the machine; once, before the first thread, since looking may move the
- * caller from PU to PU for a moment. 0, or -1 and a mistake. */
+/* Looks at the machine, as far as the calling thread's affinity mask lets it; once, before
+ * the first worker. 0, or -1 and a mistake. */
 int topology_load(struct mistake *m);
 void topology_unload(void);
 

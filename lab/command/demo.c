@@ -70,6 +70,7 @@ static int run_child(int index, const char *mode_text)
 
     if (parse_modes(mode_text, &modes, &m) < 0)
         mistake_exit("lab demo", &m);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a crash must not take along what was said before it */
     runtime = is_unsafe(mode) ? runtime_audited(mode->runtime) : NULL;
     if (!runtime)
         runtime = mode->runtime;
