@@ -37,6 +37,10 @@ static int compare(const void *a, const void *b)
 static int make_order(void)
 {
     topology.pus = hwloc_get_nbobjs_by_type(topology.hwloc, HWLOC_OBJ_PU);
+    if (topology.pus <= 0) {
+        errno = ENODEV;
+        return -1;
+    }
     topology.order = calloc((size_t)topology.pus, sizeof *topology.order);
     if (!topology.order)
         return -1;
