@@ -23,14 +23,13 @@ struct object *object_new(const struct type *type, size_t size_bytes)
 
 void object_destroy(struct object *o)
 {
-    const struct type *type = o->type;
     size_t size_bytes;
 
     if (unlikely(parking) && park(o))
         return;
-    size_bytes = type->size_bytes ? type->size_bytes : type->size_of(o);
-    if (type->destroy)
-        type->destroy(o);
+    size_bytes = object_size(o);
+    if (o->type->destroy)
+        o->type->destroy(o);
     heap->free(o, size_bytes);
 }
 
@@ -53,6 +52,8 @@ void publish(borrowed o)
 
     if (uncounted(o) || published(o))
         return;
+    if (unlikely(parking))
+        parking_enter(object);
     rc_publish(&object->rc);
     atomic_fetch_or_explicit(&object->flags, OBJECT_PUBLISHED, memory_order_relaxed);
     if (o->type->traverse)

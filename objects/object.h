@@ -16,6 +16,7 @@
 
 #include "gil/attributes.h"
 #include "gil/thread.h"
+#include "objects/audit.h"
 #include "objects/refcount.h"
 #include "objects/type.h"
 
@@ -30,6 +31,7 @@
 enum object_flag {
     OBJECT_PUBLISHED = 1, /* other threads may see it; so may they what it holds */
     OBJECT_PARKED = 2,    /* its count reached zero, and it was kept (audit.h) */
+    OBJECT_EMPTIED = 4,   /* its postponed destructor has run */
 };
 
 struct object {
@@ -41,8 +43,6 @@ struct object {
 #endif
 };
 
-#include "objects/audit.h"
-
 /* True for None, True and False. */
 static inline bool uncounted(borrowed o)
 {
@@ -52,6 +52,25 @@ static inline bool uncounted(borrowed o)
 static inline const struct type *type_of(borrowed o)
 {
     return ((borrowed)((uintptr_t)o & ~(uintptr_t)1))->type;
+}
+
+/* What its memory takes. */
+static inline size_t object_size(borrowed o)
+{
+    const struct type *type = type_of(o);
+
+    return type->size_bytes ? type->size_bytes : type->size_of(o);
+}
+
+static inline void audit_count(struct object *o, int change)
+{
+#if RC_AUDIT
+    if (unlikely(o->audit))
+        audit_tally(o, change);
+#else
+    (void)o;
+    (void)change;
+#endif
 }
 
 /* A new object whose fields after the header are not initialised; NULL: MemoryError.
