@@ -2,7 +2,10 @@
 #include "objects/object.h"
 
 #include "objects/exception.h"
+#include "objects/hash.h"
 #include "objects/heap.h"
+
+#include <stdio.h>
 
 struct object *object_new(const struct type *type, size_t size_bytes)
 {
@@ -99,6 +102,16 @@ int object_hash(borrowed o, uint64_t *hash)
         exception_set(&type_error, "unhashable type: '%s'", type->name);
         return -1;
     }
-    *hash = type->hash ? type->hash(o) : (uint64_t)(uintptr_t)o >> 4;
+    if (type->hash)
+        return type->hash(o, hash);
+    *hash = hash_word((uintptr_t)o);
     return 0;
+}
+
+void object_repr(borrowed o, char *text, size_t size_bytes)
+{
+    if (type_of(o)->repr)
+        type_of(o)->repr(o, text, size_bytes);
+    else
+        snprintf(text, size_bytes, "<%s object>", type_of(o)->name);
 }

@@ -109,10 +109,10 @@ static inline void xdecref(struct object *o)
         decref(o);
 }
 
-/* How many references there are; a number that grows no more for uncounted ones. */
+/* How many references there are; INT64_MAX for those that nobody counts. */
 static inline int64_t refcount(borrowed o)
 {
-    return rc_count(&((borrowed)((uintptr_t)o & ~(uintptr_t)1))->rc);
+    return uncounted(o) ? INT64_MAX : rc_count(&o->rc);
 }
 
 static inline bool published(borrowed o)
@@ -139,5 +139,8 @@ bool object_equal(borrowed a, borrowed b);
 
 /* -1 and TypeError if the type is not hashable, else 0 and *hash. */
 int object_hash(borrowed o, uint64_t *hash);
+
+/* Writes what Python's repr says of it into `text`, cut off to fit, for messages. */
+void object_repr(borrowed o, char *text, size_t size_bytes);
 
 #endif
