@@ -158,11 +158,6 @@ static struct tally *own_tally(const struct object *o)
 }
 #endif
 
-static bool has(const struct object *o, int flag)
-{
-    return atomic_load_explicit(&o->flags, memory_order_relaxed) & flag;
-}
-
 static void set(struct object *o, int flag)
 {
     atomic_fetch_or_explicit(&o->flags, (uint8_t)flag, memory_order_relaxed);
@@ -176,7 +171,7 @@ void audit_tally(struct object *o, int change)
     if (!tally)
         return;
     tally->change += change;
-    tally->after_free += has(o, OBJECT_PARKED);
+    tally->after_free += parked(o);
 #else
     (void)o;
     (void)change;
@@ -205,9 +200,9 @@ void parking_enter(struct object *o)
  * flag written, lest the object's cache line travel for nothing. */
 bool park(struct object *o)
 {
-    if (!has(o, OBJECT_PUBLISHED))
+    if (!published(o))
         return false;
-    if (!has(o, OBJECT_PARKED))
+    if (!parked(o))
         set(o, OBJECT_PARKED);
     return true;
 }
@@ -247,7 +242,7 @@ static bool empty_all(int flag)
         for (size_t i = 0; i < page->used; i++) {
             struct object *o = page->entry[i].object;
 
-            if (!has(o, flag) || has(o, OBJECT_EMPTIED))
+            if (!object_has(o, flag) || object_has(o, OBJECT_EMPTIED))
                 continue;
             set(o, OBJECT_EMPTIED);
             if (o->type->destroy)
@@ -272,7 +267,7 @@ static void compare(const struct object *o, struct damage *damage)
     wrong = rc_count(&o->rc) - sum.change;
     damage->off += wrong != 0;
     *(wrong < 0 ? &damage->under : &damage->over) += (uint64_t)(wrong < 0 ? -wrong : wrong);
-    damage->early += has(o, OBJECT_PARKED) && (sum.after_free > 0 || sum.change > 0);
+    damage->early += parked(o) && (sum.after_free > 0 || sum.change > 0);
 }
 #else
 static void compare(const struct object *o, struct damage *damage)
@@ -293,7 +288,7 @@ static void assess(struct damage *damage)
             const struct object *o = page->entry[i].object;
 
             damage->published++;
-            ++*(has(o, OBJECT_PARKED) ? &damage->freed : &damage->leaked);
+            ++*(parked(o) ? &damage->freed : &damage->leaked);
             compare(o, damage);
         }
 }

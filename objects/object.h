@@ -115,10 +115,20 @@ static inline int64_t refcount(borrowed o)
     return uncounted(o) ? INT64_MAX : rc_count(&o->rc);
 }
 
+static inline bool object_has(borrowed o, enum object_flag flag)
+{
+    return atomic_load_explicit(&((struct object *)o)->flags, memory_order_relaxed) & flag;
+}
+
 static inline bool published(borrowed o)
 {
-    return !uncounted(o) && (atomic_load_explicit(&((struct object *)o)->flags, memory_order_relaxed) &
-                             OBJECT_PUBLISHED);
+    return !uncounted(o) && object_has(o, OBJECT_PUBLISHED);
+}
+
+/* Its count has reached zero, and it was kept. */
+static inline bool parked(borrowed o)
+{
+    return object_has(o, OBJECT_PARKED);
 }
 
 /* Another thread is about to see this object, and through it all that it holds.
