@@ -20,7 +20,7 @@
 #include <sched.h>
 #include <stdio.h>
 
-enum { THREADS = 2, TURNS = 20000, ROUNDS = 20 };
+enum { THREADS = 2, TURNS = 100000, ROUNDS = 20 };
 
 /* A round: what both threads see. */
 struct scene {
@@ -187,7 +187,7 @@ static int play_rounds(struct story *story, bool parks)
             story->shown = outcome;
         story->rounds++;
         story->wrong += is_wrong(&outcome);
-        story->leaks += outcome.count > outcome.right;
+        story->leaks += outcome.count > outcome.right && !outcome.was_zero;
         story->early += outcome.was_zero;
     } while (clock_ns() < deadline_ns && !(parks && parking_full()) &&
              (story->rounds < ROUNDS || (parks && !story->wrong)));
@@ -197,7 +197,7 @@ static int play_rounds(struct story *story, bool parks)
 static void tell_books(const struct outcome *outcome)
 {
     for (int i = 0; i < THREADS; i++)
-        printf("    thread %d took %" PRId64 " references to the value and dropped %" PRId64 "\n",
+        printf("    thread %d took %" PRId64 " references to the value, and dropped %" PRId64 "\n",
                i + 1, outcome->actors[i].taken, outcome->actors[i].dropped);
     printf("    so its count should be %" PRId64 " (the dict's own), and it is %" PRId64 "%s\n",
            outcome->right, outcome->count, is_wrong(outcome) ? "" : ": right");
@@ -208,9 +208,9 @@ static void tell_wrong(const struct story *story)
     const struct outcome *shown = &story->shown;
 
     if (shown->was_zero)
-        printf("    EARLY FREE: on the way it was 0, and the value freed while the dict held it\n");
-    if (shown->count > shown->right)
-        printf("    LEAK: it is too high, so when the dict lets go it does not become 0: never freed\n");
+        printf("    EARLY FREE: on its way it was 0, and the value was freed while still in use\n");
+    else
+        printf("    LEAK: when the dict lets go it does not become 0, and nobody frees the value\n");
     printf("    %d of %d rounds went wrong: freed too early in %d, leaked in %d\n", story->wrong,
            story->rounds, story->early, story->leaks);
 }
@@ -248,7 +248,7 @@ static int run(const char *mode, struct gil *gil, const struct thread_hooks *hoo
         parking_end(&damage);
     if (result < 0)
         return -1;
-    printf("%s: %s; %s\n", mode, rc_policy.about, gil->class->about);
+    printf("%s: %s\n    lock: %s\n", mode, rc_policy.about, gil->class->about);
     tell_books(&story.shown);
     if (story.wrong)
         tell_wrong(&story);
@@ -262,7 +262,7 @@ static int run(const char *mode, struct gil *gil, const struct thread_hooks *hoo
 const struct demo demo_race = {
     .about = "two threads share a dict: what becomes of a count",
     .modes = "nolock,gil,atomic,biased",
-    .head = "    d = {\"x\": 42}        # shared by two threads; each runs, 20000 times:\n"
+    .head = "    d = {\"x\": 42}        # shared by two threads; each runs, 100000 times:\n"
             "    v = d[\"x\"]           # take a reference\n"
             "    d[\"x\"] = v           # the dict takes one, and drops the one it had\n"
             "    del v                # drop a reference\n",

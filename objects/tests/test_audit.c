@@ -5,6 +5,7 @@
  */
 #include "gil/mutex.h"
 #include "objects/int.h"
+#include "objects/list.h"
 #include "objects/tests/testing.h"
 
 #include <pthread.h>
@@ -139,6 +140,21 @@ static void test_storing_publishes_if_the_container_is(void **state)
     assert_true(published(item));
     decref(item);
     decref(container);
+}
+
+static void test_lists_publish_what_they_hold_and_get(void **state)
+{
+    struct object *list = list_new(), *before = int_new(1), *after = int_new(2);
+
+    (void)state;
+    assert_int_equal(list_append(list, before), 0);
+    publish(list);
+    assert_true(published(before));
+    assert_int_equal(list_append(list, after), 0);
+    assert_true(published(after));
+    decref(before);
+    decref(after);
+    decref(list);
 }
 
 static void test_without_parking_a_published_object_is_freed(void **state)
@@ -534,6 +550,7 @@ int main(void)
         cmocka_unit_test(test_publishing_reaches_all_that_is_held),
         PARKING(test_a_cycle_is_published_once),
         cmocka_unit_test(test_storing_publishes_if_the_container_is),
+        cmocka_unit_test(test_lists_publish_what_they_hold_and_get),
         cmocka_unit_test(test_without_parking_a_published_object_is_freed),
         PARKING(test_parking_frees_what_was_not_published),
         PARKING(test_parking_keeps_memory_and_contents),
