@@ -38,4 +38,16 @@
 #define SANITIZED 0
 #endif
 
+/* Whether it is the one that reports data races, those on purpose too. */
+#if defined(__SANITIZE_THREAD__)
+#define REPORTS_RACES 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define REPORTS_RACES 1
+#endif
+#endif
+#ifndef REPORTS_RACES
+#define REPORTS_RACES 0
+#endif
+
 #endif
