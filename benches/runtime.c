@@ -63,4 +63,5 @@ const struct runtime JOIN(runtime_, RC_POLICY) = {
     .hooks = &object_hooks, .heaps = heap_list,
     .workloads = workloads, .micros = micros, .demos = demos,
     .use_heap = use_heap, .quiesce = rc_quiesce, .take_error = take_error,
+    .parking_begin = parking_begin, .parking_full = parking_full, .parking_end = parking_end,
 };

@@ -11,6 +11,7 @@
 #include "benches/demo.h"
 #include "benches/micro.h"
 #include "benches/workload.h"
+#include "objects/audit.h"
 #include "objects/heap.h"
 #include "objects/policy.h"
 
@@ -27,6 +28,12 @@ struct runtime {
 
     void (*use_heap)(const struct heap *heap);   /* before the first object */
     void (*quiesce)(void);                       /* every count exact; no other thread runs */
+
+    /* Around a cell whose counts may go wrong, if it shares objects at all: begin before
+     * setup, ask every few milliseconds whether it is full, end after teardown. */
+    void (*parking_begin)(size_t bound_bytes);
+    bool (*parking_full)(void);
+    void (*parking_end)(struct damage *damage);
 
     /* Takes the pending exception and writes "KeyError: 'x'" or "" into `text`. */
     void (*take_error)(char *text, size_t size_bytes);

@@ -2,7 +2,10 @@
 #include "objects/object.h"
 
 #include "objects/exception.h"
+#include "objects/hash.h"
 #include "objects/heap.h"
+
+#include <stdio.h>
 
 struct object *object_new(const struct type *type, size_t size_bytes)
 {
@@ -23,14 +26,13 @@ struct object *object_new(const struct type *type, size_t size_bytes)
 
 void object_destroy(struct object *o)
 {
-    const struct type *type = o->type;
     size_t size_bytes;
 
     if (unlikely(parking) && park(o))
         return;
-    size_bytes = type->size_bytes ? type->size_bytes : type->size_of(o);
-    if (type->destroy)
-        type->destroy(o);
+    size_bytes = object_size(o);
+    if (o->type->destroy)
+        o->type->destroy(o);
     heap->free(o, size_bytes);
 }
 
@@ -53,6 +55,8 @@ void publish(borrowed o)
 
     if (uncounted(o) || published(o))
         return;
+    if (unlikely(parking))
+        parking_enter(object);
     rc_publish(&object->rc);
     atomic_fetch_or_explicit(&object->flags, OBJECT_PUBLISHED, memory_order_relaxed);
     if (o->type->traverse)
@@ -98,6 +102,16 @@ int object_hash(borrowed o, uint64_t *hash)
         exception_set(&type_error, "unhashable type: '%s'", type->name);
         return -1;
     }
-    *hash = type->hash ? type->hash(o) : (uint64_t)(uintptr_t)o >> 4;
+    if (type->hash)
+        return type->hash(o, hash);
+    *hash = hash_word((uintptr_t)o);
     return 0;
+}
+
+void object_repr(borrowed o, char *text, size_t size_bytes)
+{
+    if (type_of(o)->repr)
+        type_of(o)->repr(o, text, size_bytes);
+    else
+        snprintf(text, size_bytes, "<%s object>", type_of(o)->name);
 }

@@ -16,6 +16,7 @@
 
 #include "gil/attributes.h"
 #include "gil/thread.h"
+#include "objects/audit.h"
 #include "objects/refcount.h"
 #include "objects/type.h"
 
@@ -30,6 +31,7 @@
 enum object_flag {
     OBJECT_PUBLISHED = 1, /* other threads may see it; so may they what it holds */
     OBJECT_PARKED = 2,    /* its count reached zero, and it was kept (audit.h) */
+    OBJECT_EMPTIED = 4,   /* its postponed destructor has run */
 };
 
 struct object {
@@ -41,8 +43,6 @@ struct object {
 #endif
 };
 
-#include "objects/audit.h"
-
 /* True for None, True and False. */
 static inline bool uncounted(borrowed o)
 {
@@ -52,6 +52,25 @@ static inline bool uncounted(borrowed o)
 static inline const struct type *type_of(borrowed o)
 {
     return ((borrowed)((uintptr_t)o & ~(uintptr_t)1))->type;
+}
+
+/* What its memory takes. */
+static inline size_t object_size(borrowed o)
+{
+    const struct type *type = type_of(o);
+
+    return type->size_bytes ? type->size_bytes : type->size_of(o);
+}
+
+static inline void audit_count(struct object *o, int change)
+{
+#if RC_AUDIT
+    if (unlikely(o->audit))
+        audit_tally(o, change);
+#else
+    (void)o;
+    (void)change;
+#endif
 }
 
 /* A new object whose fields after the header are not initialised; NULL: MemoryError.
@@ -90,10 +109,10 @@ static inline void xdecref(struct object *o)
         decref(o);
 }
 
-/* How many references there are; a number that grows no more for uncounted ones. */
+/* How many references there are; INT64_MAX for those that nobody counts. */
 static inline int64_t refcount(borrowed o)
 {
-    return rc_count(&((borrowed)((uintptr_t)o & ~(uintptr_t)1))->rc);
+    return uncounted(o) ? INT64_MAX : rc_count(&o->rc);
 }
 
 static inline bool published(borrowed o)
@@ -120,5 +139,8 @@ bool object_equal(borrowed a, borrowed b);
 
 /* -1 and TypeError if the type is not hashable, else 0 and *hash. */
 int object_hash(borrowed o, uint64_t *hash);
+
+/* Writes what Python's repr says of it into `text`, cut off to fit, for messages. */
+void object_repr(borrowed o, char *text, size_t size_bytes);
 
 #endif
