@@ -161,7 +161,7 @@ static const struct param *params_of_lock(int index)
     return gil_list[index].class->param;
 }
 
-static const struct param *params_of_heap(int index)
+static const struct param *params_of_none(int index)
 {
     (void)index;
     return no_params;
@@ -207,6 +207,11 @@ int parse_workloads(const char *text, struct variants *out, struct mistake *m)
     return parse_variants(names_workloads(), params_of_workload, text, out, m);
 }
 
+int parse_policies(const char *text, struct variants *out, struct mistake *m)
+{
+    return parse_variants(names_policies(), params_of_none, text, out, m);
+}
+
 int parse_locks(const char *text, struct variants *out, struct mistake *m)
 {
     return parse_variants(names_locks(), params_of_lock, text, out, m);
@@ -214,7 +219,7 @@ int parse_locks(const char *text, struct variants *out, struct mistake *m)
 
 int parse_heaps(const char *text, struct variants *out, struct mistake *m)
 {
-    return parse_variants(names_heaps(), params_of_heap, text, out, m);
+    return parse_variants(names_heaps(), params_of_none, text, out, m);
 }
 
 static int set_lock(const char *name, struct mode *out, struct mistake *m)

@@ -65,6 +65,7 @@ struct named_mode {
 extern const struct named_mode mode_list[]; /* ends with a NULL name */
 
 int parse_workloads(const char *text, struct variants *out, struct mistake *m);
+int parse_policies(const char *text, struct variants *out, struct mistake *m);
 int parse_locks(const char *text, struct variants *out, struct mistake *m);
 int parse_heaps(const char *text, struct variants *out, struct mistake *m);
 int parse_modes(const char *text, struct modes *out, struct mistake *m);
