@@ -44,6 +44,11 @@ bool cell_unsafe(const struct cell *cell)
     return cell->runtime->needs_gil && !cell->gil->excludes;
 }
 
+bool cell_shares(const struct cell *cell)
+{
+    return cell->workload->shares != SHARES_NOTHING;
+}
+
 const char *cell_refusal(const struct cell *cell)
 {
     if (cell_unsafe(cell) && cell->workload->shares == SHARES_TABLES)

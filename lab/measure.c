@@ -414,7 +414,7 @@ void measure(const struct cell *cell, const struct window *window, struct measur
     struct run run = {
         .cell = cell, .window = window, .lock = MUTEX_INIT,
         .changed = PTHREAD_COND_INITIALIZER,
-        .runtime = cell->runtime, .parks = cell_unsafe(cell) && cell->workload->shares != SHARES_NOTHING,
+        .runtime = cell->runtime, .parks = cell_unsafe(cell) && cell_shares(cell),
     };
 
     *m = (struct measurement){ 0 };

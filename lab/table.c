@@ -51,13 +51,10 @@ static void print_audit(const struct outcome *o, FILE *out)
     if (!o->audited)
         return;
     if (!measured(&o->audit))
-        fprintf(out, "  %-18s %7s unsafe; its audit %s: %s\n", "", "",
+        fprintf(out, "  %-18s %7s the audit %s: %s\n", "", "",
                 status_name(o->audit.status), o->audit.note);
-    else if (!d->published)
-        fprintf(out, "  %-18s %7s unsafe, but it shares no counted object: nothing to miscount\n",
-                "", "");
     else
-        fprintf(out, "  %-18s %7s unsafe: of %llu shared objects %llu miscounted (net %+lld), "
+        fprintf(out, "  %-18s %7s of %llu shared objects %llu miscounted (net %+lld), "
                 "%llu leaked, %llu freed early\n", "", "", (unsigned long long)d->published,
                 (unsigned long long)d->off, (long long)(d->over - d->under),
                 (unsigned long long)d->leaked, (unsigned long long)d->early);
@@ -79,7 +76,7 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
     const struct cell *c = &o->cell;
     struct estimate rate = outcome_rate(o), p50 = outcome_p50_ns(o), fair = outcome_fairness(o);
     char median[TEXT_BYTES], low[TEXT_BYTES], high[TEXT_BYTES], interval[2 * TEXT_BYTES + 8];
-    char cost[TEXT_BYTES], speed_up[TEXT_BYTES], fairness[TEXT_BYTES], latency[TEXT_BYTES];
+    char mode[LABEL_MAX + 16], cost[TEXT_BYTES], speed_up[TEXT_BYTES], fairness[TEXT_BYTES], latency[TEXT_BYTES];
 
     if (!rate.count)
         snprintf(median, sizeof median, "-");
@@ -87,7 +84,8 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
         human_rate(rate.median, median, sizeof median);
     snprintf(interval, sizeof interval, "%s .. %s", human_rate(rate.low, low, sizeof low),
              human_rate(rate.high, high, sizeof high));
-    fprintf(out, "  %-18s %7d %9s  %-19s %9s %8s %8s %8s\n", c->mode_label, c->threads, median,
+    snprintf(mode, sizeof mode, "%s%s", c->mode_label, cell_unsafe(c) ? ", unsafe" : "");
+    fprintf(out, "  %-18s %7d %9s  %-19s %9s %8s %8s %8s\n", mode, c->threads, median,
             rate.count > 1 ? interval : "-",
             ratio_text(outcome_ratio(o, results_find(r, c->workload_label, "nolock", 1)), cost),
             ratio_text(outcome_ratio(o, results_find(r, c->workload_label, c->mode_label, 1)),

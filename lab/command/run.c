@@ -268,7 +268,7 @@ static int run_round(struct session *s, int round)
 
 static bool to_audit(const struct cell *cell)
 {
-    return cell_unsafe(cell) && cell->audited && !cell_refusal(cell);
+    return cell_unsafe(cell) && cell_shares(cell) && cell->audited && !cell_refusal(cell);
 }
 
 /* In windows of their own: tallying costs time. */
