@@ -41,10 +41,10 @@ struct run {
 
     struct mutex lock;
     pthread_cond_t changed;
-    int ready GUARDED_BY(lock);       /* workers at the gate, or failed before it */
-    bool trouble GUARDED_BY(lock);    /* end the window now */
-    enum status status GUARDED_BY(lock);
-    char note[NOTE_BYTES] GUARDED_BY(lock);
+    int ready;                   /* lock; workers at the gate, or failed before it */
+    bool trouble;                /* lock; end the window now */
+    enum status status;          /* lock */
+    char note[NOTE_BYTES];       /* lock */
 
     int stations;
     struct station *station; /* owned */
