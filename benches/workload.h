@@ -42,6 +42,7 @@ struct job {
     int workers;                     /* set once; the sum over the roles */
     int64_t param[PARAM_MAX];        /* set once; as workload->param */
     _Atomic bool stopping;           /* the window is over: steps return soon */
+    _Atomic uint64_t lost;           /* updates that the program lost, not the runtime; by check */
 };
 
 struct worker {

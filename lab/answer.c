@@ -1,0 +1,161 @@
+/* answer.c - what was found, in three sentences: computing, waiting, and what safety costs.
+ *
+ * Each is built from measured cells only, and left out if they are not there.
+ */
+#include "lab/results.h"
+
+#include <string.h>
+
+enum { PHRASE_BYTES = 400 };
+
+/* The first workload of the run for which `fits` holds, by its label; NULL: none. */
+static const struct cell *find_workload(const struct results *r,
+                                        bool (*fits)(const struct workload *w))
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (fits(r->outcome[i].cell.workload) && r->outcome[i].cell.workload->roles[0].per_thread)
+            return &r->outcome[i].cell;
+    return NULL;
+}
+
+static bool computes_alone(const struct workload *w)
+{
+    return w->kind == KIND_CPU && w->shares == SHARES_NOTHING && strcmp(w->unit, "safe point");
+}
+
+static bool computes_on_shared(const struct workload *w)
+{
+    return w->kind == KIND_CPU && w->shares == SHARES_READS;
+}
+
+static bool waits(const struct workload *w)
+{
+    return w->kind == KIND_IO;
+}
+
+/* The most threads that were measured of this workload, at most `limit`. */
+static int most_threads(const struct results *r, const char *workload, int limit)
+{
+    int most = 0;
+
+    for (size_t i = 0; i < r->count; i++) {
+        const struct outcome *o = &r->outcome[i];
+
+        if (!strcmp(o->cell.workload_label, workload) && o->cell.threads <= limit &&
+            o->cell.threads > most && outcome_rate(o).count)
+            most = o->cell.threads;
+    }
+    return most;
+}
+
+/* Appends "1.00 under gil, 1.98 under atomic" for each mode that has a speed-up at
+ * `threads`; the number of modes. */
+static int append_speed_ups(const struct results *r, const char *workload, int threads, char *text)
+{
+    int modes = 0;
+
+    for (size_t i = 0; i < r->count; i++) {
+        const struct cell *c = &r->outcome[i].cell;
+        size_t used = strlen(text);
+        struct estimate e;
+
+        if (c->threads != threads || strcmp(c->workload_label, workload))
+            continue;
+        e = outcome_ratio(&r->outcome[i], results_find(r, workload, c->mode_label, 1));
+        if (e.count)
+            snprintf(text + used, PHRASE_BYTES - used, "%s%.2f under %s", modes++ ? ", " : "", e.median,
+                     c->mode_label);
+    }
+    return modes;
+}
+
+static void say_computing(const struct results *r, FILE *out)
+{
+    const struct cell *c = find_workload(r, computes_alone);
+    int threads = c ? most_threads(r, c->workload_label, r->cores) : 0;
+    char text[PHRASE_BYTES] = "";
+
+    if (threads > 1 && append_speed_ups(r, c->workload_label, threads, text))
+        fprintf(out, "Computing (%s): %d threads do, times what one does, %s.\n",
+                c->workload_label, threads, text);
+}
+
+static void say_waiting(const struct results *r, FILE *out)
+{
+    const struct cell *c = find_workload(r, waits);
+    int threads = c ? most_threads(r, c->workload_label, 1 << 20) : 0;
+    char text[PHRASE_BYTES] = "";
+
+    if (threads > 1 && append_speed_ups(r, c->workload_label, threads, text))
+        fprintf(out, "Waiting (%s): %d threads do, times what one does, %s: whoever waits holds "
+                "no lock.\n", c->workload_label, threads, text);
+}
+
+/* Appends "0.99 with gil, 0.41 with atomic", of nolock's speed, for each safe mode at
+ * one thread; the number of modes. */
+static int append_costs(const struct results *r, const char *workload, char *text)
+{
+    const struct outcome *base = results_find(r, workload, "nolock", 1);
+    int modes = 0;
+
+    for (size_t i = 0; i < r->count; i++) {
+        const struct cell *c = &r->outcome[i].cell;
+        size_t used = strlen(text);
+        struct estimate e;
+
+        if (c->threads != 1 || strcmp(c->workload_label, workload) || cell_unsafe(c))
+            continue;
+        e = outcome_ratio(&r->outcome[i], base);
+        if (e.count)
+            snprintf(text + used, PHRASE_BYTES - used, "%s%.2f with %s", modes++ ? ", " : "", e.median,
+                     c->mode_label);
+    }
+    return modes;
+}
+
+static void append_damage(const struct results *r, char *text)
+{
+    unsigned long long shared = 0, off = 0;
+    size_t used = strlen(text);
+
+    for (size_t i = 0; i < r->count; i++) {
+        const struct outcome *o = &r->outcome[i];
+
+        if (o->audited && measured(&o->audit) && o->cell.threads > 1) {
+            shared += o->audit.damage.published;
+            off += o->audit.damage.off;
+        }
+    }
+    if (shared)
+        snprintf(text + used, PHRASE_BYTES - used,
+                 "; without protection %llu of %llu shared objects ended with a wrong count", off,
+                 shared);
+}
+
+static void say_safety(const struct results *r, FILE *out)
+{
+    const struct cell *alone = find_workload(r, computes_alone);
+    const struct cell *shared = find_workload(r, computes_on_shared);
+    char text[PHRASE_BYTES] = "", speed_ups[PHRASE_BYTES] = "";
+    int threads = shared ? most_threads(r, shared->workload_label, r->cores) : 0;
+
+    if (!alone || !append_costs(r, alone->workload_label, text))
+        return;
+    if (threads > 1 && append_speed_ups(r, shared->workload_label, threads, speed_ups))
+        fprintf(out, "Safety: one thread keeps, of nolock's speed, %s; on shared objects (%s) %d "
+                "threads do, times what one does, %s", text, shared->workload_label, threads,
+                speed_ups);
+    else
+        fprintf(out, "Safety: one thread keeps, of nolock's speed, %s", text);
+    text[0] = '\0';
+    append_damage(r, text);
+    fprintf(out, "%s.\n", text);
+}
+
+void answer_print(const struct results *r, FILE *out)
+{
+    fputc('\n', out);
+    say_computing(r, out);
+    say_waiting(r, out);
+    say_safety(r, out);
+}

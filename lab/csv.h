@@ -1,0 +1,26 @@
+/* csv.h - tidy CSV: every sample, a row for each worker and window.
+ *
+ * A header line, comma, '.' decimals whatever the locale, quotes only where a field
+ * needs them. A window that gave nothing is one row without worker, ops and seconds.
+ */
+#ifndef LAB_CSV_H
+#define LAB_CSV_H
+
+#include "lab/cell.h"
+#include "lab/measurement.h"
+
+#include <stdio.h>
+
+/* Where in the run a window stood. */
+struct occasion {
+    int round, order;  /* from 1; order counts the windows of the whole run */
+    bool audit;
+    int cores;
+    const char *when;  /* UTC, ISO 8601 */
+};
+
+void csv_write_head(FILE *out);
+void csv_write(FILE *out, const struct cell *cell, const struct measurement *m,
+               const struct occasion *when);
+
+#endif

@@ -1,0 +1,25 @@
+/* measure.h - the window: start together, count, stop.
+ *
+ *     everyone ready -> ramp (all run, nothing counts) -> window -> ramp down
+ *
+ * Time is fixed, never work: an early finisher would leave the others alone and
+ * flatter the contended. The calling thread reads every worker's counter at both ends
+ * of the window and sleeps in between; workers share nothing that they write.
+ */
+#ifndef LAB_MEASURE_H
+#define LAB_MEASURE_H
+
+#include "lab/cell.h"
+#include "lab/measurement.h"
+#include "lab/topology.h"
+
+struct window {
+    uint64_t ramp_ns, length_ns;
+    bool bind; /* each worker to the processor that the plan gives it */
+};
+
+/* Runs one window of the cell in this process, which must not have run another.
+ * A failure is a measurement too, with its status and note; `m` is to be freed. */
+void measure(const struct cell *cell, const struct window *window, struct measurement *m);
+
+#endif

@@ -1,0 +1,164 @@
+/* measurement.c - what one window gave: sums, and its form as text. */
+#include "lab/measurement.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const status_names[] = { "ok", "early", "failed", "timeout", "skipped" };
+
+enum { STATUSES = sizeof status_names / sizeof *status_names };
+
+const char *status_name(enum status status)
+{
+    return status_names[status];
+}
+
+void measurement_free(struct measurement *m)
+{
+    free(m->sample);
+    *m = (struct measurement){ 0 };
+}
+
+double measurement_rate(const struct measurement *m)
+{
+    uint64_t ops = 0;
+
+    for (int i = 0; i < m->samples; i++)
+        if (m->sample[i].role_index == 0)
+            ops += m->sample[i].ops;
+    return m->seconds > 0 ? (double)ops / m->seconds : 0;
+}
+
+double measurement_fairness(const struct measurement *m)
+{
+    double sum = 0, squares = 0;
+    int count = 0;
+
+    for (int i = 0; i < m->samples; i++)
+        if (m->sample[i].role_index == 0) {
+            double ops = (double)m->sample[i].ops;
+
+            sum += ops;
+            squares += ops * ops;
+            count++;
+        }
+    return squares > 0 ? sum * sum / (count * squares) : 1;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+uint64_t measurement_p50_ns(const struct measurement *m)
+{
+    uint64_t p50_ns[WORKERS_MAX];
+    size_t count = 0;
+
+    for (int i = 0; i < m->samples && count < WORKERS_MAX; i++)
+        if (m->sample[i].role_index == 0 && m->sample[i].p50_ns)
+            p50_ns[count++] = m->sample[i].p50_ns;
+    qsort(p50_ns, count, sizeof *p50_ns, by_value);
+    return count ? p50_ns[count / 2] : 0;
+}
+
+int measurement_write(const struct measurement *m, int fd)
+{
+    FILE *out = fdopen(dup(fd), "w");
+
+    if (!out)
+        return -1;
+    fprintf(out, "status %s %s\n", status_name(m->status), m->note);
+    fprintf(out, "window %.9f %.4f %" PRIu64 "\n", m->seconds, m->overlap, m->lost);
+    fprintf(out, "damage %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+            " %zu\n", m->damage.published, m->damage.off, m->damage.over, m->damage.under,
+            m->damage.leaked, m->damage.early, m->damage.kept_bytes);
+    for (int i = 0; i < m->samples; i++) {
+        const struct sample *s = &m->sample[i];
+
+        fprintf(out, "worker %s %d %d %" PRIu64 " %.6f %d %d %" PRIu64 " %" PRIu64 " %" PRIu64
+                " %" PRIu64 " %s\n", s->role, s->role_index, s->worker, s->ops, s->cpu_seconds,
+                s->planned_pu, s->observed_pu, s->p50_ns, s->p90_ns, s->p99_ns, s->max_ns,
+                s->binding);
+    }
+    fprintf(out, "end %d\n", m->samples);
+    return fclose(out) ? -1 : 0;
+}
+
+static int read_status(struct measurement *m, const char *line)
+{
+    char name[16];
+    int used = 0;
+
+    if (sscanf(line, "status %15s %n", name, &used) != 1 || !used)
+        return -1;
+    for (int i = 0; i < STATUSES; i++)
+        if (!strcmp(name, status_names[i])) {
+            m->status = (enum status)i;
+            snprintf(m->note, sizeof m->note, "%s", line + used);
+            return 0;
+        }
+    return -1;
+}
+
+static int read_worker(struct measurement *m, const char *line)
+{
+    struct sample s, *more;
+
+    if (m->samples >= WORKERS_MAX ||
+        sscanf(line, "worker %23s %d %d %" SCNu64 " %lf %d %d %" SCNu64 " %" SCNu64 " %" SCNu64
+               " %" SCNu64 " %31[^\n]", s.role, &s.role_index, &s.worker, &s.ops, &s.cpu_seconds,
+               &s.planned_pu, &s.observed_pu, &s.p50_ns, &s.p90_ns, &s.p99_ns, &s.max_ns,
+               s.binding) != 12)
+        return -1;
+    more = realloc(m->sample, (size_t)(m->samples + 1) * sizeof *more);
+    if (!more)
+        return -1;
+    m->sample = more;
+    m->sample[m->samples++] = s;
+    return 0;
+}
+
+/* 0: read, 1: it was the last line, -1: it is not one of ours. */
+static int read_line(struct measurement *m, const char *line)
+{
+    int count;
+
+    if (!strncmp(line, "worker ", 7))
+        return read_worker(m, line);
+    if (!strncmp(line, "status ", 7))
+        return read_status(m, line);
+    if (sscanf(line, "window %lf %lf %" SCNu64, &m->seconds, &m->overlap, &m->lost) == 3)
+        return isfinite(m->seconds) && isfinite(m->overlap) ? 0 : -1;
+    if (sscanf(line, "damage %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+               " %zu", &m->damage.published, &m->damage.off, &m->damage.over, &m->damage.under,
+               &m->damage.leaked, &m->damage.early, &m->damage.kept_bytes) == 7)
+        return 0;
+    return sscanf(line, "end %d", &count) == 1 && count == m->samples ? 1 : -1;
+}
+
+int measurement_read(struct measurement *m, const char *text)
+{
+    int got = 0;
+
+    *m = (struct measurement){ 0 };
+    while (!got && *text) {
+        size_t length = strcspn(text, "\n");
+        char line[NOTE_BYTES + 128];
+
+        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        got = read_line(m, line);
+        text += length + (text[length] == '\n');
+    }
+    if (got == 1)
+        return 0;
+    measurement_free(m);
+    return -1;
+}

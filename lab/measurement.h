@@ -1,0 +1,56 @@
+/* measurement.h - what one window of one cell gave. */
+#ifndef LAB_MEASUREMENT_H
+#define LAB_MEASUREMENT_H
+
+#include "benches/runtime.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum status { STATUS_OK, STATUS_EARLY, STATUS_FAILED, STATUS_TIMEOUT, STATUS_SKIPPED };
+
+const char *status_name(enum status status);
+
+enum { WORKERS_MAX = 4096, NOTE_BYTES = 200, ROLE_NAME_BYTES = 24, BINDING_BYTES = 32 };
+
+/* One worker's share of the window. Processors are the kernel's numbers; -1: not known. */
+struct sample {
+    char role[ROLE_NAME_BYTES];
+    int role_index, worker; /* worker: 0 .. of its role */
+    uint64_t ops;
+    double cpu_seconds;
+    int planned_pu, observed_pu;
+    char binding[BINDING_BYTES];                /* "bound", "unbound", "refused: EINVAL" */
+    uint64_t p50_ns, p90_ns, p99_ns, max_ns;    /* 0: this role records no latency */
+};
+
+struct measurement {
+    enum status status;
+    char note[NOTE_BYTES]; /* why it is not ok; or what else a reader must know */
+    double seconds;        /* of wall time that the window lasted */
+    double overlap;        /* the share of it in which every worker was at work */
+    uint64_t lost;         /* updates that the program lost, not the runtime */
+    struct damage damage;  /* of a cell whose counts may go wrong */
+    int samples;
+    struct sample *sample; /* owned; ordered by role, then worker */
+};
+
+void measurement_free(struct measurement *m);
+
+/* Operations per second of the first role. */
+double measurement_rate(const struct measurement *m);
+
+/* Jain's index of the first role's workers: 1 if all did the same, 1/n if one did all.
+ * (R. Jain, D. Chiu, W. Hawe, DEC TR-301, 1984.) 1 if none did anything. */
+double measurement_fairness(const struct measurement *m);
+
+/* The median over the first role's workers of their median latency; 0: none. */
+uint64_t measurement_p50_ns(const struct measurement *m);
+
+/* As text that a parent reads from its child, a line an item; 0, or -1 and errno. */
+int measurement_write(const struct measurement *m, int fd);
+
+/* From text; -1 if it is not whole or not of this form, with `m` empty. */
+int measurement_read(struct measurement *m, const char *text);
+
+#endif

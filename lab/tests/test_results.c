@@ -1,0 +1,174 @@
+/* test_results.c - statistics, and measurements as text. */
+#include "lab/measurement.h"
+#include "lab/results.h"
+#include "lab/statistics.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void assert_near(double got, double want)
+{
+    if (fabs(got - want) > 1e-9)
+        fail_msg("%g is not %g", got, want);
+}
+
+static void median_of_none_says_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(estimate_median(NULL, 0).count, 0);
+}
+
+static void median_with_few_samples_gives_the_whole_range(void **state)
+{
+    double values[] = { 5, 1, 4, 2, 3 };
+    struct estimate e = estimate_median(values, 5);
+
+    (void)state;
+    assert_near(e.median, 3);
+    assert_near(e.low, 1);
+    assert_near(e.high, 5);
+    assert_near(e.confidence, 1 - 2.0 / 32);
+}
+
+/* From tables of the binomial: for n = 20 the 6th and the 15th order statistic, with a
+ * coverage of 0.9586. */
+static void interval_of_twenty_is_the_sign_tests(void **state)
+{
+    double values[20];
+    struct estimate e;
+
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        values[i] = 20 - i;
+    e = estimate_median(values, 20);
+    assert_near(e.median, 10.5);
+    assert_near(e.low, 6);
+    assert_near(e.high, 15);
+    assert_true(fabs(e.confidence - 0.9586) < 0.0001);
+}
+
+static void ratio_pairs_rounds_and_leaves_out_what_failed(void **state)
+{
+    double a[] = { 2, 40, 0, 9 }, b[] = { 1, 10, 5, 3 };
+    struct estimate e = estimate_ratio(a, b, 4);
+
+    (void)state;
+    assert_int_equal(e.count, 3);
+    assert_near(e.median, 3);
+}
+
+static struct measurement two_workers(uint64_t first, uint64_t second)
+{
+    struct measurement m = { .status = STATUS_OK, .seconds = 0.5, .overlap = 0.75, .lost = 7,
+                             .damage = { .published = 3, .off = 2, .over = 9, .under = 1,
+                                         .leaked = 1, .early = 1, .kept_bytes = 96 } };
+
+    m.samples = 3;
+    m.sample = calloc(3, sizeof *m.sample);
+    m.sample[0] = (struct sample){ "client", 0, 0, first, 0.25, 0, 0, "bound", 5, 6, 7, 8 };
+    m.sample[1] = (struct sample){ "client", 0, 1, second, 0.25, 1, -1, "refused: EINVAL", 9, 9, 9, 9 };
+    m.sample[2] = (struct sample){ "spinner", 1, 0, 1000000, 0.25, 1, 1, "unbound", 0, 0, 0, 0 };
+    snprintf(m.note, sizeof m.note, "a note, with words");
+    return m;
+}
+
+static void rate_and_fairness_are_of_the_first_role(void **state)
+{
+    struct measurement m = two_workers(30, 10);
+
+    (void)state;
+    assert_near(measurement_rate(&m), 80);
+    assert_near(measurement_fairness(&m), 1600.0 / (2 * 1000));
+    assert_int_equal(measurement_p50_ns(&m), 9);
+    measurement_free(&m);
+}
+
+/* Through a pipe, as a parent gets it. */
+static void send(const struct measurement *m, char *text, size_t size_bytes)
+{
+    int ends[2];
+    ssize_t got;
+
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(measurement_write(m, ends[1]), 0);
+    close(ends[1]);
+    got = read(ends[0], text, size_bytes - 1);
+    assert_true(got > 0);
+    text[got] = '\0';
+    close(ends[0]);
+}
+
+static void measurement_comes_back_from_text_as_it_was(void **state)
+{
+    struct measurement sent = two_workers(30, 10), got;
+    char text[4096];
+
+    (void)state;
+    send(&sent, text, sizeof text);
+    assert_int_equal(measurement_read(&got, text), 0);
+    assert_int_equal(got.status, STATUS_OK);
+    assert_string_equal(got.note, sent.note);
+    assert_near(got.seconds, 0.5);
+    assert_int_equal(got.lost, 7);
+    assert_int_equal(got.damage.over, 9);
+    assert_int_equal(got.damage.kept_bytes, 96);
+    assert_int_equal(got.samples, 3);
+    assert_memory_equal(&got.sample[1].ops, &sent.sample[1].ops, sizeof(uint64_t));
+    assert_string_equal(got.sample[1].binding, "refused: EINVAL");
+    assert_int_equal(got.sample[2].role_index, 1);
+    measurement_free(&got);
+    measurement_free(&sent);
+}
+
+/* What a cell prints before it crashes must not pass for a result. */
+static void measurement_cut_short_or_garbled_is_refused(void **state)
+{
+    struct measurement sent = two_workers(30, 10), got;
+    char text[4096], cut[4096];
+
+    (void)state;
+    send(&sent, text, sizeof text);
+    for (size_t length = 0; length + 2 < strlen(text); length++) {
+        snprintf(cut, length + 1, "%s", text);
+        assert_int_equal(measurement_read(&got, cut), -1);
+        assert_int_equal(got.samples, 0);
+    }
+    assert_int_equal(measurement_read(&got, "hello\n"), -1);
+    assert_int_equal(measurement_read(&got, "status splendid \nend 0\n"), -1);
+    assert_int_equal(measurement_read(&got, "window nan 0 0\nend 0\n"), -1);
+    assert_int_equal(measurement_read(&got, "status ok \nend 1\n"), -1);
+    measurement_free(&sent);
+}
+
+static void numbers_are_short_for_people(void **state)
+{
+    char text[48];
+
+    (void)state;
+    assert_string_equal(human_rate(0.5, text, sizeof text), "0.50");
+    assert_string_equal(human_rate(999.9, text, sizeof text), "1.00 k");
+    assert_string_equal(human_rate(12345678, text, sizeof text), "12.3 M");
+    assert_string_equal(human_ns(5050000, text, sizeof text), "5.05 ms");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(median_of_none_says_nothing),
+        cmocka_unit_test(median_with_few_samples_gives_the_whole_range),
+        cmocka_unit_test(interval_of_twenty_is_the_sign_tests),
+        cmocka_unit_test(ratio_pairs_rounds_and_leaves_out_what_failed),
+        cmocka_unit_test(rate_and_fairness_are_of_the_first_role),
+        cmocka_unit_test(measurement_comes_back_from_text_as_it_was),
+        cmocka_unit_test(measurement_cut_short_or_garbled_is_refused),
+        cmocka_unit_test(numbers_are_short_for_people),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
