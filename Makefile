@@ -94,7 +94,7 @@ $B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.
 caught   = $(shell sed -n 's,.*Caught by: \([^ ]*\) (.*\b$(MODE)\b.*).*,\1,p' $1)
 tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test_*.c)) \
            $(foreach p,$(policies),$(patsubst %.c,$B/$p/%,$(counted_tests))) \
-           $(audited:%=$B/%_audit/objects/tests/test_audit) \
+           $(foreach p,$(audited),$(addprefix $B/$p_audit/,objects/tests/test_audit benches/tests/test_demos)) \
            $(wildcard lab/tests/*.sh)
 twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h)))
 

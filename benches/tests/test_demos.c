@@ -1,0 +1,119 @@
+/* test_demos.c - the demonstrations, as they are told under this policy. */
+#include "benches/demo.h"
+#include "objects/tests/testing.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+extern const struct demo demo_race, demo_refcount;
+extern const struct gil_class gil_interval;
+
+static char text[4096];
+
+static int run_under(const struct demo *demo, const struct gil_class *class)
+{
+    struct gil *gil = gil_new(class, NULL);
+    struct thread self = { .locks_containers = !class->excludes && !RC_NEEDS_GIL };
+    int result;
+
+    assert_non_null(gil);
+    assert_int_equal(thread_start(&self, gil, &object_hooks), 0);
+    result = demo->run("this mode", gil, &object_hooks);
+    thread_stop(&self);
+    gil_delete(gil);
+    return result;
+}
+
+/* What the demo prints, in `text`. */
+static void tell(const struct demo *demo, const struct gil_class *class)
+{
+    FILE *file = tmpfile();
+    int result, kept = dup(STDOUT_FILENO);
+
+    assert_true(file && kept >= 0);
+    fflush(stdout);
+    dup2(fileno(file), STDOUT_FILENO);
+    result = run_under(demo, class);
+    fflush(stdout);
+    dup2(kept, STDOUT_FILENO);
+    close(kept);
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    assert_int_equal(result, 0);
+}
+
+static void test_refcount_prints_what_cpython_prints(void **state)
+{
+    (void)state;
+    tell(&demo_refcount, &gil_interval);
+    assert_string_equal(text, "a = []      2\nb = a       3\ninside(a)   4\ndel b       2\n");
+}
+
+static void test_race_goes_well_where_counts_are_protected(void **state)
+{
+    (void)state;
+    tell(&demo_race, RC_NEEDS_GIL ? &gil_interval : &gil_none);
+    assert_non_null(strstr(text, "count should be 1 (the dict's own), and it is 1: right\n"));
+    assert_non_null(strstr(text, " rounds were right\n"));
+    assert_null(strstr(text, "went wrong"));
+}
+
+#if RC_NEEDS_GIL && !REPORTS_RACES
+static void test_race_goes_wrong_where_nothing_protects_them(void **state)
+{
+    cpu_set_t cores;
+
+    (void)state;
+    tell(&demo_race, &gil_none);
+    if (sched_getaffinity(0, sizeof cores, &cores) < 0 || CPU_COUNT(&cores) < 2)
+        skip();
+    assert_non_null(strstr(text, "EARLY FREE") ? text : strstr(text, "LEAK"));
+    assert_non_null(strstr(text, " rounds went wrong: "));
+}
+
+#if RC_AUDIT
+/* The demo counts by itself what it sees; the audit finds the same. */
+static void test_race_and_the_audit_agree(void **state)
+{
+    int rounds, early, leaks, shared, off, audited_leaks, audited_early;
+    const char *told, *audit;
+
+    (void)state;
+    tell(&demo_race, &gil_none);
+    told = strstr(text, " rounds went wrong: ");
+    audit = strstr(text, "audit: ");
+    if (!told)
+        skip();
+    while (told[-1] != ' ')
+        told--;
+    assert_int_equal(sscanf(told, "%d rounds went wrong: freed too early in %d, leaked in %d",
+                            &rounds, &early, &leaks), 3);
+    assert_int_equal(sscanf(audit, "audit: %d objects were shared; the counts of %d are off, "
+                            "by +%*d -%*d; %d leaked, %d freed too early", &shared, &off,
+                            &audited_leaks, &audited_early), 4);
+    assert_int_equal(shared, 3 * rounds);
+    assert_in_range(off, 1, rounds);
+    assert_int_equal(audited_early, early);
+    assert_int_equal(audited_leaks, leaks);
+}
+#endif
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refcount_prints_what_cpython_prints),
+        cmocka_unit_test(test_race_goes_well_where_counts_are_protected),
+#if RC_NEEDS_GIL && !REPORTS_RACES
+        cmocka_unit_test(test_race_goes_wrong_where_nothing_protects_them),
+#if RC_AUDIT
+        cmocka_unit_test(test_race_and_the_audit_agree),
+#endif
+#endif
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
