@@ -10,6 +10,7 @@
 #
 #   MODE=release|debug|asan|tsan|gcov   how to build, in build/MODE
 #   POLICIES="plain biased"             build just these
+#   BENCH="--benchmark_filter=pair"     flags for make bench
 #   CC=clang                            with locks checked by -Wthread-safety
 
 MODE ?= release
@@ -98,7 +99,6 @@ $B/once/lab/bench/bench.o: CPPFLAGS += -DBUILD_MODE='"$(MODE)"'
 $B/bench: $B/once/lab/bench/bench.o $B/once/benches/gbench.o $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(LDLIBS)
 
-# BENCH="--benchmark_filter=pair" hands flags to it.
 bench:
 	scripts/install.sh build bench
 	$(MAKE) --no-print-directory $B/bench

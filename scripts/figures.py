@@ -46,6 +46,8 @@ def micro_figures():
         Figure("a safe point against the empty loop", "safepoint", "bare_loop", 1.2),
         Figure("an int's new and free against bare mallocx and sdallocx",
                "int_new/plain/jemalloc", "bare_mallocx", 1.15),
+        Figure("the same against bare malloc (jemalloc's) and sdallocx",
+               "int_new/plain/jemalloc", "bare_malloc", 1.15),
     ]
 
 

@@ -1,4 +1,4 @@
-/* bare_mallocx.c - jemalloc without objects: what int_new on its heap cannot beat. */
+/* bare_mallocx.c - jemalloc by the names that only it has, and no objects. */
 #include "benches/micro.h"
 
 #include "benches/workload.h"
@@ -25,6 +25,6 @@ MEASURED static void run(uint64_t iterations)
 }
 
 const struct micro micro_bare_mallocx = {
-    .about = "mallocx and sdallocx of 32 bytes: what int_new on jemalloc cannot beat",
+    .about = "jemalloc's mallocx and sdallocx of 32 bytes",
     .once = true, .run = run,
 };

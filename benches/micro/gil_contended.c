@@ -54,6 +54,7 @@ static void *peer_main(void *unused)
 
 static int failed(const char *call, int error)
 {
+    pthread_barrier_destroy(&peer.ready);
     errno = error;
     exception_set_errno(call);
     return -1;
@@ -70,14 +71,11 @@ static int setup(void)
     atomic_store_explicit(&peer.stopping, false, memory_order_relaxed);
     pthread_barrier_init(&peer.ready, NULL, 2);
     error = pthread_create(&peer.id, NULL, peer_main, NULL);
-    if (error) {
-        pthread_barrier_destroy(&peer.ready);
+    if (error)
         return failed("pthread_create", error);
-    }
     thread_detach(t);
     pthread_barrier_wait(&peer.ready);
     thread_attach(t);
-    pthread_barrier_destroy(&peer.ready);
     if (!peer.error)
         return 0;
     pthread_join(peer.id, NULL);
@@ -103,6 +101,7 @@ static void teardown(void)
     thread_detach(thread_self);
     pthread_join(peer.id, NULL);
     thread_attach(thread_self);
+    pthread_barrier_destroy(&peer.ready);
 }
 
 const struct micro micro_gil_contended = {
