@@ -1,0 +1,124 @@
+/* io.c - I/O of a thread: detach, block in the kernel, attach. */
+#include "coroutines/io.h"
+
+#include "gil/mutex.h"
+#include "gil/thread.h"
+#include "objects/exception.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What one system call needs; each uses some of it. */
+struct request {
+    int fd;
+    void *data;
+    size_t size_bytes;
+    const struct sockaddr *address;
+    struct timespec until;
+};
+
+/* The one place where a thread of this floor blocks. `call` is a system call: -1 and
+ * errno. Signals are not the runtime's, so what they interrupt goes on detached. */
+static int64_t block(int64_t (*call)(const struct request *r), const struct request *r,
+                     const char *name)
+{
+    struct thread *t = thread_self;
+    int64_t result;
+
+    thread_detach(t);
+    do
+        result = call(r);
+    while (result < 0 && errno == EINTR);
+    thread_attach(t);
+    if (result < 0)
+        exception_set_errno(name);
+    return result;
+}
+
+static int64_t call_read(const struct request *r)
+{
+    return read(r->fd, r->data, r->size_bytes);
+}
+
+int64_t io_read(int fd, void *data, size_t size_bytes)
+{
+    return block(call_read, &(struct request){ .fd = fd, .data = data, .size_bytes = size_bytes },
+                 "read");
+}
+
+int64_t io_read_all(int fd, void *data, size_t size_bytes)
+{
+    size_t have = 0;
+
+    while (have < size_bytes) {
+        int64_t got = io_read(fd, (char *)data + have, size_bytes - have);
+
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        have += (size_t)got;
+    }
+    return (int64_t)have;
+}
+
+static int64_t call_send(const struct request *r)
+{
+    return send(r->fd, r->data, r->size_bytes, MSG_NOSIGNAL);
+}
+
+/* A signal that comes when a part has been taken makes even a blocking send return
+ * with that part. */
+int io_write(int fd, const void *data, size_t size_bytes)
+{
+    struct request r = { .fd = fd, .data = (void *)data, .size_bytes = size_bytes };
+
+    while (r.size_bytes) {
+        int64_t sent = block(call_send, &r, "send");
+
+        if (sent < 0)
+            return -1;
+        r.data = (char *)r.data + sent;
+        r.size_bytes -= (size_t)sent;
+    }
+    return 0;
+}
+
+static int64_t call_accept(const struct request *r)
+{
+    return accept4(r->fd, NULL, NULL, SOCK_CLOEXEC);
+}
+
+int io_accept(int listener)
+{
+    return (int)block(call_accept, &(struct request){ .fd = listener }, "accept");
+}
+
+/* Called again after EINTR, Linux goes on with the connection that is under way
+ * (elsewhere it would be EALREADY, and one would have to poll). */
+static int64_t call_connect(const struct request *r)
+{
+    return connect(r->fd, r->address, (socklen_t)r->size_bytes);
+}
+
+int io_connect(int fd, const struct sockaddr *address, socklen_t size_bytes)
+{
+    struct request r = { .fd = fd, .address = address, .size_bytes = size_bytes };
+
+    return (int)block(call_connect, &r, "connect");
+}
+
+/* Until a point in time, not for a time: what a signal interrupts does not begin anew. */
+static int64_t call_sleep(const struct request *r)
+{
+    errno = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &r->until, NULL);
+    return errno ? -1 : 0;
+}
+
+int io_sleep_ns(uint64_t ns)
+{
+    struct request r = { .until = timespec_of_ns(clock_ns() + ns) };
+
+    return (int)block(call_sleep, &r, "clock_nanosleep");
+}
