@@ -27,8 +27,6 @@ struct options {
     const char *child; /* this process is the one for this mode; NULL: the first */
 };
 
-/* ---- The process of one mode ---- */
-
 static bool is_unsafe(const struct mode *mode)
 {
     return mode->runtime->needs_gil && !mode->lock->excludes;
@@ -84,15 +82,16 @@ static int run_child(int index, const char *mode_text)
     return status;
 }
 
-/* ---- The first process ---- */
-
-static _Noreturn void become_child(const char *name, const char *mode, pid_t parent)
+static _Noreturn void become_child(const char *name, const struct mode *mode, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
+    /* In a build for TSan: it would end the process at the race that is being shown. */
+    if (is_unsafe(mode))
+        setenv("TSAN_OPTIONS", "report_bugs=0", 1);
     alarm(LIMIT_S); /* outlives exec */
-    execl("/proc/self/exe", "lab", "demo", "--child", mode, name, (char *)NULL);
+    execl("/proc/self/exe", "lab", "demo", "--child", mode->label, name, (char *)NULL);
     perror("lab demo: cannot run itself");
     _exit(1);
 }
@@ -108,7 +107,7 @@ static int judge(const char *name, const char *mode, int status)
     return status == 0 ? 0 : 1;
 }
 
-static int run_mode(const char *name, const char *mode)
+static int run_mode(const char *name, const struct mode *mode)
 {
     pid_t parent = getpid(), child;
     int status;
@@ -122,7 +121,7 @@ static int run_mode(const char *name, const char *mode)
         perror("lab demo: no process");
         return 1;
     }
-    return judge(name, mode, status);
+    return judge(name, mode->label, status);
 }
 
 static int run_modes(const char *name, const struct demo *demo)
@@ -138,7 +137,7 @@ static int run_modes(const char *name, const struct demo *demo)
         if (parse_modes(mode, &known, &m) < 0)
             printf("%s, %s: not run: %s\n", name, mode, m.text);
         else
-            status |= run_mode(name, mode);
+            status |= run_mode(name, &known.item[0]);
     if (demo->tail)
         puts(demo->tail);
     free(modes);
