@@ -3,15 +3,6 @@
 
 #include "objects/exception.h"
 
-struct object *int_new(int64_t value)
-{
-    struct object *o = object_new(&int_type, sizeof(struct int_object));
-
-    if (o)
-        ((struct int_object *)o)->value = value;
-    return o;
-}
-
 static bool both_ints(borrowed a, borrowed b)
 {
     if (likely(type_of(a) == &int_type && type_of(b) == &int_type))

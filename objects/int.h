@@ -16,7 +16,14 @@ struct int_object {
 };
 
 /* NULL: MemoryError. */
-struct object *int_new(int64_t value);
+static inline struct object *int_new(int64_t value)
+{
+    struct object *o = object_new(&int_type, sizeof(struct int_object));
+
+    if (likely(o))
+        ((struct int_object *)o)->value = value;
+    return o;
+}
 
 /* `o` must be an int. */
 static inline int64_t int_value(borrowed o)

@@ -2,26 +2,17 @@
 #include "objects/object.h"
 
 #include "objects/exception.h"
-#include "objects/heap.h"
 
-struct object *object_new(const struct type *type, size_t size_bytes)
+struct object *object_no_memory(void)
 {
-    struct object *o = heap->alloc(size_bytes);
-
-    if (unlikely(!o)) {
-        exception_set_no_memory();
-        return NULL;
-    }
-    rc_init(&o->rc);
-    o->type = type;
-    atomic_init(&o->flags, 0);
-#if RC_AUDIT
-    o->audit = 0;
-#endif
-    return o;
+    exception_set_no_memory();
+    return NULL;
 }
 
-void object_destroy(struct object *o)
+/* Of an object that holds others, or whose size must be asked, or while parking. Not
+ * inlined: object_destroy then saves no register and ends in a jump, for most objects
+ * that die are as plain as an int. */
+static __attribute__((noinline)) void destroy_with_care(struct object *o)
 {
     const struct type *type = o->type;
     size_t size_bytes;
@@ -32,6 +23,16 @@ void object_destroy(struct object *o)
     if (type->destroy)
         type->destroy(o);
     heap->free(o, size_bytes);
+}
+
+void object_destroy(struct object *o)
+{
+    const struct type *type = o->type;
+
+    if (unlikely(parking) || type->destroy || !type->size_bytes)
+        destroy_with_care(o);
+    else
+        heap->free(o, type->size_bytes);
 }
 
 #if RC_HAS_LATE
