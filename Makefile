@@ -2,6 +2,7 @@
 # make test       every test, under every policy and sanitizer (under ten minutes)
 # make            build the command, build/release/lab
 # make bench      micro-benchmarks beside the bare instructions that they cannot beat
+# make figures    the figures that we set ourselves, each against its control
 # make soak       the long, seeded tests
 # make peers      the same experiment in CPython, beside ours
 # make ownership  see that a borrowed reference cannot be given away
@@ -9,6 +10,7 @@
 #
 #   MODE=release|debug|asan|tsan|gcov   how to build, in build/MODE
 #   POLICIES="plain biased"             build just these
+#   BENCH="--benchmark_filter=pair"     flags for make bench
 #   CC=clang                            with locks checked by -Wthread-safety
 
 MODE ?= release
@@ -89,6 +91,24 @@ $(foreach w,$(wrong),$(eval $(call policy,wrong_$w,refcount/wrong/$w,)))
 $B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
+# The only C++ is the side of Google Benchmark's shim that faces the library.
+CXX := $(if $(clang),$(CC:clang%=clang++%),$(CXX))
+$B/once/%.o: %.cc $B/gen/flags
+	$(call say,CXX $<)$(CXX) -std=c++17 -I. -MMD -MP -g -Wall -Wextra $(mode.$(MODE)) -c -o $@ $<
+$B/once/lab/bench/bench.o: CPPFLAGS += -DBUILD_MODE='"$(MODE)"'
+$B/bench: $B/once/lab/bench/bench.o $B/once/benches/gbench.o $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
+	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(LDLIBS)
+
+bench:
+	scripts/install.sh build bench
+	$(MAKE) --no-print-directory $B/bench
+	$B/bench $(BENCH)
+
+figures:
+	scripts/install.sh build bench
+	$(MAKE) --no-print-directory $B/bench
+	scripts/figures.py $B/bench
+
 # Tests stand beside what they test. A wrong twin says in its first lines which test
 # sees it fail, and in which modes: `Caught by: objects/tests/test_x (debug tsan)`.
 caught   = $(shell sed -n 's,.*Caught by: \([^ ]*\) (.*\b$(MODE)\b.*).*,\1,p' $1)
@@ -118,7 +138,7 @@ help:
 clean:
 	rm -rf build
 
-.PHONY: all check test help clean
+.PHONY: all bench figures check test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,0 +1,87 @@
+/* test_micro.c - every micro-benchmark runs, and keeps no object and frees none.
+ *
+ * Objects come from a heap that counts: a benchmark that leaves a count wrong either
+ * frees what its setup made or keeps it past its teardown.
+ */
+#include "benches/runtime.h"
+#include "objects/tests/testing.h"
+
+#include <stdlib.h>
+
+enum { ITERATIONS = 1000 };
+
+static int64_t live; /* objects */
+
+static void *counting_alloc(size_t size_bytes)
+{
+    live++;
+    return malloc(size_bytes);
+}
+
+static void counting_free(void *memory, size_t size_bytes)
+{
+    (void)size_bytes;
+    live--;
+    free(memory);
+}
+
+static const struct heap counting_heap = {
+    .about = "counts what it has given", .alloc = counting_alloc, .free = counting_free,
+};
+
+#define JOIN_OF(a, b) a##b
+#define JOIN(a, b) JOIN_OF(a, b)
+extern const struct runtime JOIN(runtime_, RC_POLICY);
+static const struct runtime *const runtime = &JOIN(runtime_, RC_POLICY);
+
+static void run_attached_once(const struct named_micro *named)
+{
+    const struct micro *micro = named->micro;
+    int64_t before = live, made;
+
+    assert_int_equal(micro->setup ? micro->setup() : 0, 0);
+    made = live;
+    micro->run(1);
+    micro->run(ITERATIONS);
+    runtime->quiesce();
+    assert_int_equal(live, made);
+    if (micro->teardown)
+        micro->teardown();
+    runtime->quiesce();
+    assert_int_equal(live, before);
+    assert_null(exception_pending());
+}
+
+static void run_under(const struct named_gil *lock, const struct named_micro *named)
+{
+    struct gil *gil = gil_new(lock->class, NULL);
+    struct thread self = { 0 };
+
+    print_message("# %s under %s\n", named->name, lock->name);
+    assert_non_null(gil);
+    assert_int_equal(thread_start(&self, gil, runtime->hooks), 0);
+    run_attached_once(named);
+    thread_stop(&self);
+    assert_int_equal(world_threads(), 0);
+    gil_delete(gil);
+}
+
+static void test_runs_and_keeps_no_object(void **state)
+{
+    (void)state;
+    assert_non_null(runtime->micros[0].name);
+    for (const struct named_micro *m = runtime->micros; m->name; m++)
+        for (const struct named_gil *g = gil_list; g->name; g++)
+            if (m->micro->per_lock || g->class == &gil_none)
+                run_under(g, m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_runs_and_keeps_no_object),
+    };
+
+    runtime->use_heap(&counting_heap);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

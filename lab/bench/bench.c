@@ -1,0 +1,209 @@
+/* bench.c - the micro-benchmarks of every policy, run by Google Benchmark.
+ *
+ *   bench [--benchmark_filter=REGEX] [--benchmark_format=json] ...
+ *
+ * A name is `micro/policy/heap/lock`, each part only where it matters: pair/biased,
+ * int_new/plain/jemalloc, gil_pair/interval, bare_add.
+ */
+#include "benches/gbench.h"
+#include "benches/runtime.h"
+#include "gil/gil.h"
+#include "gil/mutex.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POLICY(name) extern const struct runtime runtime_##name;
+#include "gen/policies.h"
+#undef POLICY
+static const struct runtime *const runtimes[] = {
+#define POLICY(name) &runtime_##name,
+#include "gen/policies.h"
+#undef POLICY
+    NULL,
+};
+
+extern const struct gil_class gil_none;
+
+/* What a registered benchmark runs under; lives as long as the process. */
+struct bench {
+    struct bench *next;
+    const struct runtime *runtime;
+    const struct micro *micro;
+    const struct heap *heap;
+    const struct gil_class *lock;
+};
+
+static struct bench *benches;
+
+/* glibc's mutexes and malloc leave out their lock prefixes while a process has one
+ * thread, which would be compared with counts that cannot: so there is a second. */
+static void *idle(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
+static double timed(const struct micro *micro, uint64_t iterations)
+{
+    uint64_t start_ns = clock_ns();
+
+    micro->run(iterations);
+    return (double)(clock_ns() - start_ns) / NS_PER_S;
+}
+
+/* On an attached thread. 0 seconds, and an exception pending, if it fails. */
+static double set_up_and_time(const struct micro *micro, uint64_t iterations)
+{
+    double seconds;
+
+    if (micro->setup && micro->setup() < 0)
+        return 0;
+    seconds = timed(micro, iterations);
+    if (micro->teardown)
+        micro->teardown();
+    return seconds;
+}
+
+/* Results carry no time stamps, and repetitions in random order are sorted before they
+ * are shown: so each run says when it began, counted from the first. */
+static void stamp(struct gbench_state *state)
+{
+    static uint64_t first_ns;
+    uint64_t now_ns = clock_ns();
+
+    if (!first_ns)
+        first_ns = now_ns;
+    gbench_counter(state, "began_s", (double)(now_ns - first_ns) / NS_PER_S);
+}
+
+static double run(struct gbench_state *state, uint64_t iterations, void *data)
+{
+    const struct bench *b = data;
+    struct gil *gil = gil_new(b->lock, NULL);
+    struct thread self = { 0 };
+    char error[160] = "";
+    double seconds = 0;
+
+    b->runtime->use_heap(b->heap); /* no object is left of the last run */
+    stamp(state);
+    if (gil && thread_start(&self, gil, b->runtime->hooks) == 0) {
+        seconds = set_up_and_time(b->micro, iterations);
+        b->runtime->take_error(error, sizeof error);
+        thread_stop(&self);
+    } else {
+        snprintf(error, sizeof error, "cannot start a thread: %s", strerror(errno));
+    }
+    if (gil)
+        gil_delete(gil);
+    if (error[0])
+        gbench_skip(state, error);
+    return seconds;
+}
+
+/* NULL parts are left out. */
+static int add(struct bench bench, const char *micro, const char *heap, const char *lock)
+{
+    const char *policy = bench.micro->once ? NULL : bench.runtime->name;
+    struct bench *b = malloc(sizeof *b);
+    char name[160];
+
+    if (!b)
+        return -1;
+    *b = bench;
+    b->next = benches;
+    benches = b;
+    snprintf(name, sizeof name, "%s%s%s%s%s%s%s", micro, policy ? "/" : "", policy ? policy : "",
+             heap ? "/" : "", heap ? heap : "", lock ? "/" : "", lock ? lock : "");
+    return gbench_register(name, run, b);
+}
+
+static int add_per_heap(struct bench bench, const char *micro, const char *lock)
+{
+    const struct named_heap *h = bench.runtime->heaps;
+
+    bench.heap = h->heap;
+    if (!bench.micro->per_heap)
+        return add(bench, micro, NULL, lock);
+    for (; h->name; h++) {
+        bench.heap = h->heap;
+        if (add(bench, micro, h->name, lock) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int add_per_lock(struct bench bench, const char *micro)
+{
+    bench.lock = &gil_none;
+    if (!bench.micro->per_lock)
+        return add_per_heap(bench, micro, NULL);
+    for (const struct named_gil *g = gil_list; g->name; g++) {
+        bench.lock = g->class;
+        if (add_per_heap(bench, micro, g->name) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int add_policy(const struct runtime *runtime, const struct named_micro *named)
+{
+    struct bench bench = { .runtime = runtime, .micro = named->micro };
+    bool again = named->micro->once && runtime != runtimes[0];
+
+    return again || runtime->audited ? 0 : add_per_lock(bench, named->name);
+}
+
+/* Grouped by micro-benchmark, the policies beside each other. Every policy's table
+ * lists the same names in the same order. */
+static int add_all(void)
+{
+    for (int m = 0; runtimes[0]->micros[m].name; m++)
+        for (int r = 0; runtimes[r]; r++)
+            if (add_policy(runtimes[r], &runtimes[r]->micros[m]) < 0)
+                return -1;
+    return 0;
+}
+
+static const char flags[] =
+#define FLAGS(...) #__VA_ARGS__
+#include "gen/flags"
+#undef FLAGS
+    ;
+
+static int add_context(void)
+{
+    static const char *const context[][2] = {
+        { "time", "manual: wall time of one thread, per iteration; the same in every version" },
+        { "second_thread", "alive and idle, so that glibc keeps its lock prefixes" },
+        { "compiler", __VERSION__ },
+        { "flags", flags },
+        { "mode", BUILD_MODE },
+    };
+
+    for (size_t i = 0; i < sizeof context / sizeof *context; i++)
+        if (gbench_add_context(context[i][0], context[i][1]) < 0)
+            return -1;
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t second;
+    int error = pthread_create(&second, NULL, idle, NULL);
+
+    if (error) {
+        fprintf(stderr, "bench: no second thread: %s\n", strerror(error));
+        return 1;
+    }
+    if (gbench_init(&argc, argv) < 0)
+        return 2;
+    if (add_context() < 0 || add_all() < 0) {
+        perror("bench");
+        return 1;
+    }
+    return gbench_run() > 0 ? 0 : 1;
+}
