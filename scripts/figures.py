@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+"""The figures that this project set itself, each a ratio to a control.
+
+    figures.py BENCH [--blocks N] [NAME...]
+
+A figure is measured in blocks. A block is one fresh process (its own addresses) of the
+micro-benchmarks' program, which repeats subject and control in random order, some
+milliseconds each, so that both see the same neighbours and the same clock rate; it gives
+one ratio, of the two medians. Printed are the median of the blocks' ratios and an interval
+that holds the true median with 95 % confidence whatever their distribution (the one of the
+sign test). All blocks of all figures take turns, so that a bad minute is nobody's own.
+
+The time is that of the thread's CPU clock: nothing here waits, and on a machine that
+others use the wall clock mostly measures the others.
+
+Exits with 0 whether or not the figures are reached, and with 1 if it cannot measure.
+"""
+import argparse
+import json
+import math
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+REPETITIONS = 7  # of subject and of control in a block
+SECONDS = 0.008  # of each
+
+
+@dataclass
+class Figure:
+    name: str
+    subject: str
+    control: str
+    at_most: float
+    ratios: list = field(default_factory=list)  # one per block
+    missing: str = ""  # why there is no ratio
+
+
+def micro_figures():
+    return [
+        Figure("a plain pair against the bare add", "pair/plain", "bare_add", 1.05),
+        Figure("an atomic pair against the bare locked add", "pair/atomic", "bare_atomic", 1.05),
+        Figure("a locked pair against the bare mutex", "pair/locked", "bare_mutex", 1.05),
+        Figure("a biased pair, by its owner, against plain", "pair/biased", "pair/plain", 1.25),
+        Figure("a safe point against the empty loop", "safepoint", "bare_loop", 1.2),
+        Figure("an int's new and free against bare mallocx and sdallocx",
+               "int_new/plain/jemalloc", "bare_mallocx", 1.15),
+        Figure("the same against bare malloc (jemalloc's) and sdallocx",
+               "int_new/plain/jemalloc", "bare_malloc", 1.15),
+    ]
+
+
+def times_of(bench, names):
+    """ns per iteration, a list per name, in no order."""
+    command = [
+        bench, f"--benchmark_filter=^({'|'.join(names)})/manual_time", "--benchmark_format=json",
+        f"--benchmark_repetitions={REPETITIONS}", f"--benchmark_min_time={SECONDS}",
+        "--benchmark_enable_random_interleaving=true",
+    ]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"figures.py: {bench} failed:\n{done.stderr}")
+    times = {name: [] for name in names}
+    for row in json.loads(done.stdout)["benchmarks"]:
+        if row["run_type"] == "iteration" and not row.get("error_occurred"):
+            times[row["run_name"].removesuffix("/manual_time")].append(row["cpu_time"])
+    return times
+
+
+def measure_block(bench, figure):
+    times = times_of(bench, [figure.subject, figure.control])
+    for name, samples in times.items():
+        if not samples:
+            figure.missing = f"{name} failed"
+            return
+    figure.ratios.append(statistics.median(times[figure.subject]) /
+                         statistics.median(times[figure.control]))
+
+
+def known(bench):
+    listing = subprocess.run([bench, "--benchmark_list_tests"], check=True, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    return {line.removesuffix("/manual_time") for line in listing.split()}
+
+
+def median_interval(values, confidence=0.95):
+    """The narrowest pair of order statistics around the median that is wide enough."""
+    values, n = sorted(values), len(values)
+    outside, low = 0.5**n, 0
+    while low + 1 < n / 2 and 2 * (outside + math.comb(n, low + 1) * 0.5**n) <= 1 - confidence:
+        low += 1
+        outside += math.comb(n, low) * 0.5**n
+    return values[low], values[n - 1 - low]
+
+
+def report(figure):
+    print(f"{figure.name:58}at most {figure.at_most:4.2f}   ", end="")
+    if not figure.ratios:
+        print(f"not measured: {figure.missing}")
+        return
+    median = statistics.median(figure.ratios)
+    low, high = median_interval(figure.ratios)
+    verdict = "reached" if median <= figure.at_most else "NOT reached"
+    print(f"{median:6.3f} [{low:.3f} {high:.3f}]   {verdict}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("bench", help="the program, such as build/release/bench")
+    parser.add_argument("names", nargs="*", help="only figures whose subject is one of these")
+    parser.add_argument("--blocks", type=int, default=25, help="of each figure (%(default)s)")
+    options = parser.parse_args()
+    figures = micro_figures()
+    for name in set(options.names) - {figure.subject for figure in figures}:
+        parser.error(f"no figure is about '{name}'; there are: "
+                     f"{' '.join(dict.fromkeys(figure.subject for figure in figures))}")
+    if options.blocks < 1:
+        parser.error("--blocks must be at least 1")
+    try:
+        there = known(options.bench)
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"figures.py: cannot run {options.bench}: {error}")
+
+    figures = [f for f in figures if not options.names or f.subject in options.names]
+    for figure in figures:
+        absent = [n for n in (figure.subject, figure.control) if n not in there]
+        figure.missing = f"no {absent[0]} in this build" if absent else ""
+    for _ in range(options.blocks):
+        for figure in figures:
+            if not figure.missing:
+                measure_block(options.bench, figure)
+    for figure in figures:
+        report(figure)
+    if not any(figure.ratios for figure in figures):
+        sys.exit("figures.py: nothing could be measured")
+
+
+if __name__ == "__main__":
+    main()
