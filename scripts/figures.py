@@ -72,7 +72,7 @@ def measure_block(bench, figure):
     times = times_of(bench, [figure.subject, figure.control])
     for name, samples in times.items():
         if not samples:
-            figure.missing = f"{name} did not run"
+            figure.missing = f"{name} failed"
             return
     figure.ratios.append(statistics.median(times[figure.subject]) /
                          statistics.median(times[figure.control]))
@@ -111,12 +111,18 @@ def main():
     parser.add_argument("names", nargs="*", help="only figures whose subject is one of these")
     parser.add_argument("--blocks", type=int, default=25, help="of each figure (%(default)s)")
     options = parser.parse_args()
+    figures = micro_figures()
+    for name in set(options.names) - {figure.subject for figure in figures}:
+        parser.error(f"no figure is about '{name}'; there are: "
+                     f"{' '.join(dict.fromkeys(figure.subject for figure in figures))}")
+    if options.blocks < 1:
+        parser.error("--blocks must be at least 1")
     try:
         there = known(options.bench)
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"figures.py: cannot run {options.bench}: {error}")
 
-    figures = [f for f in micro_figures() if not options.names or f.subject in options.names]
+    figures = [f for f in figures if not options.names or f.subject in options.names]
     for figure in figures:
         absent = [n for n in (figure.subject, figure.control) if n not in there]
         figure.missing = f"no {absent[0]} in this build" if absent else ""

@@ -29,11 +29,14 @@ extern const struct gil_class gil_none;
 
 /* What a registered benchmark runs under; lives as long as the process. */
 struct bench {
+    struct bench *next;
     const struct runtime *runtime;
     const struct micro *micro;
     const struct heap *heap;
     const struct gil_class *lock;
 };
+
+static struct bench *benches;
 
 /* glibc's mutexes and malloc leave out their lock prefixes while a process has one
  * thread, which would be compared with counts that cannot: so there is a second. */
@@ -111,6 +114,8 @@ static int add(struct bench bench, const char *micro, const char *heap, const ch
     if (!b)
         return -1;
     *b = bench;
+    b->next = benches;
+    benches = b;
     snprintf(name, sizeof name, "%s%s%s%s%s%s%s", micro, policy ? "/" : "", policy ? policy : "",
              heap ? "/" : "", heap ? heap : "", lock ? "/" : "", lock ? lock : "");
     return gbench_register(name, run, b);
@@ -144,19 +149,22 @@ static int add_per_lock(struct bench bench, const char *micro)
     return 0;
 }
 
+static int add_policy(const struct runtime *runtime, const struct named_micro *named)
+{
+    struct bench bench = { .runtime = runtime, .micro = named->micro };
+    bool again = named->micro->once && runtime != runtimes[0];
+
+    return again || runtime->audited ? 0 : add_per_lock(bench, named->name);
+}
+
 /* Grouped by micro-benchmark, the policies beside each other. Every policy's table
  * lists the same names in the same order. */
 static int add_all(void)
 {
     for (int m = 0; runtimes[0]->micros[m].name; m++)
-        for (int r = 0; runtimes[r]; r++) {
-            const struct named_micro *micro = &runtimes[r]->micros[m];
-
-            if (runtimes[r]->audited || (micro->micro->once && r > 0))
-                continue;
-            if (add_per_lock((struct bench){ runtimes[r], micro->micro }, micro->name) < 0)
+        for (int r = 0; runtimes[r]; r++)
+            if (add_policy(runtimes[r], &runtimes[r]->micros[m]) < 0)
                 return -1;
-        }
     return 0;
 }
 
