@@ -6,6 +6,7 @@
 #include "gil/mutex.h"
 #include "objects/int.h"
 #include "objects/list.h"
+#include "objects/str.h"
 #include "objects/tests/testing.h"
 
 #include <pthread.h>
@@ -262,6 +263,27 @@ static void test_the_bound_is_on_what_was_published(void **state)
     assert_int_equal(damage.bound_bytes, BOUND_BYTES);
     assert_in_range(damage.kept_bytes, BOUND_BYTES, 2 * BOUND_BYTES);
     assert_int_equal(damage.freed, count);
+}
+
+static void test_the_bound_counts_the_objects_own_bytes(void **state)
+{
+    enum { BOUND_BYTES = 100000, TEXT_BYTES = 60000 };
+    static char text[TEXT_BYTES];
+    struct damage damage;
+
+    (void)state;
+    memset(text, 'x', TEXT_BYTES - 1);
+    parking_begin(BOUND_BYTES);
+    for (int i = 0; i < 2; i++) {
+        struct object *o = str_new(text);
+
+        assert_false(parking_full());
+        publish(o);
+        decref(o);
+    }
+    assert_true(parking_full());
+    end_in_order(&damage);
+    assert_in_range(damage.kept_bytes, 2 * TEXT_BYTES, 3 * TEXT_BYTES);
 }
 
 /* Threads. */
@@ -558,6 +580,7 @@ int main(void)
         PARKING(test_a_chain_of_parked_objects_is_emptied_to_its_end),
         PARKING(test_parking_can_begin_again),
         cmocka_unit_test_teardown(test_the_bound_is_on_what_was_published, end),
+        cmocka_unit_test_teardown(test_the_bound_counts_the_objects_own_bytes, end),
         PARKING(test_the_books_of_threads_that_ended_are_read),
 #if !RC_NEEDS_GIL
         PARKING(test_counts_that_need_no_lock_are_right),
