@@ -7,24 +7,14 @@
 
 #include <stdio.h>
 
-struct object *object_new(const struct type *type, size_t size_bytes)
+struct object *object_no_memory(void)
 {
-    struct object *o = heap->alloc(size_bytes);
-
-    if (unlikely(!o)) {
-        exception_set_no_memory();
-        return NULL;
-    }
-    rc_init(&o->rc);
-    o->type = type;
-    atomic_init(&o->flags, 0);
-#if RC_AUDIT
-    o->audit = 0;
-#endif
-    return o;
+    exception_set_no_memory();
+    return NULL;
 }
 
-void object_destroy(struct object *o)
+/* An object that holds others, or is of no fixed size, or may have to be parked. */
+static __attribute__((noinline)) void destroy_with_care(struct object *o)
 {
     const struct type *type = o->type;
     size_t size_bytes;
@@ -35,6 +25,17 @@ void object_destroy(struct object *o)
     if (type->destroy)
         type->destroy(o);
     heap->free(o, size_bytes);
+}
+
+/* The common end comes first and calls nothing else, so it needs no stack frame. */
+void object_destroy(struct object *o)
+{
+    const struct type *type = o->type;
+
+    if (likely(!type->destroy && type->size_bytes && !parking))
+        heap->free(o, type->size_bytes);
+    else
+        destroy_with_care(o);
 }
 
 #if RC_HAS_LATE

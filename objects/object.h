@@ -16,6 +16,7 @@
 
 #include "gil/attributes.h"
 #include "gil/thread.h"
+#include "objects/heap.h"
 #include "objects/refcount.h"
 #include "objects/type.h"
 
@@ -54,9 +55,25 @@ static inline const struct type *type_of(borrowed o)
     return ((borrowed)((uintptr_t)o & ~(uintptr_t)1))->type;
 }
 
+/* NULL, and MemoryError is pending. */
+SLOW_PATH struct object *object_no_memory(void);
+
 /* A new object whose fields after the header are not initialised; NULL: MemoryError.
  * `size_bytes` must be what type->size_bytes says, or type->size_of will. */
-struct object *object_new(const struct type *type, size_t size_bytes);
+static inline struct object *object_new(const struct type *type, size_t size_bytes)
+{
+    struct object *o = heap->alloc(size_bytes);
+
+    if (unlikely(!o))
+        return object_no_memory();
+    rc_init(&o->rc);
+    o->type = type;
+    atomic_init(&o->flags, 0);
+#if RC_AUDIT
+    o->audit = 0;
+#endif
+    return o;
+}
 
 /* Its count has reached zero. */
 void object_destroy(struct object *o);
