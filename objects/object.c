@@ -27,14 +27,15 @@ static __attribute__((noinline)) void destroy_with_care(struct object *o)
     heap->free(o, size_bytes);
 }
 
+/* The common end comes first and calls nothing else, so it needs no stack frame. */
 void object_destroy(struct object *o)
 {
     const struct type *type = o->type;
 
-    if (unlikely(parking) || type->destroy || !type->size_bytes)
-        destroy_with_care(o);
-    else
+    if (likely(!type->destroy && type->size_bytes && !parking))
         heap->free(o, type->size_bytes);
+    else
+        destroy_with_care(o);
 }
 
 #if RC_HAS_LATE
