@@ -42,7 +42,7 @@ struct job {
     int workers;                     /* set once; the sum over the roles */
     int64_t param[PARAM_MAX];        /* set once; as workload->param */
     _Atomic bool stopping;           /* the window is over: steps return soon */
-    _Atomic uint64_t lost;           /* updates that the program lost, not the runtime; by check */
+    uint64_t lost; /* by check: updates that the program itself lost, no wrong answer */
 };
 
 struct worker {
@@ -80,7 +80,7 @@ struct workload {
 
     int (*setup)(struct job *job);   /* these four may be NULL */
     void (*interrupt)(struct job *job); /* detached: wake workers that wait; may be called twice */
-    int (*check)(const struct job *job, uint64_t ops); /* ops of the first role, ramps too */
+    int (*check)(struct job *job, uint64_t ops); /* ops of the first role, ramps too */
     void (*teardown)(struct job *job);
 };
 

@@ -1,0 +1,53 @@
+/* countdown.c - a loop that only computes, on boxed ints. */
+#include "benches/countdown.h"
+
+#include "benches/workload.h"
+#include "objects/exception.h"
+#include "objects/int.h"
+
+#include <stdlib.h>
+
+int countdown_init(struct countdown *c)
+{
+    *c = (struct countdown){ int_new(0), int_new(1) };
+    return c->zero && c->one ? 0 : -1;
+}
+
+void countdown_fini(struct countdown *c)
+{
+    xdecref(c->zero);
+    xdecref(c->one);
+    *c = (struct countdown){ 0 };
+}
+
+int countdown_run(struct thread *t, const struct countdown *c, int64_t loops)
+{
+    struct object *n = int_new(loops);
+
+    while (n && int_less(c->zero, n) > 0) {
+        struct object *less = int_subtract(n, c->one);
+
+        decref(n);
+        n = less;
+        safepoint(t);
+    }
+    xdecref(n);
+    return n ? 0 : -1;
+}
+
+int countdown_begin(struct worker *w)
+{
+    w->state = calloc(1, sizeof(struct countdown));
+    if (!w->state) {
+        exception_set_no_memory();
+        return -1;
+    }
+    return countdown_init(w->state);
+}
+
+void countdown_end(struct worker *w)
+{
+    if (w->state)
+        countdown_fini(w->state);
+    free(w->state);
+}

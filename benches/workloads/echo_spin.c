@@ -1,0 +1,81 @@
+/* echo_spin.c - a client and a server over a socketpair, beside threads that spin.
+ *
+ * All are threads of this process and under its lock. Whoever comes back from a wait
+ * must get the lock from a spinner, so under `interval` each of the two waits of a round
+ * trip lasts about an interval: the convoy effect (D. Beazley, Understanding the Python
+ * GIL, PyCon 2010; bpo-7946). `threads` is the number of spinners, and may be 0.
+ */
+#include "benches/countdown.h"
+#include "benches/echo.h"
+#include "objects/exception.h"
+
+#include <sys/socket.h>
+
+enum { LOOPS = 500 };
+
+static struct echo echo;
+
+static int setup(struct job *job)
+{
+    (void)job;
+    if (echo_init(&echo, 1) < 0)
+        return -1;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, echo.fd[0]) < 0) {
+        exception_set_errno("socketpair");
+        return -1;
+    }
+    return 0;
+}
+
+static int client_step(struct worker *w)
+{
+    return echo_client_step(w, &echo);
+}
+
+static int server_step(struct worker *w)
+{
+    return echo_server_step(w, &echo);
+}
+
+static void server_end(struct worker *w)
+{
+    echo_server_end(w, &echo);
+}
+
+static int spinner_step(struct worker *w)
+{
+    if (countdown_run(w->thread, w->state, LOOPS) < 0)
+        return -1;
+    worker_count(w, LOOPS);
+    return 0;
+}
+
+static void interrupt(struct job *job)
+{
+    (void)job;
+    echo_interrupt(&echo);
+}
+
+static int check(struct job *job, uint64_t ops)
+{
+    (void)job;
+    return echo_check(&echo, ops);
+}
+
+static void teardown(struct job *job)
+{
+    (void)job;
+    echo_fini(&echo);
+}
+
+const struct workload workload_echo_spin = {
+    .about = "64 bytes over a socketpair and back, beside CPU-bound spinners (the threads)",
+    .unit = "round trip", .kind = KIND_MIXED, .shares = SHARES_NOTHING, .least_threads = 0,
+    .roles = {
+        { .name = "client", .fixed = 1, .records_latency = true, .step = client_step },
+        { .name = "server", .fixed = 1, .step = server_step, .end = server_end },
+        { .name = "spinner", .per_thread = 1, .begin = countdown_begin, .step = spinner_step,
+          .end = countdown_end },
+    },
+    .setup = setup, .interrupt = interrupt, .check = check, .teardown = teardown,
+};
