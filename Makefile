@@ -114,7 +114,7 @@ figures:
 caught   = $(shell sed -n 's,.*Caught by: \([^ ]*\) (.*\b$(MODE)\b.*).*,\1,p' $1)
 tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test_*.c)) \
            $(foreach p,$(policies),$(patsubst %.c,$B/$p/%,$(counted_tests))) \
-           $(wildcard lab/tests/*.sh)
+           $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh)
 twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h)))
 
 $B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)
@@ -122,8 +122,11 @@ $B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)
 $B/once/lab/tests/%: $B/once/lab/tests/%.o $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(gil)) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
+# How scripts/ownership.sh compiles.
+ownership = COMPILE='$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS)'
+
 check: $B/lab $(filter $B/%,$(tests)) $(twins)
-	LAB=$B/lab scripts/run-tests.sh $(tests) $(twins:%=must-fail:%)
+	LAB=$B/lab $(ownership) scripts/run-tests.sh $(tests) $(twins:%=must-fail:%)
 
 test:
 	scripts/install.sh build test
@@ -132,13 +135,16 @@ test:
 	    RESULTS=build/test-results $(MAKE) --no-print-directory MODE=$$mode check || exit; done
 	scripts/run-tests.sh --total build/test-results
 
+ownership:
+	@$(ownership) scripts/ownership.sh $(counting)
+
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
 
 clean:
 	rm -rf build
 
-.PHONY: all bench figures check test help clean
+.PHONY: all bench figures check test ownership help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -29,7 +29,7 @@ KIND(runtime_error, "RuntimeError", &exception);
 KIND(os_error, "OSError", &exception);
 #undef KIND
 
-static struct exception_object no_memory = {
+static const struct exception_object no_memory = {
     .head.type = &memory_error, .message = "out of memory",
 };
 

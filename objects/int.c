@@ -2,6 +2,10 @@
 #include "objects/int.h"
 
 #include "objects/exception.h"
+#include "objects/hash.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 static bool both_ints(borrowed a, borrowed b)
 {
@@ -50,12 +54,18 @@ static bool int_equal(borrowed a, borrowed b)
     return int_value(a) == int_value(b);
 }
 
-/* Fibonacci hashing, so that neighbours spread (Knuth, TAOCP vol. 3, 6.4). */
-static uint64_t int_hash(borrowed o)
+static int int_hash(borrowed o, uint64_t *hash)
 {
-    return (uint64_t)int_value(o) * 0x9E3779B97F4A7C15u;
+    *hash = hash_word((uint64_t)int_value(o));
+    return 0;
+}
+
+static void int_repr(borrowed o, char *text, size_t size_bytes)
+{
+    snprintf(text, size_bytes, "%" PRId64, int_value(o));
 }
 
 const struct type int_type = {
-    .name = "int", .size_bytes = sizeof(struct int_object), .equal = int_equal, .hash = int_hash,
+    .name = "int", .size_bytes = sizeof(struct int_object),
+    .equal = int_equal, .hash = int_hash, .repr = int_repr,
 };

@@ -2,6 +2,10 @@
 #include "objects/object.h"
 
 #include "objects/exception.h"
+#include "objects/hash.h"
+#include "objects/heap.h"
+
+#include <stdio.h>
 
 struct object *object_no_memory(void)
 {
@@ -9,9 +13,7 @@ struct object *object_no_memory(void)
     return NULL;
 }
 
-/* Of an object that holds others, or whose size must be asked, or while parking. Not
- * inlined: object_destroy then saves no register and ends in a jump, for most objects
- * that die are as plain as an int. */
+/* An object that holds others, or is of no fixed size, or may have to be parked. */
 static __attribute__((noinline)) void destroy_with_care(struct object *o)
 {
     const struct type *type = o->type;
@@ -25,14 +27,15 @@ static __attribute__((noinline)) void destroy_with_care(struct object *o)
     heap->free(o, size_bytes);
 }
 
+/* The common end comes first and calls nothing else, so it needs no stack frame. */
 void object_destroy(struct object *o)
 {
     const struct type *type = o->type;
 
-    if (unlikely(parking) || type->destroy || !type->size_bytes)
-        destroy_with_care(o);
-    else
+    if (likely(!type->destroy && type->size_bytes && !parking))
         heap->free(o, type->size_bytes);
+    else
+        destroy_with_care(o);
 }
 
 #if RC_HAS_LATE
@@ -99,6 +102,16 @@ int object_hash(borrowed o, uint64_t *hash)
         exception_set(&type_error, "unhashable type: '%s'", type->name);
         return -1;
     }
-    *hash = type->hash ? type->hash(o) : (uint64_t)(uintptr_t)o >> 4;
+    if (type->hash)
+        return type->hash(o, hash);
+    *hash = hash_word((uintptr_t)o);
     return 0;
+}
+
+void object_repr(borrowed o, char *text, size_t size_bytes)
+{
+    if (type_of(o)->repr)
+        type_of(o)->repr(o, text, size_bytes);
+    else
+        snprintf(text, size_bytes, "<%s object>", type_of(o)->name);
 }

@@ -55,12 +55,11 @@ static inline const struct type *type_of(borrowed o)
     return ((borrowed)((uintptr_t)o & ~(uintptr_t)1))->type;
 }
 
-/* NULL, and MemoryError pending. */
+/* NULL, and MemoryError is pending. */
 SLOW_PATH struct object *object_no_memory(void);
 
 /* A new object whose fields after the header are not initialised; NULL: MemoryError.
- * `size_bytes` must be what type->size_bytes says, or type->size_of will. Inline, for
- * each call adds a tenth to what an int costs that is made and dropped. */
+ * `size_bytes` must be what type->size_bytes says, or type->size_of will. */
 static inline struct object *object_new(const struct type *type, size_t size_bytes)
 {
     struct object *o = heap->alloc(size_bytes);
@@ -108,10 +107,10 @@ static inline void xdecref(struct object *o)
         decref(o);
 }
 
-/* How many references there are; a number that grows no more for uncounted ones. */
+/* How many references there are; INT64_MAX for those that nobody counts. */
 static inline int64_t refcount(borrowed o)
 {
-    return rc_count(&((borrowed)((uintptr_t)o & ~(uintptr_t)1))->rc);
+    return uncounted(o) ? INT64_MAX : rc_count(&o->rc);
 }
 
 static inline bool published(borrowed o)
@@ -138,5 +137,8 @@ bool object_equal(borrowed a, borrowed b);
 
 /* -1 and TypeError if the type is not hashable, else 0 and *hash. */
 int object_hash(borrowed o, uint64_t *hash);
+
+/* Writes what Python's repr says of it into `text`, cut off to fit, for messages. */
+void object_repr(borrowed o, char *text, size_t size_bytes);
 
 #endif

@@ -29,12 +29,17 @@ struct type {
     /* Calls `visit` on every object that this one holds. NULL: none. */
     void (*traverse)(borrowed o, void (*visit)(borrowed held, void *argument), void *argument);
 
-    /* Whether two objects of this type are equal. NULL: only if they are the same one. */
+    /* Whether two objects of this type are equal. NULL: only if they are the same one.
+     * A dict asks while it is locked: neither fails nor locks nor drops a reference. */
     bool (*equal)(borrowed a, borrowed b);
 
-    /* Equal objects have equal hashes. NULL: the address. Not hashable: `unhashable`. */
-    uint64_t (*hash)(borrowed o);
+    /* 0 and *hash, good in all its 64 bits; equal objects have equal ones. -1: TypeError.
+     * NULL: from the address. Not hashable: `unhashable`. */
+    int (*hash)(borrowed o, uint64_t *hash);
     bool unhashable;
+
+    /* Writes what Python's repr says, cut off to fit. NULL: "<list object>". */
+    void (*repr)(borrowed o, char *text, size_t size_bytes);
 };
 
 #endif

@@ -1,9 +1,7 @@
 /* jemalloc.c - objects from jemalloc, with sized frees.
  *
- * jemalloc, linked in, owns the name malloc, and that is its shortest way to memory:
- * malloc and sdallocx take three quarters of the time of mallocx and sdallocx
- * (bare_malloc and bare_mallocx of `make bench`), and malloc can stand in the table
- * itself, where mallocx with its flags needs a function between.
+ * By the name malloc, which is jemalloc's in this program, and not by mallocx, which
+ * looks at its flags before it looks for memory: `make bench` shows the difference.
  */
 #include "gil/attributes.h"
 #include "objects/heap.h"
@@ -22,6 +20,6 @@ static void jemalloc_free(void *memory, size_t size_bytes)
 }
 
 const struct heap heap_jemalloc = {
-    .about = "jemalloc: its malloc and sized sdallocx, a cache per thread",
+    .about = "jemalloc: its malloc, and sized sdallocx, a cache per thread",
     .alloc = malloc, .free = jemalloc_free,
 };

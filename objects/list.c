@@ -1,0 +1,183 @@
+/* list.c - a row of objects that grows.
+ *
+ * A slot of the table is atomic for the one case in which nothing excludes others
+ * (list.h). A reader acquires what the exchange of a writer released: the fields of the
+ * new item. With a lock the order costs nothing on x86 beyond the exchange, and is not
+ * needed. An exchange, and not a load and a store, so that two threads that replace one
+ * item at once do not both drop the same old one.
+ */
+#include "objects/list.h"
+
+#include "objects/exception.h"
+#include "objects/heap.h"
+#include "objects/section.h"
+
+#include <assert.h>
+
+enum { LEAST_CAPACITY = 4 };
+
+struct list_object {
+    struct object head;
+    struct mutex lock;
+    size_t length GUARDED_BY(section_held);
+    size_t capacity GUARDED_BY(section_held);
+    _Atomic(struct object *) *items GUARDED_BY(section_held); /* owned; NULL: capacity is 0 */
+};
+
+static struct list_object *as_list(borrowed o)
+{
+    assert(type_of(o) == &list_type);
+    return (struct list_object *)o;
+}
+
+struct object *list_new(void)
+{
+    struct object *o = object_new(&list_type, sizeof(struct list_object));
+    struct list_object *list;
+
+    if (!o)
+        return NULL;
+    list = as_list(o);
+    mutex_init(&list->lock);
+    section_alone();
+    list->length = 0;
+    list->capacity = 0;
+    list->items = NULL;
+    return o;
+}
+
+size_t list_length(borrowed o)
+{
+    struct list_object *list = as_list(o);
+    size_t length;
+
+    section_begin(&list->lock);
+    length = list->length;
+    section_end(&list->lock);
+    return length;
+}
+
+static void no_such_index(size_t index)
+{
+    exception_set(&index_error, "list index out of range: %zu", index);
+}
+
+/* The incref stands in the section: before it, another thread may replace the item
+ * and drop the last reference to it. */
+struct object *list_get(borrowed o, size_t index)
+{
+    struct list_object *list = as_list(o);
+    struct object *item = NULL;
+
+    section_begin(&list->lock);
+    if (likely(index < list->length))
+        item = incref(atomic_load_explicit(&list->items[index], memory_order_acquire));
+    section_end(&list->lock);
+    if (unlikely(!item))
+        no_such_index(index);
+    return item;
+}
+
+int list_set(borrowed o, size_t index, borrowed item)
+{
+    struct list_object *list = as_list(o);
+    struct object *given, *dropped;
+    bool found;
+
+    publish_into(o, item);
+    given = dropped = incref(item);
+    section_begin(&list->lock);
+    found = index < list->length;
+    if (likely(found))
+        dropped = atomic_exchange_explicit(&list->items[index], given, memory_order_acq_rel);
+    section_end(&list->lock);
+    decref(dropped);
+    if (likely(found))
+        return 0;
+    no_such_index(index);
+    return -1;
+}
+
+static void free_items(struct list_object *list) REQUIRES(section_held)
+{
+    if (list->items)
+        heap->free(list->items, list->capacity * sizeof *list->items);
+}
+
+/* False: no memory, and the list is as it was. */
+static bool grow(struct list_object *list) REQUIRES(section_held)
+{
+    size_t capacity = list->capacity + list->capacity / 2;
+    _Atomic(struct object *) *items;
+
+    if (capacity < LEAST_CAPACITY)
+        capacity = LEAST_CAPACITY;
+    items = heap->alloc(capacity * sizeof *items);
+    if (!items)
+        return false;
+    for (size_t i = 0; i < list->length; i++)
+        atomic_init(&items[i], atomic_load_explicit(&list->items[i], memory_order_relaxed));
+    free_items(list);
+    list->items = items;
+    list->capacity = capacity;
+    return true;
+}
+
+int list_append(borrowed o, borrowed item)
+{
+    struct list_object *list = as_list(o);
+    struct object *given;
+    bool room;
+
+    publish_into(o, item);
+    given = incref(item);
+    section_begin(&list->lock);
+    room = list->length < list->capacity || grow(list);
+    if (likely(room))
+        atomic_init(&list->items[list->length++], given);
+    section_end(&list->lock);
+    if (likely(room))
+        return 0;
+    decref(given);
+    exception_set_no_memory();
+    return -1;
+}
+
+struct object *list_pop(borrowed o)
+{
+    struct list_object *list = as_list(o);
+    struct object *item = NULL;
+
+    section_begin(&list->lock);
+    if (likely(list->length > 0))
+        item = atomic_load_explicit(&list->items[--list->length], memory_order_relaxed);
+    section_end(&list->lock);
+    if (unlikely(!item))
+        exception_set(&index_error, "pop from empty list");
+    return item;
+}
+
+static void list_destroy(struct object *o)
+{
+    struct list_object *list = as_list(o);
+
+    section_alone();
+    for (size_t i = 0; i < list->length; i++)
+        decref(atomic_load_explicit(&list->items[i], memory_order_relaxed));
+    free_items(list);
+    mutex_fini(&list->lock);
+}
+
+static void list_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)
+{
+    struct list_object *list = as_list(o);
+
+    section_alone();
+    for (size_t i = 0; i < list->length; i++)
+        visit(atomic_load_explicit(&list->items[i], memory_order_relaxed), argument);
+}
+
+const struct type list_type = {
+    .name = "list", .size_bytes = sizeof(struct list_object), .destroy = list_destroy,
+    .traverse = list_traverse, .unhashable = true,
+};

@@ -1,0 +1,38 @@
+/* list.h - a row of objects that grows.
+ *
+ * Each call is one step for other threads: under a GIL since there is no safe point
+ * in it, without one since it locks the list (section.h). Where neither protects it,
+ * list_get and list_set still read and replace a slot as one machine word: two threads
+ * that race on them get counts wrong, never the table. Appending and popping without
+ * any protection is not allowed.
+ *
+ * What a list gives out is a new reference, for another thread may replace the item at
+ * any time. Its table grows by half and does not shrink.
+ *
+ * `list` must be a list in all of these.
+ */
+#ifndef OBJECTS_LIST_H
+#define OBJECTS_LIST_H
+
+#include "objects/object.h"
+
+extern const struct type list_type;
+
+/* An empty one; NULL: MemoryError. */
+struct object *list_new(void);
+
+size_t list_length(borrowed list);
+
+/* A new reference to item `index`; NULL: IndexError. */
+struct object *list_get(borrowed list, size_t index);
+
+/* 0, or -1: IndexError. */
+int list_set(borrowed list, size_t index, borrowed item);
+
+/* 0, or -1: MemoryError. */
+int list_append(borrowed list, borrowed item);
+
+/* Takes the last item off: its reference is the caller's. NULL: IndexError. */
+struct object *list_pop(borrowed list);
+
+#endif
