@@ -31,9 +31,11 @@ struct workload;
 
 enum kind { KIND_CPU, KIND_IO, KIND_MIXED };
 
-/* What its threads share while it is measured. `SHARES_TABLES` (threads change one
- * container's own tables) cannot run where nothing at all protects them. */
-enum shares { SHARES_NOTHING, SHARES_READS, SHARES_WRITES, SHARES_TABLES };
+/* What its threads share while it is measured. SHARES_HANDOVER: objects change hands,
+ * but only one thread at a time counts any of them, so plain counts stay right even with
+ * no lock. SHARES_TABLES: threads change one container's own tables, which cannot run
+ * where nothing at all protects them. */
+enum shares { SHARES_NOTHING, SHARES_HANDOVER, SHARES_READS, SHARES_WRITES, SHARES_TABLES };
 
 /* What all workers of a cell see. */
 struct job {

@@ -44,14 +44,14 @@ bool cell_unsafe(const struct cell *cell)
     return cell->runtime->needs_gil && !cell->gil->excludes;
 }
 
-bool cell_shares(const struct cell *cell)
+bool cell_miscounts(const struct cell *cell)
 {
-    return cell->workload->shares != SHARES_NOTHING;
+    return cell_unsafe(cell) && cell->workload->shares > SHARES_HANDOVER && cell_workers(cell) > 1;
 }
 
 const char *cell_refusal(const struct cell *cell)
 {
-    if (cell_unsafe(cell) && cell->workload->shares == SHARES_TABLES)
+    if (cell_miscounts(cell) && cell->workload->shares == SHARES_TABLES)
         return "not run: threads would rebuild one table with nothing to protect it";
     if (cell->threads < cell->workload->least_threads)
         return "not run: this workload needs a thread";

@@ -34,8 +34,9 @@ void cell_mode_words(const struct cell *cell, bool audit, char *text, size_t siz
 /* Two threads may count one object at the same time, and this policy cannot stand it. */
 bool cell_unsafe(const struct cell *cell);
 
-/* Whether other threads see its counted objects, so that these can be miscounted. */
-bool cell_shares(const struct cell *cell);
+/* An unsafe cell in which two threads do count the same object: what they share is
+ * parked, not freed, and audited (objects/audit.h). */
+bool cell_miscounts(const struct cell *cell);
 
 /* Why this cell is not run; NULL: it is. */
 const char *cell_refusal(const struct cell *cell);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const kind_names[] = { "cpu", "io", "mixed" };
-static const char *const shares_names[] = { "nothing", "reads", "writes", "tables" };
+static const char *const shares_names[] = { "nothing", "handover", "reads", "writes", "tables" };
 
 static void write_text(FILE *out, const char *text)
 {

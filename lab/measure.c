@@ -414,7 +414,7 @@ void measure(const struct cell *cell, const struct window *window, struct measur
     struct run run = {
         .cell = cell, .window = window, .lock = MUTEX_INIT,
         .changed = PTHREAD_COND_INITIALIZER,
-        .runtime = cell->runtime, .parks = cell_unsafe(cell) && cell_shares(cell),
+        .runtime = cell->runtime, .parks = cell_miscounts(cell),
     };
 
     *m = (struct measurement){ 0 };
@@ -422,7 +422,7 @@ void measure(const struct cell *cell, const struct window *window, struct measur
         run_workload(&run, m);
         thread_stop(&run.thread);
         fill_samples(&run, m);
-        m->lost = atomic_load_explicit(&run.job.lost, memory_order_relaxed);
+        m->lost = run.job.lost;
     }
     mutex_lock(&run.lock);
     m->status = run.status;

@@ -112,5 +112,7 @@ void table_print(const struct results *r, FILE *out)
     fprintf(out, "\nper s: operations per second, the median of %d windows, each in a fresh process;"
             " interval: of that median.\nof nolock: times nolock at one thread. speed-up: times the"
             " same mode at one thread.\nfairness: Jain's index, 1 = every thread did as much."
-            " More threads than the %d cores share them.\n", r->rounds, r->cores);
+            " More threads than the %d cores share them.\nunsafe: nothing protects the counts. What"
+            " is shared is kept, not freed, so that the row can be run: that costs it time.\n",
+            r->rounds, r->cores);
 }

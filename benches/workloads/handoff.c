@@ -86,7 +86,7 @@ static void teardown(struct job *job)
 
 const struct workload workload_handoff = {
     .about = "objects made by one thread and dropped by another",
-    .unit = "object", .kind = KIND_CPU, .shares = SHARES_WRITES, .least_threads = 1,
+    .unit = "object", .kind = KIND_CPU, .shares = SHARES_HANDOVER, .least_threads = 1,
     .roles = { { .name = "worker", .per_thread = 1, .step = step } },
     .setup = setup, .check = check, .teardown = teardown,
 };

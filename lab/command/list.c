@@ -139,7 +139,8 @@ static void write_roles(int width, const struct role *roles)
 static void list_workloads(void)
 {
     static const char *const kinds[] = { "CPU-bound", "I/O-bound", "mixed" };
-    static const char *const shared[] = { "nothing", "objects that they read",
+    static const char *const shared[] = { "nothing", "objects that change hands",
+                                          "objects that they read",
                                           "objects that they write",
                                           "containers whose tables they change" };
     struct names names = names_workloads();

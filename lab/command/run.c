@@ -161,7 +161,7 @@ static int fill_in(struct options *o, struct mistake *m)
 {
     if (cross_modes(o, m) < 0)
         return -1;
-    if (!o->workload.count && parse_workloads("fib,fib_shared,echo,sleep", &o->workload, m) < 0)
+    if (!o->workload.count && parse_workloads("fib,fib_shared,sleep,echo", &o->workload, m) < 0)
         return -1;
     if (!o->mode.count && parse_modes("gil,atomic,nolock", &o->mode, m) < 0)
         return -1;
@@ -268,7 +268,7 @@ static int run_round(struct session *s, int round)
 
 static bool to_audit(const struct cell *cell)
 {
-    return cell_unsafe(cell) && cell_shares(cell) && cell->audited && !cell_refusal(cell);
+    return cell_miscounts(cell) && cell->audited && !cell_refusal(cell);
 }
 
 /* In windows of their own: tallying costs time. */
