@@ -136,6 +136,13 @@ test:
 	    RESULTS=build/test-results $(MAKE) --no-print-directory MODE=$$mode check || exit; done
 	scripts/run-tests.sh --total build/test-results
 
+# The same tests over and over, with other seeds, ten minutes in each mode.
+soak: SOAK_SECONDS ?= 600
+soak:
+	scripts/install.sh build test
+	for mode in debug asan tsan; do \
+	    SOAK_SECONDS=$(SOAK_SECONDS) $(MAKE) --no-print-directory MODE=$$mode check || exit; done
+
 ownership:
 	@$(ownership) scripts/ownership.sh $(counting)
 
@@ -145,7 +152,7 @@ help:
 clean:
 	rm -rf build
 
-.PHONY: all bench figures check test ownership help clean
+.PHONY: all bench figures check test soak ownership help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
