@@ -112,13 +112,25 @@ test:
 	    RESULTS=build/test-results $(MAKE) --no-print-directory MODE=$$mode check || exit; done
 	scripts/run-tests.sh --total build/test-results
 
+run:
+	scripts/install.sh build plot
+	$(MAKE) --no-print-directory $B/lab
+	$B/lab run --quick --csv $B/run.csv --replace
+	scripts/plot.py $B/run.csv -o $B/cpu-vs-io.png --here --command 'make run'
+	@echo 'the picture: $B/cpu-vs-io.png    every sample: $B/run.csv'
+
+peers:
+	scripts/install.sh build peers
+	$(MAKE) --no-print-directory $B/lab
+	scripts/peers.py --lab $B/lab
+
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
 
 clean:
 	rm -rf build
 
-.PHONY: all check test help clean
+.PHONY: all check test run peers help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
