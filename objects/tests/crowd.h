@@ -14,6 +14,7 @@
 #include "objects/tests/testing.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,23 @@ static inline void meet_times(struct member *m, int times)
 static inline void meet(struct member *m)
 {
     meet_times(m, 1);
+}
+
+/* Binds the thread to one of the process's cores, so that two members do not sit on the
+ * same one, as a busy kernel may leave them for as long as they run. */
+static inline void spread_out(const struct member *m)
+{
+    cpu_set_t all, one;
+    int rank;
+
+    if (sched_getaffinity(0, sizeof all, &all) < 0)
+        return;
+    rank = m->index % CPU_COUNT(&all);
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &all) && rank-- == 0)
+            CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof one, &one);
 }
 
 static inline void crowd_start(struct crowd *c, int count, void (*body)(struct member *m),

@@ -8,7 +8,6 @@
 #include "objects/heap.h"
 #include "objects/tests/crowd.h"
 
-#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -232,70 +231,90 @@ static void test_an_object_outlives_its_maker(void **state)
     assert_int_equal(probes_wrong(), 0); /* at once: there is nobody to wait for */
 }
 
+enum { LEFT = 1000 };
+
 struct estate {
-    struct object *objects[33]; /* ends with NULL */
+    struct object *objects[LEFT];
+    _Atomic int halfway, leaving;
 };
 
-/* The first makes objects of which each of the three has a reference, and ends early. */
-static void make_and_leave(struct member *m)
+static void wait_for(struct member *m, _Atomic int *flag)
 {
-    struct estate *e = m->crowd->shared;
+    while (!atomic_load_explicit(flag, memory_order_relaxed))
+        safepoint(&m->self);
+}
 
-    if (m->index == 0)
-        for (int i = 0; i < 32; i++) {
-            e->objects[i] = probe_shared();
-            incref(e->objects[i]);
-            incref(e->objects[i]);
-        }
+static void make_and_leave(struct member *m, struct estate *e)
+{
+    for (int i = 0; i < LEFT; i++)
+        e->objects[i] = probe_shared();
     meet(m);
-    for (int i = 0; e->objects[i]; i++) {
-        ((struct probe *)e->objects[i])->words[m->index] = 1;
+    wait_for(m, &e->halfway);
+    atomic_store_explicit(&e->leaving, 1, memory_order_relaxed);
+}
+
+static void drop_while_maker_leaves(struct member *m, struct estate *e)
+{
+    meet(m);
+    for (int i = 0; i < LEFT; i++) {
+        if (i == LEFT / 2) {
+            atomic_store_explicit(&e->halfway, 1, memory_order_relaxed);
+            wait_for(m, &e->leaving);
+        }
         decref(e->objects[i]);
-        if (m->index == 0 && i % 8 == 0)
-            safepoint(&m->self);
     }
 }
 
+static void leave_or_drop(struct member *m)
+{
+    spread_out(m);
+    (m->index == 0 ? make_and_leave : drop_while_maker_leaves)(m, m->crowd->shared);
+}
+
+/* Biased: some are queued for the maker, others find it gone; none falls between. */
 static void test_the_maker_may_end_while_others_still_drop(void **state)
 {
-    (void)state;
-    for (int round = 0; round < 200; round++) {
-        struct estate e = { { NULL } };
+    static struct estate e;
 
-        crowd_run(3, make_and_leave, &e);
-        assert_int_equal(probes_wrong(), 0);
+    (void)state;
+    for (int round = 0; round < 150; round++) {
+        e.halfway = e.leaving = 0;
+        crowd_run(2, leave_or_drop, &e);
     }
+    assert_int_equal(probes_wrong(), 0);
 }
 
 /* Biased: the drop waits for the maker, who drains nothing between it and the end. */
 static void make_three_and_drop_one(struct member *m)
 {
-    struct estate *e = m->crowd->shared;
+    struct object **o = m->crowd->shared;
 
     if (m->index == 0) {
-        e->objects[0] = probe_shared();
-        incref(e->objects[0]);
-        incref(e->objects[0]);
+        *o = probe_shared();
+        incref(*o);
+        incref(*o);
         meet_times(m, 2);
     } else {
         meet(m);
-        decref(e->objects[0]);
+        decref(*o);
         meet(m);
     }
 }
 
 static void test_ending_frees_only_what_nobody_holds(void **state)
 {
-    struct estate e = { { NULL } };
+    struct object *o;
+    int number;
 
     (void)state;
-    crowd_run(2, make_three_and_drop_one, &e);
-    assert_int_equal(destroyed(probe_number(e.objects[0])), 0);
-    assert_int_equal(refcount(e.objects[0]), 2);
-    decref(e.objects[0]);
-    assert_int_equal(destroyed(probe_number(e.objects[0])), 0);
-    decref(e.objects[0]);
-    assert_int_equal(probes_wrong(), 0);
+    crowd_run(2, make_three_and_drop_one, &o);
+    number = atomic_load_explicit(&probes_made, memory_order_relaxed) - 1;
+    assert_int_equal(destroyed(number), 0);
+    assert_int_equal(refcount(o), 2);
+    decref(o);
+    assert_int_equal(destroyed(number), 0);
+    decref(o);
+    assert_int_equal(destroyed(number), 1);
 }
 
 /* A thread that never started: at best it has a reference and a pthread. */
@@ -406,23 +425,6 @@ struct tally {
     _Atomic int64_t taken[CROWD_MOST];
 };
 
-/* Binds the thread to one of the process's cores, so that two members do not sit on the
- * same one, as a busy kernel may leave them for as long as they run. */
-static void spread_out(const struct member *m)
-{
-    cpu_set_t all, one;
-    int rank;
-
-    if (sched_getaffinity(0, sizeof all, &all) < 0)
-        return;
-    rank = m->index % CPU_COUNT(&all);
-    CPU_ZERO(&one);
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &all) && rank-- == 0)
-            CPU_SET(cpu, &one);
-    sched_setaffinity(0, sizeof one, &one);
-}
-
 /* Takes references until it has often seen that others did so at the same time: on a
  * busy machine threads may well run one after the other, where nothing can be lost. */
 static void take_in_company(struct member *m)
@@ -528,8 +530,8 @@ static void read_words(struct probe *p)
 
 enum { LAST_WORDS = 1000 };
 
-/* Nothing but the count orders the words before the destructor that reads them. */
-static void write_word_and_drop(struct member *m)
+/* Nothing but the counts orders the words before the destructor that reads them. */
+static void write_words_and_drop(struct member *m)
 {
     struct object **objects = m->crowd->shared;
 
@@ -541,19 +543,50 @@ static void write_word_and_drop(struct member *m)
     }
 }
 
-static void test_a_destructor_reads_everybodys_last_words(void **state)
+static struct object *probe_that_reads_words(void)
+{
+    struct object *o = probe_shared();
+
+    ((struct probe *)o)->last = read_words;
+    return o;
+}
+
+static void test_a_destructor_reads_the_last_words_of_all_who_dropped(void **state)
 {
     static struct object *objects[LAST_WORDS];
 
     (void)state;
     for (int i = 0; i < LAST_WORDS; i++) {
-        objects[i] = probe_shared();
-        ((struct probe *)objects[i])->last = read_words;
+        objects[i] = probe_that_reads_words();
         for (int k = 1; k < CROWD_MOST; k++)
             incref(objects[i]);
     }
-    crowd_run(CROWD_MOST, write_word_and_drop, objects);
+    crowd_run(CROWD_MOST, write_words_and_drop, objects);
     safepoint(thread_self);
+    assert_int_equal(mishaps, 0);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+/* Here each has counted its own reference, and the makers are among those who write. */
+static void make_count_and_drop(struct member *m)
+{
+    struct object **objects = m->crowd->shared;
+
+    for (int i = m->index; i < LAST_WORDS; i += CROWD_MOST)
+        objects[i] = probe_that_reads_words();
+    meet(m);
+    for (int i = 0; i < LAST_WORDS; i++)
+        if (i % CROWD_MOST != m->index)
+            incref(objects[i]);
+    write_words_and_drop(m);
+}
+
+static void test_a_destructor_reads_the_last_words_of_all_who_counted(void **state)
+{
+    static struct object *objects[LAST_WORDS];
+
+    (void)state;
+    crowd_run(CROWD_MOST, make_count_and_drop, objects);
     assert_int_equal(mishaps, 0);
     assert_int_equal(probes_wrong(), 0);
 }
@@ -738,7 +771,8 @@ int main(void)
         TEST(test_a_thousand_short_threads_leave_nothing),
         TEST(test_no_update_is_lost),
         TEST(test_objects_that_threads_exchange_are_destroyed_once),
-        TEST(test_a_destructor_reads_everybodys_last_words),
+        TEST(test_a_destructor_reads_the_last_words_of_all_who_dropped),
+        TEST(test_a_destructor_reads_the_last_words_of_all_who_counted),
         TEST(test_counts_are_exact_when_the_world_is_stopped),
         TEST(test_try_incref_never_revives),
 #if SEES_READ_AFTER_FREE
