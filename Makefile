@@ -116,8 +116,9 @@ bench:
 
 figures:
 	scripts/install.sh build bench
-	$(MAKE) --no-print-directory $B/bench
+	$(MAKE) --no-print-directory $B/bench $B/lab
 	scripts/figures.py $B/bench
+	scripts/run_figures.py $B/lab
 
 # Tests stand beside what they test. A wrong twin says in its first lines which test
 # sees it fail, and in which modes: `Caught by: objects/tests/test_x (debug tsan)`.
@@ -157,13 +158,26 @@ soak:
 ownership:
 	@$(ownership) scripts/ownership.sh $(counting)
 
+run: results := $B/run-$(shell date -u +%Y%m%dT%H%M%S)
+run:
+	scripts/install.sh build plot
+	$(MAKE) --no-print-directory $B/lab
+	$B/lab run --csv $(results).csv
+	scripts/plot.py $(results).csv -o $(results).png --here --command 'make run'
+	@echo 'the picture: $(results).png    every sample: $(results).csv'
+
+peers:
+	scripts/install.sh build peers
+	$(MAKE) --no-print-directory $B/lab
+	scripts/peers.py --lab $B/lab
+
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
 
 clean:
 	rm -rf build
 
-.PHONY: all bench figures check test soak ownership help clean
+.PHONY: all run test check soak bench figures peers ownership help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
