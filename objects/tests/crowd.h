@@ -4,7 +4,7 @@
  * the policy needs: `none`, or `interval` with a short interval, so that policies that
  * need a GIL keep the same promises. The test's own thread waits detached, as it must.
  *
- * A probe is an object with a number, and a place in a table that counts how often it
+ * A witness is an object with a number, and a place in a table that counts how often it
  * was destroyed. Members must not use cmocka's assertions, which jump on the test's own
  * thread only: they note a mishap with `expect`, and the test asks for `mishaps`.
  */
@@ -21,7 +21,7 @@
 
 extern const struct gil_class gil_interval;
 
-enum { CROWD_MOST = 4, PROBES_MOST = 1 << 18, INTERVAL_IN_TESTS_US = 50 };
+enum { CROWD_MOST = 4, WITNESSES_MOST = 1 << 18, INTERVAL_IN_TESTS_US = 50 };
 
 static struct gil *crowd_gil; /* set once, by run_in_crowd */
 static _Atomic int mishaps;
@@ -32,51 +32,51 @@ static inline void expect(bool as_it_should)
         atomic_fetch_add_explicit(&mishaps, 1, memory_order_relaxed);
 }
 
-/* Probes. */
+/* Witnesses. */
 
-struct probe {
+struct witness {
     struct object head;
     int number;
     struct object *held;    /* owned; may be NULL */
     int words[CROWD_MOST];  /* plain, so that TSan sees who reads them too early */
-    void (*last)(struct probe *p); /* called by the destructor; may be NULL */
+    void (*last)(struct witness *p); /* called by the destructor; may be NULL */
 };
 
-static _Atomic int probes_made;
-static _Atomic uint8_t probe_destroyed[PROBES_MOST]; /* how often; by number */
+static _Atomic int witnesses_made;
+static _Atomic uint8_t witness_destroyed[WITNESSES_MOST]; /* how often; by number */
 
-static inline void probe_destroy(struct object *o)
+static inline void witness_destroy(struct object *o)
 {
-    struct probe *p = (struct probe *)o;
+    struct witness *p = (struct witness *)o;
 
-    atomic_fetch_add_explicit(&probe_destroyed[p->number], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&witness_destroyed[p->number], 1, memory_order_relaxed);
     if (p->last)
         p->last(p);
     xdecref(p->held);
 }
 
-static void probe_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)
+static void witness_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)
 {
-    const struct probe *p = (const struct probe *)o;
+    const struct witness *p = (const struct witness *)o;
 
     if (p->held)
         visit(p->held, argument);
 }
 
-static const struct type probe_type = {
-    .name = "probe", .size_bytes = sizeof(struct probe),
-    .destroy = probe_destroy, .traverse = probe_traverse,
+static const struct type witness_type = {
+    .name = "witness", .size_bytes = sizeof(struct witness),
+    .destroy = witness_destroy, .traverse = witness_traverse,
 };
 
 /* Ends the program when there are no more numbers or no more memory. */
-static inline struct object *probe_new(struct object *held /* steals */)
+static inline struct object *witness_new(struct object *held /* steals */)
 {
-    struct probe *p = (struct probe *)object_new(&probe_type, sizeof *p);
+    struct witness *p = (struct witness *)object_new(&witness_type, sizeof *p);
 
     if (!p)
         abort();
-    p->number = atomic_fetch_add_explicit(&probes_made, 1, memory_order_relaxed);
-    if (p->number >= PROBES_MOST)
+    p->number = atomic_fetch_add_explicit(&witnesses_made, 1, memory_order_relaxed);
+    if (p->number >= WITNESSES_MOST)
         abort();
     p->held = held;
     memset(p->words, 0, sizeof p->words);
@@ -84,42 +84,42 @@ static inline struct object *probe_new(struct object *held /* steals */)
     return &p->head;
 }
 
-/* A new probe that other threads are about to see. */
-static inline struct object *probe_shared(void)
+/* A new witness that other threads are about to see. */
+static inline struct object *witness_shared(void)
 {
-    struct object *o = probe_new(NULL);
+    struct object *o = witness_new(NULL);
 
     publish(o);
     return o;
 }
 
-static inline int probe_number(borrowed o)
+static inline int witness_number(borrowed o)
 {
-    return ((const struct probe *)o)->number;
+    return ((const struct witness *)o)->number;
 }
 
 static inline int destroyed(int number)
 {
-    return atomic_load_explicit(&probe_destroyed[number], memory_order_relaxed);
+    return atomic_load_explicit(&witness_destroyed[number], memory_order_relaxed);
 }
 
-/* How many of the probes were not destroyed exactly once. */
-static inline int probes_wrong(void)
+/* How many of the witnesses were not destroyed exactly once. */
+static inline int witnesses_wrong(void)
 {
     int wrong = 0;
 
-    for (int i = 0; i < atomic_load_explicit(&probes_made, memory_order_relaxed); i++)
+    for (int i = 0; i < atomic_load_explicit(&witnesses_made, memory_order_relaxed); i++)
         wrong += destroyed(i) != 1;
     return wrong;
 }
 
-/* Forgets all probes; none may be alive. */
-static inline int probes_reset(void **state)
+/* Forgets all witnesses; none may be alive. */
+static inline int witnesses_reset(void **state)
 {
     (void)state;
-    for (int i = 0; i < atomic_load_explicit(&probes_made, memory_order_relaxed); i++)
-        atomic_store_explicit(&probe_destroyed[i], 0, memory_order_relaxed);
-    atomic_store_explicit(&probes_made, 0, memory_order_relaxed);
+    for (int i = 0; i < atomic_load_explicit(&witnesses_made, memory_order_relaxed); i++)
+        atomic_store_explicit(&witness_destroyed[i], 0, memory_order_relaxed);
+    atomic_store_explicit(&witnesses_made, 0, memory_order_relaxed);
     atomic_store_explicit(&mishaps, 0, memory_order_relaxed);
     return 0;
 }

@@ -27,17 +27,17 @@
 
 static void test_a_new_object_has_one_reference(void **state)
 {
-    struct object *o = probe_new(NULL);
+    struct object *o = witness_new(NULL);
 
     (void)state;
     assert_int_equal(refcount(o), 1);
     decref(o);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 static void test_references_are_counted_one_by_one(void **state)
 {
-    struct object *o = probe_new(NULL);
+    struct object *o = witness_new(NULL);
 
     (void)state;
     for (int i = 1; i <= 1000; i++) {
@@ -48,9 +48,9 @@ static void test_references_are_counted_one_by_one(void **state)
         decref(o);
         assert_int_equal(refcount(o), i);
     }
-    assert_int_equal(destroyed(probe_number(o)), 0);
+    assert_int_equal(destroyed(witness_number(o)), 0);
     decref(o);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 static void test_destroying_a_chain_destroys_every_link_at_once(void **state)
@@ -59,41 +59,41 @@ static void test_destroying_a_chain_destroys_every_link_at_once(void **state)
 
     (void)state;
     for (int i = 0; i < 100; i++)
-        o = probe_new(o);
+        o = witness_new(o);
     publish(o);
     decref(o);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 static void test_try_incref_takes_a_reference(void **state)
 {
-    struct object *o = probe_shared();
+    struct object *o = witness_shared();
 
     (void)state;
     assert_true(rc_try_incref(&o->rc));
     assert_int_equal(refcount(o), 2);
     decref(o);
-    assert_int_equal(destroyed(probe_number(o)), 0);
+    assert_int_equal(destroyed(witness_number(o)), 0);
     decref(o);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
-static void try_to_revive(struct probe *p)
+static void try_to_revive(struct witness *p)
 {
     expect(!rc_try_incref(&p->head.rc));
 }
 
 static void test_a_destructor_cannot_revive_its_object(void **state)
 {
-    struct object *unseen = probe_new(NULL), *seen = probe_shared();
+    struct object *unseen = witness_new(NULL), *seen = witness_shared();
 
     (void)state;
-    ((struct probe *)unseen)->last = try_to_revive;
-    ((struct probe *)seen)->last = try_to_revive;
+    ((struct witness *)unseen)->last = try_to_revive;
+    ((struct witness *)seen)->last = try_to_revive;
     decref(unseen);
     decref(seen);
     assert_int_equal(mishaps, 0);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 static rc_t immortal;
@@ -131,13 +131,13 @@ static void test_made_here_and_dropped_there_is_destroyed_by_the_next_safe_point
 
     (void)state;
     for (int i = 0; i < 100; i++)
-        objects[i] = probe_shared();
+        objects[i] = witness_shared();
     crowd_run(1, drop_all, objects);
 #if !RC_HAS_LATE
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 #endif
     safepoint(thread_self);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 static void take_ten(struct member *m)
@@ -149,7 +149,7 @@ static void take_ten(struct member *m)
 /* Biased: the owner's own count reaches zero long before the others'. */
 static void test_the_maker_may_drop_what_others_counted(void **state)
 {
-    struct object *o = probe_shared();
+    struct object *o = witness_shared();
 
     (void)state;
     crowd_run(3, take_ten, o);
@@ -157,9 +157,9 @@ static void test_the_maker_may_drop_what_others_counted(void **state)
         decref(o);
         assert_int_equal(refcount(o), left);
     }
-    assert_int_equal(destroyed(probe_number(o)), 0);
+    assert_int_equal(destroyed(witness_number(o)), 0);
     decref(o);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 static void drop_ten(struct member *m)
@@ -171,7 +171,7 @@ static void drop_ten(struct member *m)
 /* Biased: the others' count falls below zero. */
 static void test_others_may_drop_what_the_maker_counted(void **state)
 {
-    struct object *o = probe_shared();
+    struct object *o = witness_shared();
 
     (void)state;
     for (int i = 0; i < 30; i++)
@@ -179,9 +179,9 @@ static void test_others_may_drop_what_the_maker_counted(void **state)
     crowd_run(3, drop_ten, o);
     rc_quiesce();
     assert_int_equal(refcount(o), 1);
-    assert_int_equal(destroyed(probe_number(o)), 0);
+    assert_int_equal(destroyed(witness_number(o)), 0);
     decref(o);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 static void try_and_drop(struct member *m)
@@ -199,7 +199,7 @@ static void try_and_drop(struct member *m)
 
 static void test_try_incref_of_what_another_holds_takes_a_reference(void **state)
 {
-    struct object *o = probe_shared();
+    struct object *o = witness_shared();
 
     (void)state;
     crowd_run(3, try_and_drop, o);
@@ -207,14 +207,14 @@ static void test_try_incref_of_what_another_holds_takes_a_reference(void **state
     rc_quiesce();
     assert_int_equal(refcount(o), 1);
     decref(o);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 /* Threads come and go. */
 
 static void make_one(struct member *m)
 {
-    *(struct object **)m->crowd->shared = probe_shared();
+    *(struct object **)m->crowd->shared = witness_shared();
 }
 
 static void test_an_object_outlives_its_maker(void **state)
@@ -226,9 +226,9 @@ static void test_an_object_outlives_its_maker(void **state)
     assert_int_equal(refcount(o), 1);
     incref(o);
     decref(o);
-    assert_int_equal(destroyed(probe_number(o)), 0);
+    assert_int_equal(destroyed(witness_number(o)), 0);
     decref(o);
-    assert_int_equal(probes_wrong(), 0); /* at once: there is nobody to wait for */
+    assert_int_equal(witnesses_wrong(), 0); /* at once: there is nobody to wait for */
 }
 
 enum { LEFT = 1000 };
@@ -247,7 +247,7 @@ static void wait_for(struct member *m, _Atomic int *flag)
 static void make_and_leave(struct member *m, struct estate *e)
 {
     for (int i = 0; i < LEFT; i++)
-        e->objects[i] = probe_shared();
+        e->objects[i] = witness_shared();
     meet(m);
     wait_for(m, &e->halfway);
     atomic_store_explicit(&e->leaving, 1, memory_order_relaxed);
@@ -281,7 +281,7 @@ static void test_the_maker_may_end_while_others_still_drop(void **state)
         e.halfway = e.leaving = 0;
         crowd_run(2, leave_or_drop, &e);
     }
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 /* Biased: the drop waits for the maker, who drains nothing between it and the end. */
@@ -290,7 +290,7 @@ static void make_three_and_drop_one(struct member *m)
     struct object **o = m->crowd->shared;
 
     if (m->index == 0) {
-        *o = probe_shared();
+        *o = witness_shared();
         incref(*o);
         incref(*o);
         meet_times(m, 2);
@@ -308,7 +308,7 @@ static void test_ending_frees_only_what_nobody_holds(void **state)
 
     (void)state;
     crowd_run(2, make_three_and_drop_one, &o);
-    number = atomic_load_explicit(&probes_made, memory_order_relaxed) - 1;
+    number = atomic_load_explicit(&witnesses_made, memory_order_relaxed) - 1;
     assert_int_equal(destroyed(number), 0);
     assert_int_equal(refcount(o), 2);
     decref(o);
@@ -353,7 +353,7 @@ static void test_an_unregistered_thread_does_not_look_like_the_maker(void **stat
 
     (void)state;
     crowd_run(1, make_with_two_references, &o);
-    number = probe_number(o);
+    number = witness_number(o);
     decref(o);
     run_unregistered(take_reference, o);
     assert_int_equal(refcount(o), 2);
@@ -368,7 +368,7 @@ static void *make_unregistered(void *objects)
     struct object **made = objects;
 
     for (int i = 0; i < 100; i++) {
-        made[i] = probe_shared();
+        made[i] = witness_shared();
         incref(made[i]);
         decref(made[i]);
     }
@@ -386,17 +386,17 @@ static void test_objects_made_by_an_unregistered_thread_are_counted(void **state
         incref(objects[i]);
     }
     crowd_run(2, drop_all, objects);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 /* Each takes what the one before has left, and leaves something. */
 static void pass_on(struct member *m)
 {
     struct object **left = m->crowd->shared;
-    struct object *mine = probe_shared();
+    struct object *mine = witness_shared();
 
     for (int i = 0; i < 20; i++)
-        decref(probe_new(incref(mine)));
+        decref(witness_new(incref(mine)));
     xdecref(*left);
     *left = incref(mine);
     decref(mine);
@@ -412,7 +412,7 @@ static void test_a_thousand_short_threads_leave_nothing(void **state)
     assert_int_equal(world_threads(), 1);
     assert_int_equal(refcount(left), 1);
     decref(left);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 /* Stress. */
@@ -463,7 +463,7 @@ static void drop_in_company(struct member *m)
 
 static void test_no_update_is_lost(void **state)
 {
-    struct tally t = { .object = probe_shared() };
+    struct tally t = { .object = witness_shared() };
     int64_t sum = 1;
 
     (void)state;
@@ -476,7 +476,7 @@ static void test_no_update_is_lost(void **state)
     rc_quiesce();
     assert_int_equal(refcount(t.object), 1);
     decref(t.object);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 enum { SLOTS = 5, EXCHANGES = 6000 };
@@ -493,7 +493,7 @@ static uint32_t next_random(uint32_t *seed)
 static void exchange(struct member *m)
 {
     uint32_t seed = (uint32_t)m->index + 1;
-    struct object *mine = probe_shared();
+    struct object *mine = witness_shared();
 
     for (int i = 0; i < EXCHANGES; i++) {
         uint32_t random = next_random(&seed);
@@ -504,7 +504,7 @@ static void exchange(struct member *m)
         found = atomic_exchange_explicit(&slots[random / 8 % SLOTS], mine, memory_order_acq_rel);
         if (random & 1)
             decref(mine);
-        mine = found && random & 2 ? found : probe_shared();
+        mine = found && random & 2 ? found : witness_shared();
         if (found != mine)
             xdecref(found);
         if (random & 4)
@@ -519,10 +519,10 @@ static void test_objects_that_threads_exchange_are_destroyed_once(void **state)
     crowd_run(CROWD_MOST, exchange, NULL);
     for (int i = 0; i < SLOTS; i++)
         xdecref(atomic_exchange_explicit(&slots[i], NULL, memory_order_acq_rel));
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
-static void read_words(struct probe *p)
+static void read_words(struct witness *p)
 {
     for (int i = 0; i < CROWD_MOST; i++)
         expect(p->words[i] == i + 1);
@@ -537,17 +537,17 @@ static void write_words_and_drop(struct member *m)
 
     meet(m);
     for (int i = 0; i < LAST_WORDS; i++) {
-        ((struct probe *)objects[i])->words[m->index] = m->index + 1;
+        ((struct witness *)objects[i])->words[m->index] = m->index + 1;
         decref(objects[i]);
         safepoint(&m->self);
     }
 }
 
-static struct object *probe_that_reads_words(void)
+static struct object *witness_that_reads_words(void)
 {
-    struct object *o = probe_shared();
+    struct object *o = witness_shared();
 
-    ((struct probe *)o)->last = read_words;
+    ((struct witness *)o)->last = read_words;
     return o;
 }
 
@@ -557,14 +557,14 @@ static void test_a_destructor_reads_the_last_words_of_all_who_dropped(void **sta
 
     (void)state;
     for (int i = 0; i < LAST_WORDS; i++) {
-        objects[i] = probe_that_reads_words();
+        objects[i] = witness_that_reads_words();
         for (int k = 1; k < CROWD_MOST; k++)
             incref(objects[i]);
     }
     crowd_run(CROWD_MOST, write_words_and_drop, objects);
     safepoint(thread_self);
     assert_int_equal(mishaps, 0);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 /* Here each has counted its own reference, and the makers are among those who write. */
@@ -573,7 +573,7 @@ static void make_count_and_drop(struct member *m)
     struct object **objects = m->crowd->shared;
 
     for (int i = m->index; i < LAST_WORDS; i += CROWD_MOST)
-        objects[i] = probe_that_reads_words();
+        objects[i] = witness_that_reads_words();
     meet(m);
     for (int i = 0; i < LAST_WORDS; i++)
         if (i % CROWD_MOST != m->index)
@@ -588,7 +588,7 @@ static void test_a_destructor_reads_the_last_words_of_all_who_counted(void **sta
     (void)state;
     crowd_run(CROWD_MOST, make_count_and_drop, objects);
     assert_int_equal(mishaps, 0);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 struct census {
@@ -623,13 +623,13 @@ static void hold_while_counted(struct member *m)
 
 static void test_counts_are_exact_when_the_world_is_stopped(void **state)
 {
-    struct census c = { .object = probe_shared() };
+    struct census c = { .object = witness_shared() };
 
     (void)state;
     crowd_run(CROWD_MOST, hold_while_counted, &c);
     assert_int_equal(mishaps, 0);
     decref(c.object);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 /* A heap that keeps what it is given, so that try_incref may follow a pointer to an
@@ -664,7 +664,7 @@ static void show_and_drop(struct member *m)
 {
     meet(m);
     for (int i = 0; i < KEPT_MOST; i++) {
-        struct object *o = probe_shared();
+        struct object *o = witness_shared();
 
         atomic_store_explicit(&watched, o, memory_order_release);
         safepoint(&m->self);
@@ -682,7 +682,7 @@ static void try_what_is_shown(struct member *m)
 
         safepoint(&m->self);
         if (o && rc_try_incref(&o->rc)) {
-            expect(destroyed(probe_number(o)) == 0);
+            expect(destroyed(witness_number(o)) == 0);
             decref(o);
         } else if (o) {
             expect(!rc_try_incref(&o->rc));
@@ -709,17 +709,17 @@ static void test_try_incref_never_revives(void **state)
     for (int i = 0; i < kept_count; i++)
         free(kept[i]);
     assert_int_equal(mishaps, 0);
-    assert_int_equal(probes_wrong(), 0);
+    assert_int_equal(witnesses_wrong(), 0);
 }
 
 #if SEES_READ_AFTER_FREE
 /* Does not return: AddressSanitizer ends the process, or it ends with status 0. */
 static void read_after_free(void)
 {
-    struct object *o = probe_new(NULL);
+    struct object *o = witness_new(NULL);
 
     decref(o);
-    _exit(((volatile struct probe *)o)->number == -1);
+    _exit(((volatile struct witness *)o)->number == -1);
 }
 
 static void test_a_read_after_free_is_reported(void **state)
@@ -748,7 +748,7 @@ static void test_a_read_after_free_is_reported(void **state)
 }
 #endif
 
-#define TEST(name) cmocka_unit_test_setup(name, probes_reset)
+#define TEST(name) cmocka_unit_test_setup(name, witnesses_reset)
 
 int main(void)
 {
