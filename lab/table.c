@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { TEXT_BYTES = 48 };
+enum { TEXT_BYTES = 48, MODE_WIDTH = 18, LINE_WIDTH = 100 };
 
 static const char *const kind_names[] = { "CPU-bound", "I/O-bound", "mixed" };
 
@@ -17,10 +17,23 @@ static const char *ratio_text(struct estimate e, char *text)
     return text;
 }
 
-static void print_head(const struct cell *c, FILE *out)
+static bool several_heaps(const struct results *r)
 {
-    fprintf(out, "\n%s (%s): %s; counted in %ss\n", c->workload_label,
-            kind_names[c->workload->kind], c->workload->about, c->workload->unit);
+    for (size_t i = 1; i < r->count; i++)
+        if (strcmp(r->outcome[i].cell.heap, r->outcome[0].cell.heap))
+            return true;
+    return false;
+}
+
+static void print_head(const struct results *r, const struct cell *c, FILE *out)
+{
+    bool tell_heap = several_heaps(r);
+    int width = fprintf(out, "\n%s%s%s (%s): %s;", c->workload_label, tell_heap ? ", heap " : "",
+                        tell_heap ? c->heap : "", kind_names[c->workload->kind],
+                        c->workload->about) - 1;
+    int more = snprintf(NULL, 0, " counted in %ss", c->workload->unit);
+
+    fprintf(out, "%s counted in %ss\n", width + more > LINE_WIDTH ? "\n " : "", c->workload->unit);
     fprintf(out, "  %-18s %7s %9s  %-19s %9s %8s %8s %8s\n", "mode", "threads", "per s",
             "interval", "of nolock", "speed-up", "fairness", "p50");
 }
@@ -71,12 +84,25 @@ static void print_lost(const struct outcome *o, FILE *out)
                 "operations\n", "", "", lost);
 }
 
+/* In its column; one that is too long has a line of its own. */
+static void print_mode(const struct cell *c, FILE *out)
+{
+    char mode[LABEL_MAX + 16];
+    int width = snprintf(mode, sizeof mode, "%s%s", c->mode_label,
+                         cell_unsafe(c) ? ", unsafe" : "");
+
+    if (width > MODE_WIDTH)
+        fprintf(out, "  %s\n  %*s", mode, MODE_WIDTH, "");
+    else
+        fprintf(out, "  %-*s", MODE_WIDTH, mode);
+}
+
 static void print_row(const struct results *r, const struct outcome *o, FILE *out)
 {
     const struct cell *c = &o->cell;
     struct estimate rate = outcome_rate(o), p50 = outcome_p50_ns(o), fair = outcome_fairness(o);
     char median[TEXT_BYTES], low[TEXT_BYTES], high[TEXT_BYTES], interval[2 * TEXT_BYTES + 8];
-    char mode[LABEL_MAX + 16], cost[TEXT_BYTES], speed_up[TEXT_BYTES], fairness[TEXT_BYTES], latency[TEXT_BYTES];
+    char cost[TEXT_BYTES], speed_up[TEXT_BYTES], fairness[TEXT_BYTES], latency[TEXT_BYTES];
 
     if (!rate.count)
         snprintf(median, sizeof median, "-");
@@ -84,12 +110,11 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
         human_rate(rate.median, median, sizeof median);
     snprintf(interval, sizeof interval, "%s .. %s", human_rate(rate.low, low, sizeof low),
              human_rate(rate.high, high, sizeof high));
-    snprintf(mode, sizeof mode, "%s%s", c->mode_label, cell_unsafe(c) ? ", unsafe" : "");
-    fprintf(out, "  %-18s %7d %9s  %-19s %9s %8s %8s %8s\n", mode, c->threads, median,
+    print_mode(c, out);
+    fprintf(out, " %7d %9s  %-19s %9s %8s %8s %8s\n", c->threads, median,
             rate.count > 1 ? interval : "-",
-            ratio_text(outcome_ratio(o, results_find(r, c->workload_label, "nolock", 1)), cost),
-            ratio_text(outcome_ratio(o, results_find(r, c->workload_label, c->mode_label, 1)),
-                       speed_up),
+            ratio_text(outcome_ratio(o, results_find(r, c, "nolock", 1)), cost),
+            ratio_text(outcome_ratio(o, results_find(r, c, c->mode_label, 1)), speed_up),
             c->threads > 1 ? ratio_text(fair, fairness) : "-",
             p50.count ? human_ns(p50.median, latency, sizeof latency) : "-");
     print_notes(o, out);
@@ -97,22 +122,46 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
     print_audit(o, out);
 }
 
+/* Of how many windows the medians are, and how sure: a run may have been interrupted. */
+static void print_windows(const struct results *r, FILE *out)
+{
+    size_t least = 0, most = 0;
+    double confidence = 1;
+
+    for (size_t i = 0; i < r->count; i++) {
+        struct estimate rate = outcome_rate(&r->outcome[i]);
+
+        if (rate.count && (!least || rate.count < least))
+            least = rate.count;
+        if (rate.count > most)
+            most = rate.count;
+        if (rate.count > 1 && rate.confidence < confidence)
+            confidence = rate.confidence;
+    }
+    fprintf(out, "\nper s: operations per second, the median of ");
+    if (least < most)
+        fprintf(out, "%zu to ", least);
+    fprintf(out, "%zu window%s, each in a fresh process.\n", most, most == 1 ? "" : "s");
+    if (most > 1)
+        fprintf(out, "interval: of that median, with %.0f %% confidence%s.\n", 100 * confidence,
+                least < most ? " or more" : "");
+}
+
 void table_print(const struct results *r, FILE *out)
 {
-    const char *workload = "";
+    const struct cell *last = NULL;
 
     for (size_t i = 0; i < r->count; i++) {
         const struct outcome *o = &r->outcome[i];
 
-        if (strcmp(o->cell.workload_label, workload))
-            print_head(&o->cell, out);
-        workload = o->cell.workload_label;
+        if (!last || !comparable(&o->cell, last))
+            print_head(r, &o->cell, out);
+        last = &o->cell;
         print_row(r, o, out);
     }
-    fprintf(out, "\nper s: operations per second, the median of %d windows, each in a fresh process;"
-            " interval: of that median.\nof nolock: times nolock at one thread. speed-up: times the"
-            " same mode at one thread.\nfairness: Jain's index, 1 = every thread did as much."
-            " More threads than the %d cores share them.\nunsafe: nothing protects the counts. What"
-            " is shared is kept, not freed, so that the row can be run: that costs it time.\n",
-            r->rounds, r->cores);
+    print_windows(r, out);
+    fprintf(out, "of nolock: times nolock at one thread. speed-up: times the same mode at one thread.\n"
+            "fairness: Jain's index, 1 = every thread did as much. More threads than the %d cores "
+            "share them.\nunsafe: nothing protects the counts. What is shared is kept, not freed, "
+            "so that the row can\nbe run: that costs it time.\n", r->cores);
 }
