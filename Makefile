@@ -37,6 +37,7 @@ policies := $(or $(POLICIES),$(call name,objects/refcount/*.h))
 audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(policies:%=objects/refcount/%.h))))
 runtimes := $(policies) $(audited:%=%_audit)
 wrong    := $(call name,objects/refcount/wrong/*.h)
+wrong_gil := $(call name,gil/locks/wrong/*.c)
 gil      := $(sort $(wildcard gil/*.c gil/locks/*.c))
 objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
 counting := $(objects) $(sort $(wildcard coroutines/*.c benches/*.c benches/workloads/*.c \
@@ -88,6 +89,15 @@ $(foreach p,$(policies),$(eval $(call policy,$p,refcount/$p,)))
 $(foreach p,$(audited),$(eval $(call policy,$p_audit,refcount/$p,-DRC_AUDIT=1)))
 $(foreach w,$(wrong),$(eval $(call policy,wrong_$w,refcount/wrong/$w,)))
 
+# A wrong lock: its test is compiled to know that lock alone.
+define wrong_lock
+$B/wrong_gil_$1/%.o: %.c $B/gen/flags
+	$$(call say,CC $$< ($1))$$(CC) $$(CPPFLAGS) $$(CFLAGS) -DGIL_TWIN=gil_$1 -c -o $$@ $$<
+$B/wrong_gil_$1/gil/tests/%: $B/wrong_gil_$1/gil/tests/%.o $B/once/gil/locks/wrong/$1.o $(gil:%.c=$B/once/%.o)
+	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+endef
+$(foreach w,$(wrong_gil),$(eval $(call wrong_lock,$w)))
+
 $B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -106,8 +116,9 @@ bench:
 
 figures:
 	scripts/install.sh build bench
-	$(MAKE) --no-print-directory $B/bench
+	$(MAKE) --no-print-directory $B/bench $B/lab
 	scripts/figures.py $B/bench
+	scripts/run_figures.py $B/lab
 
 # Tests stand beside what they test. A wrong twin says in its first lines which test
 # sees it fail, and in which modes: `Caught by: objects/tests/test_x (debug tsan)`.
@@ -116,7 +127,8 @@ tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test
            $(foreach p,$(policies),$(patsubst %.c,$B/$p/%,$(counted_tests))) \
            $(foreach p,$(audited),$(addprefix $B/$p_audit/,objects/tests/test_audit benches/tests/test_demos)) \
            $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh)
-twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h)))
+twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h))) \
+           $(foreach w,$(wrong_gil),$(patsubst %,$B/wrong_gil_$w/%,$(call caught,gil/locks/wrong/$w.c)))
 
 $B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
@@ -146,13 +158,26 @@ soak:
 ownership:
 	@$(ownership) scripts/ownership.sh $(counting)
 
+run: results := $B/run-$(shell date -u +%Y%m%dT%H%M%S)
+run:
+	scripts/install.sh build plot
+	$(MAKE) --no-print-directory $B/lab
+	$B/lab run --csv $(results).csv
+	scripts/plot.py $(results).csv -o $(results).png --here --command 'make run'
+	@echo 'the picture: $(results).png    every sample: $(results).csv'
+
+peers:
+	scripts/install.sh build peers
+	$(MAKE) --no-print-directory $B/lab
+	scripts/peers.py --lab $B/lab
+
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
 
 clean:
 	rm -rf build
 
-.PHONY: all bench figures check test soak ownership help clean
+.PHONY: all run test check soak bench figures peers ownership help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

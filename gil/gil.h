@@ -49,7 +49,8 @@ struct gil_class {
     bool (*due)(struct gil *gil, struct thread *t);
 
     /* At a safe point with BREAKER_GIL set (and due), the lock held: let others run
-     * if the lock's rules say so. Holds the lock again when it returns. */
+     * if the lock's rules say so. Holds the lock again when it returns, and has
+     * cleared BREAKER_GIL unless it counts safe points. */
     void (*yield)(struct gil *gil, struct thread *t);
 };
 

@@ -6,10 +6,18 @@
  *   1. once the stopper has swapped a thread to SUSPENDED, that thread cannot
  *      attach before world_start swaps it back;
  *   2. a thread seen ATTACHED has BREAKER_STOP set by the stopper after that look,
- *      so at its next safe point it detaches, and the stopper, which looks again
- *      every millisecond, finds it DETACHED and swaps it.
- * The swap acquires what the thread released when it detached: the stopper sees
- * all that it wrote.
+ *      so at its next safe point it makes itself SUSPENDED and wakes the stopper. It
+ *      must not go by way of DETACHED: it could attach again before anyone looks;
+ *   3. a thread that detaches before it has seen the bit is found DETACHED by the
+ *      stopper, which looks again every millisecond, or has attached again, and then
+ *      sees the bit the next time;
+ *   4. every SUSPENDED belongs to the stopper of now: world_start leaves none.
+ * The swap acquires what the thread released when it detached, and who suspends
+ * itself does so under world.lock: the stopper sees all that either wrote.
+ *
+ * A stopper keeps the global lock that it holds, so under a lock that excludes nobody
+ * else is attached and the world stops at once. A global lock is taken before
+ * world.lock, never the other way round.
  */
 #include "gil/thread.h"
 
@@ -25,9 +33,10 @@ _Thread_local struct thread *thread_self;
 static struct {
     struct mutex lock;
     pthread_cond_t started;       /* the world runs again */
+    pthread_cond_t stopped;       /* a thread has suspended itself; the stopper waits */
     struct thread *threads;       /* lock */
     const struct thread *stopper; /* lock; NULL while the world runs */
-} world = { MUTEX_INIT, PTHREAD_COND_INITIALIZER, NULL, NULL };
+} world = { MUTEX_INIT, PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, NULL };
 
 static bool swap_state(struct thread *t, int from, int to)
 {
@@ -74,9 +83,35 @@ static void become_attached(struct thread *t)
         wait_for_world(t);
 }
 
+static void clear_request(struct thread *t, uint32_t bits)
+{
+    /* Acquire: see what the one who asked had queued before it asked. */
+    atomic_fetch_and_explicit(&t->breaker, ~bits, memory_order_acquire);
+}
+
+static bool is_asked(struct thread *t, uint32_t bit)
+{
+    return atomic_load_explicit(&t->breaker, memory_order_relaxed) & bit;
+}
+
+/* ATTACHED to SUSPENDED, or to DETACHED if nobody stops the world any more. */
+static void become_suspended(struct thread *t)
+{
+    mutex_lock(&world.lock);
+    clear_request(t, BREAKER_STOP);
+    atomic_store_explicit(&t->state, world.stopper ? THREAD_SUSPENDED : THREAD_DETACHED,
+                          memory_order_relaxed);
+    pthread_cond_signal(&world.stopped);
+    mutex_unlock(&world.lock);
+}
+
+/* ATTACHED to DETACHED, unless a stopper waits for this thread. */
 static void become_detached(struct thread *t)
 {
-    atomic_store_explicit(&t->state, THREAD_DETACHED, memory_order_release);
+    if (unlikely(is_asked(t, BREAKER_STOP)))
+        become_suspended(t);
+    else
+        atomic_store_explicit(&t->state, THREAD_DETACHED, memory_order_release);
 }
 
 void thread_attach(struct thread *t)
@@ -142,34 +177,30 @@ void thread_stop(struct thread *t)
     leave(t);
 }
 
-static void clear_request(struct thread *t, uint32_t bits)
-{
-    /* Acquire: see what the one who asked had queued before it asked. */
-    atomic_fetch_and_explicit(&t->breaker, ~bits, memory_order_acquire);
-}
-
+/* Each bit is looked at when its turn comes: what was asked before a hook or a stop
+ * let go of the lock may have been granted by that. */
 void thread_safepoint_slow(struct thread *t)
 {
-    uint32_t asked = atomic_load_explicit(&t->breaker, memory_order_relaxed);
+    int error = errno;
 
     assert(t == thread_self);
-    if (asked & BREAKER_MERGE) {
+    if (is_asked(t, BREAKER_MERGE)) {
         clear_request(t, BREAKER_MERGE);
         if (t->hooks && t->hooks->safepoint)
             t->hooks->safepoint(t);
     }
-    if (asked & BREAKER_STOP) {
-        clear_request(t, BREAKER_STOP);
+    if (is_asked(t, BREAKER_STOP)) {
         thread_detach(t);
         thread_attach(t);
     }
-    if ((asked & BREAKER_GIL) && (!t->gil->class->due || t->gil->class->due(t->gil, t))) {
+    if (is_asked(t, BREAKER_GIL) && (!t->gil->class->due || t->gil->class->due(t->gil, t))) {
         /* Detached while the lock may be elsewhere: a stopper must not wait for
          * a thread that itself waits for the lock. */
         become_detached(t);
         t->gil->class->yield(t->gil, t);
         become_attached(t);
     }
+    errno = error;
 }
 
 /* True if every other thread is stopped; asks those that are not. */
@@ -178,7 +209,8 @@ static bool all_stopped(const struct thread *stopper) REQUIRES(world.lock)
     bool all = true;
 
     for (struct thread *t = world.threads; t; t = t->next) {
-        if (t == stopper || atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_SUSPENDED)
+        if (t == stopper ||
+            atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_SUSPENDED)
             continue;
         if (swap_state(t, THREAD_DETACHED, THREAD_SUSPENDED))
             continue;
@@ -188,28 +220,29 @@ static bool all_stopped(const struct thread *stopper) REQUIRES(world.lock)
     return all;
 }
 
-/* One of two that want to stop the world at once must let the other stop it. */
+/* One of two that want to stop the world at once must let the other stop it, and
+ * itself first of all. */
 static void claim_world(struct thread *t)
 {
-    for (;;) {
-        mutex_lock(&world.lock);
-        if (!world.stopper) {
-            world.stopper = t;
-            mutex_unlock(&world.lock);
-            return;
-        }
+    mutex_lock(&world.lock);
+    while (world.stopper) {
         mutex_unlock(&world.lock);
+        thread_request(t, BREAKER_STOP);
         thread_detach(t);
         thread_attach(t); /* returns when the other has started the world */
+        mutex_lock(&world.lock);
     }
+    world.stopper = t;
+    mutex_unlock(&world.lock);
 }
 
 void world_stop(struct thread *t)
 {
+    assert(t == thread_self);
     claim_world(t);
     mutex_lock(&world.lock);
     while (!all_stopped(t))
-        cond_wait_until(&world.started, &world.lock, clock_ns() + NS_PER_MS);
+        cond_wait_until(&world.stopped, &world.lock, clock_ns() + NS_PER_MS);
     mutex_unlock(&world.lock);
 }
 

@@ -6,11 +6,11 @@
  * and nowhere else, it yields the lock, stops for a stopped world, and does what
  * others have queued for it.
  *
- *            start                     world_stop by another
- *   (none) ---------> DETACHED ------------------------------> SUSPENDED
- *                     |      ^                                     |
- *              attach v      | detach             world_start      |
- *                     ATTACHED      DETACHED <---------------------+
+ *            start            world_stop by another
+ *   (none) ---------> DETACHED -----------------> SUSPENDED
+ *                     |      ^ <----------------- ^
+ *              attach v      |    world_start     | safe point or detach
+ *                     ATTACHED -------------------+ while the world is being stopped
  *
  * Source: the three states of PEP 703 (S. Gross, 2023), section "Thread states".
  *
@@ -38,7 +38,8 @@ enum breaker {
     BREAKER_MERGE = 4, /* call hooks->safepoint: counts wait to be merged */
 };
 
-/* What the floors above need to be told. Each may be NULL; all run attached. */
+/* What the floors above need to be told. Each may be NULL. All run attached and
+ * pass no safe point: they may run inside one. */
 struct thread_hooks {
     int (*start)(struct thread *t);         /* 0, or -1 and errno: the thread is not started */
     void (*stop)(struct thread *t);         /* its last act while attached */
@@ -83,7 +84,8 @@ static inline void thread_request(struct thread *t, uint32_t bits)
 void thread_safepoint_slow(struct thread *t);
 
 /* A safe point: one relaxed load and a branch that is predicted not taken. Any
- * other thread may have run when it returns, and the world may have been stopped. */
+ * other thread may have run when it returns, and the world may have been stopped.
+ * errno is kept. */
 static inline void safepoint(struct thread *t)
 {
     if (unlikely(atomic_load_explicit(&t->breaker, memory_order_relaxed)))
@@ -91,8 +93,10 @@ static inline void safepoint(struct thread *t)
 }
 
 /* Stops every other thread of the runtime at a safe point or while it is detached;
- * returns when all have stopped. The caller is attached, and must not detach or
- * pass a safe point before world_start. Two stoppers take turns. */
+ * returns when all have stopped: what they wrote is visible, and none attaches or
+ * starts before world_start. The caller is attached and must not detach or pass a
+ * safe point before that. While another stops the world the caller is stopped
+ * itself, as at a safe point, and takes its turn after. */
 void world_stop(struct thread *t);
 void world_start(struct thread *t);
 

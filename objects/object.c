@@ -60,7 +60,8 @@ void publish(borrowed o)
     if (unlikely(parking))
         parking_enter(object);
     rc_publish(&object->rc);
-    atomic_fetch_or_explicit(&object->flags, OBJECT_PUBLISHED, memory_order_relaxed);
+    /* No read-modify-write: until it is published nobody else sees it. */
+    atomic_store_explicit(&object->flags, OBJECT_PUBLISHED, memory_order_relaxed);
     if (o->type->traverse)
         o->type->traverse(o, publish_held, NULL);
 }

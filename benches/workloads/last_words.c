@@ -5,7 +5,7 @@
  * second word and drops its reference. Whoever drops the last destroys the note, and
  * the destructor hears both words. A decref that orders too little loses a word: TSan
  * sees the race, and `check` the missing sum (once counts are quiesced: a policy may
- * destroy late). The other workloads let an all-relaxed decref pass.
+ * destroy late). An all-relaxed decref gets through `handoff`, `churn` and `shared_read`.
  */
 #include "benches/workload.h"
 #include "objects/exception.h"

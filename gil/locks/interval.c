@@ -1,15 +1,19 @@
 /* interval.c - CPython's lock since 3.2: who waits asks, after an interval.
  *
  * A waiter that has waited one interval without seeing a switch asks the holder to
- * let go; the holder does so at its next safe point and, with forced switching,
- * does not take the lock again before somebody else has had it. A thread that
+ * let go. The holder does so at its next safe point, or blocking call if that comes
+ * first, and with forced switching goes on only when somebody else has had the lock:
+ * else it would win it back while the one it woke is on its way. A thread that
  * comes back from a blocking call waits like any other: beside one thread that
  * computes, each of its calls costs a whole interval (the convoy effect, bpo-7946).
  *
  * Source: A. Pitrou, CPython 3.2, Python/ceval_gil.h (2009).
  *
  * Who gets the lock is whoever the kernel wakes first: there is no queue.
- * Invariant: `holder` is the thread that holds the lock, NULL while it is free.
+ * Invariants, under `lock`:
+ *   1. `holder` is the thread that holds the lock, NULL while it is free;
+ *   2. who waits for it goes on waiting until it has got it. So while `waiters` is
+ *      not 0 and the lock is free, `last` will change: forced switching ends.
  */
 #include "gil/gil.h"
 #include "gil/mutex.h"
@@ -19,10 +23,11 @@ struct gil_interval {
     struct gil head;
     struct mutex lock;
     pthread_cond_t free;      /* holder has become NULL */
-    pthread_cond_t switched;  /* last_holder has changed */
+    pthread_cond_t switched;  /* last has changed */
     struct thread *holder;    /* lock */
     struct thread *last;      /* lock; the last that held it, which may have left */
     uint64_t switches;        /* lock; how often another thread than before got it */
+    int waiters;              /* lock; threads in wait_an_interval */
     int force_waiters;        /* lock; threads in wait_for_switch */
 };
 
@@ -53,10 +58,19 @@ static void wait_an_interval(struct gil_interval *g) REQUIRES(g->lock)
 {
     uint64_t switches = g->switches;
     uint64_t deadline_ns = clock_ns() + (uint64_t)g->head.param[INTERVAL_US] * NS_PER_US;
-    bool in_time = cond_wait_until(&g->free, &g->lock, deadline_ns);
+    bool in_time;
 
+    g->waiters++;
+    in_time = cond_wait_until(&g->free, &g->lock, deadline_ns);
+    g->waiters--;
     if (!in_time && g->holder && g->switches == switches)
         thread_request(g->holder, BREAKER_GIL);
+}
+
+/* Relaxed: waiters ask under g->lock. */
+static bool is_asked(struct thread *t)
+{
+    return atomic_load_explicit(&t->breaker, memory_order_relaxed) & BREAKER_GIL;
 }
 
 static void acquire(struct gil *gil, struct thread *t)
@@ -73,39 +87,35 @@ static void acquire(struct gil *gil, struct thread *t)
         if (g->force_waiters)
             pthread_cond_broadcast(&g->switched);
     }
-    atomic_fetch_and_explicit(&t->breaker, ~(uint32_t)BREAKER_GIL, memory_order_relaxed);
+    if (is_asked(t))
+        atomic_fetch_and_explicit(&t->breaker, ~(uint32_t)BREAKER_GIL, memory_order_relaxed);
     mutex_unlock(&g->lock);
 }
 
-static void let_go(struct gil_interval *g) REQUIRES(g->lock)
+/* Asked by hand and not by a waiter, there may be nobody to switch to. */
+static void wait_for_switch(struct gil_interval *g, const struct thread *t) REQUIRES(g->lock)
 {
-    g->holder = NULL;
-    pthread_cond_signal(&g->free);
+    g->force_waiters++;
+    while (g->waiters && g->last == t)
+        cond_wait(&g->switched, &g->lock);
+    g->force_waiters--;
 }
 
 static void release(struct gil *gil, struct thread *t)
 {
     struct gil_interval *g = self(gil);
 
-    (void)t;
     mutex_lock(&g->lock);
-    let_go(g);
+    g->holder = NULL;
+    pthread_cond_signal(&g->free);
+    if (g->head.param[FORCE] && is_asked(t))
+        wait_for_switch(g, t);
     mutex_unlock(&g->lock);
 }
 
-/* Only a waiter's request leads here, so there is one, and it will take the lock:
- * nobody stops waiting. */
 static void yield(struct gil *gil, struct thread *t)
 {
-    struct gil_interval *g = self(gil);
-
-    mutex_lock(&g->lock);
-    let_go(g);
-    g->force_waiters++;
-    while (g->head.param[FORCE] && g->last == t)
-        cond_wait(&g->switched, &g->lock);
-    g->force_waiters--;
-    mutex_unlock(&g->lock);
+    release(gil, t);
     acquire(gil, t);
 }
 

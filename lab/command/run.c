@@ -163,7 +163,7 @@ static int fill_in(struct options *o, struct mistake *m)
         return -1;
     if (!o->workload.count && parse_workloads("fib,fib_shared,sleep,echo", &o->workload, m) < 0)
         return -1;
-    if (!o->mode.count && parse_modes("gil,atomic,nolock", &o->mode, m) < 0)
+    if (!o->mode.count && parse_modes("gil,atomic,biased,nolock", &o->mode, m) < 0)
         return -1;
     if (!o->heap.count && parse_heaps("jemalloc", &o->heap, m) < 0)
         return -1;

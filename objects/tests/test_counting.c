@@ -1,0 +1,750 @@
+/* test_counting.c - what every refcount policy promises.
+ *
+ * The same suite under each policy, also the wrong ones, which must fail it. Policies
+ * may destroy late (RC_HAS_LATE): then an object is gone once the threads that it waits
+ * for have passed a safe point. Tests under ThreadSanitizer see too weak an order.
+ */
+#include "gil/mutex.h"
+#include "objects/heap.h"
+#include "objects/tests/crowd.h"
+
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#define FEATURE(x) __has_feature(x)
+#else
+#define FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || FEATURE(address_sanitizer)
+#define SEES_READ_AFTER_FREE 1
+#else
+#define SEES_READ_AFTER_FREE 0
+#endif
+#undef FEATURE
+
+/* One thread. */
+
+static void test_a_new_object_has_one_reference(void **state)
+{
+    struct object *o = probe_new(NULL);
+
+    (void)state;
+    assert_int_equal(refcount(o), 1);
+    decref(o);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+static void test_references_are_counted_one_by_one(void **state)
+{
+    struct object *o = probe_new(NULL);
+
+    (void)state;
+    for (int i = 1; i <= 1000; i++) {
+        assert_int_equal(refcount(o), i);
+        incref(o);
+    }
+    for (int i = 1000; i >= 1; i--) {
+        decref(o);
+        assert_int_equal(refcount(o), i);
+    }
+    assert_int_equal(destroyed(probe_number(o)), 0);
+    decref(o);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+static void test_destroying_a_chain_destroys_every_link_at_once(void **state)
+{
+    struct object *o = NULL;
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        o = probe_new(o);
+    publish(o);
+    decref(o);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+static void test_try_incref_takes_a_reference(void **state)
+{
+    struct object *o = probe_shared();
+
+    (void)state;
+    assert_true(rc_try_incref(&o->rc));
+    assert_int_equal(refcount(o), 2);
+    decref(o);
+    assert_int_equal(destroyed(probe_number(o)), 0);
+    decref(o);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+static void try_to_revive(struct probe *p)
+{
+    expect(!rc_try_incref(&p->head.rc));
+}
+
+static void test_a_destructor_cannot_revive_its_object(void **state)
+{
+    struct object *unseen = probe_new(NULL), *seen = probe_shared();
+
+    (void)state;
+    ((struct probe *)unseen)->last = try_to_revive;
+    ((struct probe *)seen)->last = try_to_revive;
+    decref(unseen);
+    decref(seen);
+    assert_int_equal(mishaps, 0);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+static rc_t immortal;
+
+static void drop_immortal(struct member *m)
+{
+    (void)m;
+    for (int i = 0; i < 10000; i++)
+        expect(!rc_decref(&immortal));
+}
+
+static void test_an_immortal_object_survives_everybody(void **state)
+{
+    (void)state;
+    rc_immortal(&immortal);
+    crowd_run(3, drop_immortal, NULL);
+    assert_int_equal(mishaps, 0);
+    assert_true(rc_try_incref(&immortal));
+    assert_true(rc_count(&immortal) > 1000000);
+}
+
+/* From hand to hand. */
+
+static void drop_all(struct member *m)
+{
+    struct object **objects = m->crowd->shared;
+
+    for (int i = 0; objects[i]; i++)
+        decref(objects[i]);
+}
+
+static void test_made_here_and_dropped_there_is_destroyed_by_the_next_safe_point(void **state)
+{
+    struct object *objects[101] = { NULL };
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        objects[i] = probe_shared();
+    crowd_run(1, drop_all, objects);
+#if !RC_HAS_LATE
+    assert_int_equal(probes_wrong(), 0);
+#endif
+    safepoint(thread_self);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+static void take_ten(struct member *m)
+{
+    for (int i = 0; i < 10; i++)
+        incref(m->crowd->shared);
+}
+
+/* Biased: the owner's own count reaches zero long before the others'. */
+static void test_the_maker_may_drop_what_others_counted(void **state)
+{
+    struct object *o = probe_shared();
+
+    (void)state;
+    crowd_run(3, take_ten, o);
+    for (int left = 30; left; left--) {
+        decref(o);
+        assert_int_equal(refcount(o), left);
+    }
+    assert_int_equal(destroyed(probe_number(o)), 0);
+    decref(o);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+static void drop_ten(struct member *m)
+{
+    for (int i = 0; i < 10; i++)
+        decref(m->crowd->shared);
+}
+
+/* Biased: the others' count falls below zero. */
+static void test_others_may_drop_what_the_maker_counted(void **state)
+{
+    struct object *o = probe_shared();
+
+    (void)state;
+    for (int i = 0; i < 30; i++)
+        incref(o);
+    crowd_run(3, drop_ten, o);
+    rc_quiesce();
+    assert_int_equal(refcount(o), 1);
+    assert_int_equal(destroyed(probe_number(o)), 0);
+    decref(o);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+static void try_and_drop(struct member *m)
+{
+    struct object *o = m->crowd->shared;
+
+    for (int i = 0; i < 100; i++) {
+        bool taken = rc_try_incref(&o->rc);
+
+        expect(taken);
+        if (taken)
+            decref(o);
+    }
+}
+
+static void test_try_incref_of_what_another_holds_takes_a_reference(void **state)
+{
+    struct object *o = probe_shared();
+
+    (void)state;
+    crowd_run(3, try_and_drop, o);
+    assert_int_equal(mishaps, 0);
+    rc_quiesce();
+    assert_int_equal(refcount(o), 1);
+    decref(o);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+/* Threads come and go. */
+
+static void make_one(struct member *m)
+{
+    *(struct object **)m->crowd->shared = probe_shared();
+}
+
+static void test_an_object_outlives_its_maker(void **state)
+{
+    struct object *o;
+
+    (void)state;
+    crowd_run(1, make_one, &o);
+    assert_int_equal(refcount(o), 1);
+    incref(o);
+    decref(o);
+    assert_int_equal(destroyed(probe_number(o)), 0);
+    decref(o);
+    assert_int_equal(probes_wrong(), 0); /* at once: there is nobody to wait for */
+}
+
+struct estate {
+    struct object *objects[33]; /* ends with NULL */
+};
+
+/* The first makes objects of which each of the three has a reference, and ends early. */
+static void make_and_leave(struct member *m)
+{
+    struct estate *e = m->crowd->shared;
+
+    if (m->index == 0)
+        for (int i = 0; i < 32; i++) {
+            e->objects[i] = probe_shared();
+            incref(e->objects[i]);
+            incref(e->objects[i]);
+        }
+    meet(m);
+    for (int i = 0; e->objects[i]; i++) {
+        ((struct probe *)e->objects[i])->words[m->index] = 1;
+        decref(e->objects[i]);
+        if (m->index == 0 && i % 8 == 0)
+            safepoint(&m->self);
+    }
+}
+
+static void test_the_maker_may_end_while_others_still_drop(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        struct estate e = { { NULL } };
+
+        crowd_run(3, make_and_leave, &e);
+        assert_int_equal(probes_wrong(), 0);
+    }
+}
+
+/* Biased: the drop waits for the maker, who drains nothing between it and the end. */
+static void make_three_and_drop_one(struct member *m)
+{
+    struct estate *e = m->crowd->shared;
+
+    if (m->index == 0) {
+        e->objects[0] = probe_shared();
+        incref(e->objects[0]);
+        incref(e->objects[0]);
+        meet_times(m, 2);
+    } else {
+        meet(m);
+        decref(e->objects[0]);
+        meet(m);
+    }
+}
+
+static void test_ending_frees_only_what_nobody_holds(void **state)
+{
+    struct estate e = { { NULL } };
+
+    (void)state;
+    crowd_run(2, make_three_and_drop_one, &e);
+    assert_int_equal(destroyed(probe_number(e.objects[0])), 0);
+    assert_int_equal(refcount(e.objects[0]), 2);
+    decref(e.objects[0]);
+    assert_int_equal(destroyed(probe_number(e.objects[0])), 0);
+    decref(e.objects[0]);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+/* A thread that never started: at best it has a reference and a pthread. */
+static void run_unregistered(void *(*body)(void *), void *argument)
+{
+    pthread_t os;
+
+    if (pthread_create(&os, NULL, body, argument))
+        abort();
+    pthread_join(os, NULL); /* attached, so that it runs alone: there is no lock for it */
+}
+
+static void *take_reference(void *o)
+{
+    incref(o);
+    return NULL;
+}
+
+static void *drop_reference(void *o)
+{
+    decref(o);
+    return NULL;
+}
+
+static void make_with_two_references(struct member *m)
+{
+    make_one(m);
+    incref(*(struct object **)m->crowd->shared);
+}
+
+/* Biased: once its maker has gone, dropping what it counted merges an object. */
+static void test_an_unregistered_thread_does_not_look_like_the_maker(void **state)
+{
+    struct object *o;
+    int number;
+
+    (void)state;
+    crowd_run(1, make_with_two_references, &o);
+    number = probe_number(o);
+    decref(o);
+    run_unregistered(take_reference, o);
+    assert_int_equal(refcount(o), 2);
+    decref(o);
+    assert_int_equal(destroyed(number), 0);
+    run_unregistered(drop_reference, o);
+    assert_int_equal(destroyed(number), 1);
+}
+
+static void *make_unregistered(void *objects)
+{
+    struct object **made = objects;
+
+    for (int i = 0; i < 100; i++) {
+        made[i] = probe_shared();
+        incref(made[i]);
+        decref(made[i]);
+    }
+    return NULL;
+}
+
+static void test_objects_made_by_an_unregistered_thread_are_counted(void **state)
+{
+    struct object *objects[101] = { NULL };
+
+    (void)state;
+    run_unregistered(make_unregistered, objects);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(refcount(objects[i]), 1);
+        incref(objects[i]);
+    }
+    crowd_run(2, drop_all, objects);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+/* Each takes what the one before has left, and leaves something. */
+static void pass_on(struct member *m)
+{
+    struct object **left = m->crowd->shared;
+    struct object *mine = probe_shared();
+
+    for (int i = 0; i < 20; i++)
+        decref(probe_new(incref(mine)));
+    xdecref(*left);
+    *left = incref(mine);
+    decref(mine);
+}
+
+static void test_a_thousand_short_threads_leave_nothing(void **state)
+{
+    struct object *left = NULL;
+
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        crowd_run(1, pass_on, &left);
+    assert_int_equal(world_threads(), 1);
+    assert_int_equal(refcount(left), 1);
+    decref(left);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+/* Stress. */
+
+enum { BURST = 500, BURSTS_MOST = 60000, PATIENCE_MS = 2000, COMPANY = 100 };
+
+struct tally {
+    struct object *object;
+    _Atomic int64_t bursts;           /* of all */
+    _Atomic int64_t taken[CROWD_MOST];
+};
+
+/* Binds the thread to one of the process's cores, so that two members do not sit on the
+ * same one, as a busy kernel may leave them for as long as they run. */
+static void spread_out(const struct member *m)
+{
+    cpu_set_t all, one;
+    int rank;
+
+    if (sched_getaffinity(0, sizeof all, &all) < 0)
+        return;
+    rank = m->index % CPU_COUNT(&all);
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &all) && rank-- == 0)
+            CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof one, &one);
+}
+
+/* Takes references until it has often seen that others did so at the same time: on a
+ * busy machine threads may well run one after the other, where nothing can be lost. */
+static void take_in_company(struct member *m)
+{
+    struct tally *t = m->crowd->shared;
+    uint64_t patient_until_ns;
+    int64_t taken = 0;
+    int company = 0;
+
+    spread_out(m);
+    meet(m);
+    patient_until_ns = clock_ns() + (uint64_t)PATIENCE_MS * NS_PER_MS;
+    while (company < COMPANY && taken < BURST * BURSTS_MOST && clock_ns() < patient_until_ns) {
+        int64_t before = atomic_load_explicit(&t->bursts, memory_order_relaxed);
+
+        for (int i = 0; i < BURST; i++)
+            incref(t->object);
+        taken += BURST;
+        safepoint(&m->self);
+        company += atomic_fetch_add_explicit(&t->bursts, 1, memory_order_relaxed) != before;
+    }
+    atomic_store_explicit(&t->taken[m->index], taken, memory_order_relaxed);
+}
+
+static void drop_in_company(struct member *m)
+{
+    struct tally *t = m->crowd->shared;
+
+    meet(m);
+    for (int64_t i = t->taken[m->index]; i; i--) {
+        decref(t->object);
+        if (i % BURST == 0)
+            safepoint(&m->self);
+    }
+}
+
+static void test_no_update_is_lost(void **state)
+{
+    struct tally t = { .object = probe_shared() };
+    int64_t sum = 1;
+
+    (void)state;
+    crowd_run(3, take_in_company, &t);
+    for (int i = 0; i < 3; i++)
+        sum += t.taken[i];
+    rc_quiesce();
+    assert_int_equal(refcount(t.object), sum);
+    crowd_run(3, drop_in_company, &t);
+    rc_quiesce();
+    assert_int_equal(refcount(t.object), 1);
+    decref(t.object);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+enum { SLOTS = 5, EXCHANGES = 6000 };
+
+static _Atomic(struct object *) slots[SLOTS]; /* owned */
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 16;
+}
+
+/* Puts an object into a slot and drops what was there, with references to spare. */
+static void exchange(struct member *m)
+{
+    uint32_t seed = (uint32_t)m->index + 1;
+    struct object *mine = probe_shared();
+
+    for (int i = 0; i < EXCHANGES; i++) {
+        uint32_t random = next_random(&seed);
+        struct object *found;
+
+        if (random & 1)
+            incref(mine);
+        found = atomic_exchange_explicit(&slots[random / 8 % SLOTS], mine, memory_order_acq_rel);
+        if (random & 1)
+            decref(mine);
+        mine = found && random & 2 ? found : probe_shared();
+        if (found != mine)
+            xdecref(found);
+        if (random & 4)
+            safepoint(&m->self);
+    }
+    decref(mine);
+}
+
+static void test_objects_that_threads_exchange_are_destroyed_once(void **state)
+{
+    (void)state;
+    crowd_run(CROWD_MOST, exchange, NULL);
+    for (int i = 0; i < SLOTS; i++)
+        xdecref(atomic_exchange_explicit(&slots[i], NULL, memory_order_acq_rel));
+    assert_int_equal(probes_wrong(), 0);
+}
+
+static void read_words(struct probe *p)
+{
+    for (int i = 0; i < CROWD_MOST; i++)
+        expect(p->words[i] == i + 1);
+}
+
+enum { LAST_WORDS = 1000 };
+
+/* Nothing but the count orders the words before the destructor that reads them. */
+static void write_word_and_drop(struct member *m)
+{
+    struct object **objects = m->crowd->shared;
+
+    meet(m);
+    for (int i = 0; i < LAST_WORDS; i++) {
+        ((struct probe *)objects[i])->words[m->index] = m->index + 1;
+        decref(objects[i]);
+        safepoint(&m->self);
+    }
+}
+
+static void test_a_destructor_reads_everybodys_last_words(void **state)
+{
+    static struct object *objects[LAST_WORDS];
+
+    (void)state;
+    for (int i = 0; i < LAST_WORDS; i++) {
+        objects[i] = probe_shared();
+        ((struct probe *)objects[i])->last = read_words;
+        for (int k = 1; k < CROWD_MOST; k++)
+            incref(objects[i]);
+    }
+    crowd_run(CROWD_MOST, write_word_and_drop, objects);
+    safepoint(thread_self);
+    assert_int_equal(mishaps, 0);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+struct census {
+    struct object *object;
+    _Atomic int counting; /* how many still count */
+};
+
+static void hold_while_counted(struct member *m)
+{
+    struct census *c = m->crowd->shared;
+
+    meet(m);
+    if (m->index == 0) {
+        for (int i = 0; i < 50; i++) {
+            world_stop(&m->self);
+            rc_quiesce();
+            expect(refcount(c->object) == 1 + c->counting);
+            world_start(&m->self);
+            safepoint(&m->self);
+        }
+        return;
+    }
+    for (int i = 0; i < 3000; i++) {
+        incref(c->object);
+        atomic_fetch_add_explicit(&c->counting, 1, memory_order_relaxed);
+        safepoint(&m->self);
+        atomic_fetch_sub_explicit(&c->counting, 1, memory_order_relaxed);
+        decref(c->object);
+        safepoint(&m->self);
+    }
+}
+
+static void test_counts_are_exact_when_the_world_is_stopped(void **state)
+{
+    struct census c = { .object = probe_shared() };
+
+    (void)state;
+    crowd_run(CROWD_MOST, hold_while_counted, &c);
+    assert_int_equal(mishaps, 0);
+    decref(c.object);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+/* A heap that keeps what it is given, so that try_incref may follow a pointer to an
+ * object that has gone. */
+
+enum { KEPT_MOST = 4000 };
+
+static void *kept[KEPT_MOST];
+static _Atomic int kept_count;
+
+static void *keeping_alloc(size_t size_bytes)
+{
+    return malloc(size_bytes);
+}
+
+static void keeping_free(void *memory, size_t size_bytes)
+{
+    int i = atomic_fetch_add_explicit(&kept_count, 1, memory_order_relaxed);
+
+    (void)size_bytes;
+    if (i >= KEPT_MOST)
+        abort();
+    kept[i] = memory;
+}
+
+static const struct heap keeping_heap = { "keeps", keeping_alloc, keeping_free };
+
+static _Atomic(struct object *) watched;
+static _Atomic bool over;
+
+static void show_and_drop(struct member *m)
+{
+    meet(m);
+    for (int i = 0; i < KEPT_MOST; i++) {
+        struct object *o = probe_shared();
+
+        atomic_store_explicit(&watched, o, memory_order_release);
+        safepoint(&m->self);
+        decref(o);
+        safepoint(&m->self);
+    }
+    atomic_store_explicit(&over, true, memory_order_relaxed);
+}
+
+static void try_what_is_shown(struct member *m)
+{
+    meet(m);
+    while (!atomic_load_explicit(&over, memory_order_relaxed)) {
+        struct object *o = atomic_load_explicit(&watched, memory_order_acquire);
+
+        safepoint(&m->self);
+        if (o && rc_try_incref(&o->rc)) {
+            expect(destroyed(probe_number(o)) == 0);
+            decref(o);
+        } else if (o) {
+            expect(!rc_try_incref(&o->rc));
+        }
+    }
+}
+
+static void show_or_try(struct member *m)
+{
+    if (m->index == 0)
+        show_and_drop(m);
+    else
+        try_what_is_shown(m);
+}
+
+static void test_try_incref_never_revives(void **state)
+{
+    const struct heap *before = heap;
+
+    (void)state;
+    heap = &keeping_heap;
+    crowd_run(3, show_or_try, NULL);
+    heap = before;
+    for (int i = 0; i < kept_count; i++)
+        free(kept[i]);
+    assert_int_equal(mishaps, 0);
+    assert_int_equal(probes_wrong(), 0);
+}
+
+#if SEES_READ_AFTER_FREE
+/* Does not return: AddressSanitizer ends the process, or it ends with status 0. */
+static void read_after_free(void)
+{
+    struct object *o = probe_new(NULL);
+
+    decref(o);
+    _exit(((volatile struct probe *)o)->number == -1);
+}
+
+static void test_a_read_after_free_is_reported(void **state)
+{
+    char report[4096] = "";
+    size_t length = 0;
+    ssize_t got;
+    int status, ends[2];
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        read_after_free();
+    }
+    close(ends[1]);
+    while ((got = read(ends[0], report + length, sizeof report - 1 - length)) > 0)
+        length += (size_t)got;
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_non_null(strstr(report, "heap-use-after-free"));
+}
+#endif
+
+#define TEST(name) cmocka_unit_test_setup(name, probes_reset)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_new_object_has_one_reference),
+        TEST(test_references_are_counted_one_by_one),
+        TEST(test_destroying_a_chain_destroys_every_link_at_once),
+        TEST(test_try_incref_takes_a_reference),
+        TEST(test_a_destructor_cannot_revive_its_object),
+        TEST(test_an_immortal_object_survives_everybody),
+        TEST(test_made_here_and_dropped_there_is_destroyed_by_the_next_safe_point),
+        TEST(test_the_maker_may_drop_what_others_counted),
+        TEST(test_others_may_drop_what_the_maker_counted),
+        TEST(test_try_incref_of_what_another_holds_takes_a_reference),
+        TEST(test_an_object_outlives_its_maker),
+        TEST(test_the_maker_may_end_while_others_still_drop),
+        TEST(test_ending_frees_only_what_nobody_holds),
+        TEST(test_an_unregistered_thread_does_not_look_like_the_maker),
+        TEST(test_objects_made_by_an_unregistered_thread_are_counted),
+        TEST(test_a_thousand_short_threads_leave_nothing),
+        TEST(test_no_update_is_lost),
+        TEST(test_objects_that_threads_exchange_are_destroyed_once),
+        TEST(test_a_destructor_reads_everybodys_last_words),
+        TEST(test_counts_are_exact_when_the_world_is_stopped),
+        TEST(test_try_incref_never_revives),
+#if SEES_READ_AFTER_FREE
+        TEST(test_a_read_after_free_is_reported),
+#endif
+    };
+
+    return run_in_crowd(tests);
+}
