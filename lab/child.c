@@ -160,8 +160,8 @@ static void judge(struct measurement *m, struct child *c, int wait_status)
         snprintf(m->note, sizeof m->note, "the cell's process died: %s%s%.120s",
                  strsignal(WTERMSIG(wait_status)), *words ? ": " : "", words);
     else
-        snprintf(m->note, sizeof m->note, "the cell's process left with%s a result (status %d)%s%.120s",
-                 whole ? "" : "out", WEXITSTATUS(wait_status), *words ? ": " : "", words);
+        snprintf(m->note, sizeof m->note, "the cell's process left with%s a result (status %d)"
+                 "%s%.120s", whole ? "" : "out", WEXITSTATUS(wait_status), *words ? ": " : "", words);
 }
 
 /* Ends the whole group: a workload may have forked. */

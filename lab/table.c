@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { TEXT_BYTES = 48, MODE_WIDTH = 18, LINE_WIDTH = 100 };
+enum { TEXT_BYTES = 48, MODE_WIDTH = 18, NOTE_INDENT = 6, LINE_WIDTH = 100 };
 
 static const char *const kind_names[] = { "CPU-bound", "I/O-bound", "mixed" };
 
@@ -25,15 +25,17 @@ static bool several_heaps(const struct results *r)
     return false;
 }
 
+/* One line, or two where that would be too long. */
 static void print_head(const struct results *r, const struct cell *c, FILE *out)
 {
+    char name[3 * LABEL_MAX];
     bool tell_heap = several_heaps(r);
-    int width = fprintf(out, "\n%s%s%s (%s): %s;", c->workload_label, tell_heap ? ", heap " : "",
-                        tell_heap ? c->heap : "", kind_names[c->workload->kind],
-                        c->workload->about) - 1;
-    int more = snprintf(NULL, 0, " counted in %ss", c->workload->unit);
+    int width = snprintf(name, sizeof name, "%s%s%s (%s, counted in %ss):", c->workload_label,
+                         tell_heap ? ", heap " : "", tell_heap ? c->heap : "",
+                         kind_names[c->workload->kind], c->workload->unit);
+    bool one_line = width + 1 + (int)strlen(c->workload->about) <= LINE_WIDTH;
 
-    fprintf(out, "%s counted in %ss\n", width + more > LINE_WIDTH ? "\n " : "", c->workload->unit);
+    fprintf(out, "\n%s%s %s\n", name, one_line ? "" : "\n ", c->workload->about);
     fprintf(out, "  %-18s %7s %9s  %-19s %9s %8s %8s %8s\n", "mode", "threads", "per s",
             "interval", "of nolock", "speed-up", "fairness", "p50");
 }
@@ -45,16 +47,16 @@ static void print_notes(const struct outcome *o, FILE *out)
     int told = 0;
 
     if (refusal)
-        fprintf(out, "  %-18s %7s %s\n", "", "", refusal);
+        fprintf(out, "%*s%s\n", NOTE_INDENT, "", refusal);
     for (int i = 0; i < o->rounds && !refusal; i++) {
         const struct measurement *m = &o->round[i];
 
         if (m->status != STATUS_OK && !told++)
-            fprintf(out, "  %-18s %7s round %d %s: %s\n", "", "", i + 1, status_name(m->status),
+            fprintf(out, "%*sround %d %s: %s\n", NOTE_INDENT, "", i + 1, status_name(m->status),
                     m->note);
     }
     if (told > 1)
-        fprintf(out, "  %-18s %7s and %d more rounds that were not ok\n", "", "", told - 1);
+        fprintf(out, "%*sand %d more rounds that were not ok\n", NOTE_INDENT, "", told - 1);
 }
 
 static void print_audit(const struct outcome *o, FILE *out)
@@ -64,12 +66,13 @@ static void print_audit(const struct outcome *o, FILE *out)
     if (!o->audited)
         return;
     if (!measured(&o->audit))
-        fprintf(out, "  %-18s %7s the audit %s: %s\n", "", "",
+        fprintf(out, "%*sthe audit %s: %s\n", NOTE_INDENT, "",
                 status_name(o->audit.status), o->audit.note);
     else
-        fprintf(out, "  %-18s %7s of %llu shared objects %llu miscounted (net %+lld), "
-                "%llu leaked, %llu freed early\n", "", "", (unsigned long long)d->published,
-                (unsigned long long)d->off, (long long)(d->over - d->under),
+        fprintf(out, "%*sof %llu shared objects %llu miscounted (net %+lld), "
+                "%llu leaked, %llu freed early\n", NOTE_INDENT, "",
+                (unsigned long long)d->published, (unsigned long long)d->off,
+                (long long)(d->over - d->under),
                 (unsigned long long)d->leaked, (unsigned long long)d->early);
 }
 
@@ -80,8 +83,8 @@ static void print_lost(const struct outcome *o, FILE *out)
     for (int i = 0; i < o->rounds; i++)
         lost += o->round[i].lost;
     if (lost)
-        fprintf(out, "  %-18s %7s %llu updates lost by the program: a get and a set are two "
-                "operations\n", "", "", lost);
+        fprintf(out, "%*s%llu updates lost by the program: a get and a set are two "
+                "operations\n", NOTE_INDENT, "", lost);
 }
 
 /* In its column; one that is too long has a line of its own. */
@@ -95,6 +98,12 @@ static void print_mode(const struct cell *c, FILE *out)
         fprintf(out, "  %s\n  %*s", mode, MODE_WIDTH, "");
     else
         fprintf(out, "  %-*s", MODE_WIDTH, mode);
+}
+
+/* How many share the work that is counted. */
+static int workers_of_first_role(const struct cell *c)
+{
+    return c->workload->roles[0].fixed + c->workload->roles[0].per_thread * c->threads;
 }
 
 static void print_row(const struct results *r, const struct outcome *o, FILE *out)
@@ -115,7 +124,7 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
             rate.count > 1 ? interval : "-",
             ratio_text(outcome_ratio(o, results_find(r, c, "nolock", 1)), cost),
             ratio_text(outcome_ratio(o, results_find(r, c, c->mode_label, 1)), speed_up),
-            c->threads > 1 ? ratio_text(fair, fairness) : "-",
+            workers_of_first_role(c) > 1 ? ratio_text(fair, fairness) : "-",
             p50.count ? human_ns(p50.median, latency, sizeof latency) : "-");
     print_notes(o, out);
     print_lost(o, out);
@@ -160,8 +169,8 @@ void table_print(const struct results *r, FILE *out)
         print_row(r, o, out);
     }
     print_windows(r, out);
-    fprintf(out, "of nolock: times nolock at one thread. speed-up: times the same mode at one thread.\n"
-            "fairness: Jain's index, 1 = every thread did as much. More threads than the %d cores "
+    fprintf(out, "of nolock: times nolock at one thread. speed-up: times the same mode at one "
+            "thread.\nfairness: Jain's index, 1 = every thread did as much. More threads than the %d cores "
             "share them.\nunsafe: nothing protects the counts. What is shared is kept, not freed, "
             "so that the row can\nbe run: that costs it time.\n", r->cores);
 }

@@ -34,19 +34,27 @@ static struct measurement measured_rate(uint64_t ops)
     return m;
 }
 
-/* Fills the next outcome: of a fib, with one window for each of the rates up to a 0. */
-static void add(struct results *r, const char *heap, const char *mode, int threads,
-                const uint64_t *rates)
+/* Fills the next outcome, with one window for each of the rates up to a 0. */
+static struct outcome *add_of(struct results *r, const char *name, const char *heap,
+                              const char *mode, int threads, const uint64_t *rates)
 {
     struct outcome *o = &r->outcome[r->count++];
-    struct variant workload = { .label = "fib", .index = workload_named("fib") };
+    struct variant workload = { .index = workload_named(name) };
     struct mode m = { .runtime = runtime_list[0].runtime, .lock_name = gil_list[0].name,
                       .lock = gil_list[0].class };
 
+    snprintf(workload.label, sizeof workload.label, "%s", name);
     snprintf(m.label, sizeof m.label, "%s", mode);
     cell_init(&o->cell, &workload, &m, heap, threads);
     while (*rates)
         o->round[o->rounds++] = measured_rate(*rates++);
+    return o;
+}
+
+static void add(struct results *r, const char *heap, const char *mode, int threads,
+                const uint64_t *rates)
+{
+    add_of(r, "fib", heap, mode, threads, rates);
 }
 
 static struct results room(size_t cells, int rounds)
@@ -125,6 +133,44 @@ static void long_names_of_modes_shift_no_column(void **state)
     results_free(&r);
 }
 
+/* One client beside many spinners is not fair, only alone. */
+static void one_worker_has_no_fairness(void **state)
+{
+    struct results r = room(2, 1);
+    char *text;
+
+    (void)state;
+    add_of(&r, "echo_spin", "jemalloc", "gil", 2, (uint64_t[]){ 7, 0 });
+    add_of(&r, "fib", "jemalloc", "gil", 2, (uint64_t[]){ 9, 0 });
+    text = printed(&r, table_print);
+    assert_null(strstr(strstr(text, "7.00"), "1.00        -\n\nfib"));
+    assert_holds(text, "     1.00        -\n");
+    free(text);
+    results_free(&r);
+}
+
+static void every_line_fits_a_hundred_columns(void **state)
+{
+    const struct named_workload *all = runtime_list[0].runtime->workloads;
+    struct results r = room(2000, 1);
+    char *text;
+
+    (void)state;
+    for (int i = 0; all[i].name; i++)
+        for (int heap = 0; heap < 2; heap++)
+            add_of(&r, all[i].name, heap ? "system" : "jemalloc", "gil", 1, (uint64_t[]){ 1, 0 });
+    r.outcome[0].audited = true;
+    r.outcome[0].audit = (struct measurement){
+        .seconds = 1, .damage = { .published = 8000000, .off = 900000, .over = 900000,
+                                  .leaked = 800000, .early = 100000 } };
+    text = printed(&r, table_print);
+    for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+        if (strcspn(line, "\n") > 100)
+            fail_msg("%.*s", (int)strcspn(line, "\n"), line);
+    free(text);
+    results_free(&r);
+}
+
 /* An interrupted run has fewer windows than were planned, and not of every cell as many. */
 static void table_says_of_how_many_windows_it_is(void **state)
 {
@@ -197,6 +243,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heaps_are_kept_apart),
         cmocka_unit_test(long_names_of_modes_shift_no_column),
+        cmocka_unit_test(one_worker_has_no_fairness),
+        cmocka_unit_test(every_line_fits_a_hundred_columns),
         cmocka_unit_test(table_says_of_how_many_windows_it_is),
         cmocka_unit_test(answer_is_whole_with_many_modes),
         cmocka_unit_test(csv_is_written_line_by_line),
