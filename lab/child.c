@@ -161,7 +161,8 @@ static void judge(struct measurement *m, struct child *c, int wait_status)
                  strsignal(WTERMSIG(wait_status)), *words ? ": " : "", words);
     else
         snprintf(m->note, sizeof m->note, "the cell's process left with%s a result (status %d)"
-                 "%s%.120s", whole ? "" : "out", WEXITSTATUS(wait_status), *words ? ": " : "", words);
+                 "%s%.120s", whole ? "" : "out", WEXITSTATUS(wait_status), *words ? ": " : "",
+                 words);
 }
 
 /* Ends the whole group: a workload may have forked. */

@@ -170,7 +170,7 @@ void table_print(const struct results *r, FILE *out)
     }
     print_windows(r, out);
     fprintf(out, "of nolock: times nolock at one thread. speed-up: times the same mode at one "
-            "thread.\nfairness: Jain's index, 1 = every thread did as much. More threads than the %d cores "
-            "share them.\nunsafe: nothing protects the counts. What is shared is kept, not freed, "
-            "so that the row can\nbe run: that costs it time.\n", r->cores);
+            "thread.\nfairness: Jain's index, 1 = every thread did as much. More threads than "
+            "the %d cores share them.\nunsafe: nothing protects the counts. What is shared is "
+            "kept, not freed, so that the row can\nbe run: that costs it time.\n", r->cores);
 }
