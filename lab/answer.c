@@ -1,12 +1,14 @@
 /* answer.c - what was found, in three sentences: computing, waiting, and what safety costs.
  *
- * Each is built from measured cells only, and left out if they are not there.
+ * Each is built from measured cells only, and left out if they are not there. Of several
+ * heaps they speak of the first.
  */
 #include "lab/results.h"
 
 #include <string.h>
 
-enum { PHRASE_BYTES = 400 };
+/* Room for every mode that can be asked for. */
+enum { PHRASE_BYTES = (LIST_MAX + 1) * (LABEL_MAX + 24) };
 
 /* The first workload of the run for which `fits` holds, by its label; NULL: none. */
 static const struct cell *find_workload(const struct results *r,
@@ -33,15 +35,15 @@ static bool waits(const struct workload *w)
     return w->kind == KIND_IO;
 }
 
-/* The most threads that were measured of this workload, at most `limit`. */
-static int most_threads(const struct results *r, const char *workload, int limit)
+/* The most threads that were measured of cells like this, at most `limit`. */
+static int most_threads(const struct results *r, const struct cell *like, int limit)
 {
     int most = 0;
 
     for (size_t i = 0; i < r->count; i++) {
         const struct outcome *o = &r->outcome[i];
 
-        if (!strcmp(o->cell.workload_label, workload) && o->cell.threads <= limit &&
+        if (comparable(&o->cell, like) && o->cell.threads <= limit &&
             o->cell.threads > most && outcome_rate(o).count)
             most = o->cell.threads;
     }
@@ -50,7 +52,8 @@ static int most_threads(const struct results *r, const char *workload, int limit
 
 /* Appends "1.00 under gil, 1.98 under atomic" for each mode that has a speed-up at
  * `threads`; the number of modes. */
-static int append_speed_ups(const struct results *r, const char *workload, int threads, char *text)
+static int append_speed_ups(const struct results *r, const struct cell *like, int threads,
+                            char *text)
 {
     int modes = 0;
 
@@ -59,12 +62,12 @@ static int append_speed_ups(const struct results *r, const char *workload, int t
         size_t used = strlen(text);
         struct estimate e;
 
-        if (c->threads != threads || strcmp(c->workload_label, workload))
+        if (c->threads != threads || !comparable(c, like))
             continue;
-        e = outcome_ratio(&r->outcome[i], results_find(r, workload, c->mode_label, 1));
+        e = outcome_ratio(&r->outcome[i], results_find(r, like, c->mode_label, 1));
         if (e.count)
-            snprintf(text + used, PHRASE_BYTES - used, "%s%.2f under %s", modes++ ? ", " : "", e.median,
-                     c->mode_label);
+            snprintf(text + used, PHRASE_BYTES - used, "%s%.2f under %s", modes++ ? ", " : "",
+                     e.median, c->mode_label);
     }
     return modes;
 }
@@ -72,10 +75,10 @@ static int append_speed_ups(const struct results *r, const char *workload, int t
 static void say_computing(const struct results *r, FILE *out)
 {
     const struct cell *c = find_workload(r, computes_alone);
-    int threads = c ? most_threads(r, c->workload_label, r->cores) : 0;
+    int threads = c ? most_threads(r, c, r->cores) : 0;
     char text[PHRASE_BYTES] = "";
 
-    if (threads > 1 && append_speed_ups(r, c->workload_label, threads, text))
+    if (threads > 1 && append_speed_ups(r, c, threads, text))
         fprintf(out, "Computing (%s): %d threads do, times what one does, %s.\n",
                 c->workload_label, threads, text);
 }
@@ -83,19 +86,19 @@ static void say_computing(const struct results *r, FILE *out)
 static void say_waiting(const struct results *r, FILE *out)
 {
     const struct cell *c = find_workload(r, waits);
-    int threads = c ? most_threads(r, c->workload_label, 1 << 20) : 0;
+    int threads = c ? most_threads(r, c, 1 << 20) : 0;
     char text[PHRASE_BYTES] = "";
 
-    if (threads > 1 && append_speed_ups(r, c->workload_label, threads, text))
+    if (threads > 1 && append_speed_ups(r, c, threads, text))
         fprintf(out, "Waiting (%s): %d threads do, times what one does, %s: whoever waits holds "
                 "no lock.\n", c->workload_label, threads, text);
 }
 
 /* Appends "0.99 with gil, 0.41 with atomic", of nolock's speed, for each safe mode at
  * one thread; the number of modes. */
-static int append_costs(const struct results *r, const char *workload, char *text)
+static int append_costs(const struct results *r, const struct cell *like, char *text)
 {
-    const struct outcome *base = results_find(r, workload, "nolock", 1);
+    const struct outcome *base = results_find(r, like, "nolock", 1);
     int modes = 0;
 
     for (size_t i = 0; i < r->count; i++) {
@@ -103,12 +106,12 @@ static int append_costs(const struct results *r, const char *workload, char *tex
         size_t used = strlen(text);
         struct estimate e;
 
-        if (c->threads != 1 || strcmp(c->workload_label, workload) || cell_unsafe(c))
+        if (c->threads != 1 || !comparable(c, like) || cell_unsafe(c))
             continue;
         e = outcome_ratio(&r->outcome[i], base);
         if (e.count)
-            snprintf(text + used, PHRASE_BYTES - used, "%s%.2f with %s", modes++ ? ", " : "", e.median,
-                     c->mode_label);
+            snprintf(text + used, PHRASE_BYTES - used, "%s%.2f with %s", modes++ ? ", " : "",
+                     e.median, c->mode_label);
     }
     return modes;
 }
@@ -137,11 +140,11 @@ static void say_safety(const struct results *r, FILE *out)
     const struct cell *alone = find_workload(r, computes_alone);
     const struct cell *shared = find_workload(r, computes_on_shared);
     char text[PHRASE_BYTES] = "", speed_ups[PHRASE_BYTES] = "";
-    int threads = shared ? most_threads(r, shared->workload_label, r->cores) : 0;
+    int threads = shared ? most_threads(r, shared, r->cores) : 0;
 
-    if (!alone || !append_costs(r, alone->workload_label, text))
+    if (!alone || !append_costs(r, alone, text))
         return;
-    if (threads > 1 && append_speed_ups(r, shared->workload_label, threads, speed_ups))
+    if (threads > 1 && append_speed_ups(r, shared, threads, speed_ups))
         fprintf(out, "Safety: one thread keeps, of nolock's speed, %s; on shared objects (%s) %d "
                 "threads do, times what one does, %s", text, shared->workload_label, threads,
                 speed_ups);

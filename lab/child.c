@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TEXT_BYTES = 1 << 20, ARGUMENTS = 24, POLL_MS = 50 };
+enum { TEXT_BYTES = 1 << 20, POLL_MS = 50, STOPPED_NS = NS_PER_S / 2 };
 
 /* What the child said on its standard output and its standard error. */
 struct pipe_text {
@@ -105,17 +105,25 @@ static bool drain(struct pipe_text *p)
     return got > 0;
 }
 
-/* Reads both pipes until both end. 0; 1: out of time; -1: interrupted. */
+/* Reads both pipes until both end. 0; 1: out of time; -1: interrupted. A gap between two
+ * looks is time in which this process itself stood still (Ctrl-Z, a closed lid): the child,
+ * which may long have ended, is not to pay for it. */
 static int listen_to(struct child *c, uint64_t deadline_ns, const volatile int *interrupted)
 {
     struct pollfd pipes[] = { { .fd = c->out.fd, .events = POLLIN },
                               { .fd = c->error.fd, .events = POLLIN } };
     struct pipe_text *texts[] = { &c->out, &c->error };
+    uint64_t looked_ns = clock_ns();
 
     while (pipes[0].fd >= 0 || pipes[1].fd >= 0) {
+        uint64_t now_ns = clock_ns();
+
         if (*interrupted)
             return -1;
-        if (clock_ns() > deadline_ns)
+        if (now_ns - looked_ns > STOPPED_NS)
+            deadline_ns += now_ns - looked_ns;
+        looked_ns = now_ns;
+        if (now_ns > deadline_ns)
             return 1;
         if (poll(pipes, 2, POLL_MS) <= 0)
             continue;
@@ -137,19 +145,24 @@ static const char *last_words(struct pipe_text *p)
     return line ? line + 1 : p->text;
 }
 
+/* A child that fails after its result has failed: so ends one in which a sanitizer found
+ * a leak or a race. */
 static void judge(struct measurement *m, struct child *c, int wait_status)
 {
     const char *words = last_words(&c->error);
+    bool whole = measurement_read(m, c->out.text) == 0;
 
-    if (!WIFSIGNALED(wait_status) && measurement_read(m, c->out.text) == 0)
+    if (whole && wait_status == 0)
         return;
+    measurement_free(m);
     m->status = STATUS_FAILED;
     if (WIFSIGNALED(wait_status))
         snprintf(m->note, sizeof m->note, "the cell's process died: %s%s%.120s",
                  strsignal(WTERMSIG(wait_status)), *words ? ": " : "", words);
     else
-        snprintf(m->note, sizeof m->note, "the cell's process left without a result (status %d)"
-                 "%s%.120s", WEXITSTATUS(wait_status), *words ? ": " : "", words);
+        snprintf(m->note, sizeof m->note, "the cell's process left with%s a result (status %d)"
+                 "%s%.120s", whole ? "" : "out", WEXITSTATUS(wait_status), *words ? ": " : "",
+                 words);
 }
 
 /* Ends the whole group: a workload may have forked. */

@@ -24,6 +24,8 @@ static void write_text(FILE *out, const char *text)
 
 void csv_write_head(FILE *out)
 {
+    /* A line is one write, so that a run that is killed leaves whole lines. */
+    setvbuf(out, NULL, _IOLBF, 0);
     fputs("workload,kind,unit,shares,mode,policy,gil,heap,threads,cores,round,order,window,status,"
           "note,safe,role,worker,ops,seconds,overlap,cpu_seconds,planned_pu,observed_pu,binding,"
           "p50_ns,p90_ns,p99_ns,max_ns,lost,published,off,over,under,leaked,early,kept_bytes,"

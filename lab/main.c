@@ -3,6 +3,7 @@
 #include "lab/names.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,16 @@ static void check_output(void)
     _exit(1);
 }
 
+/* A file that is opened later must not take the number of a standard stream that was
+ * closed (2>&-): the progress would be written into the CSV. So that results do not seem
+ * written either, it is opened for reading. */
+static void keep_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", O_RDONLY);
+}
+
 static int help(void)
 {
     printf("Usage: lab COMMAND [OPTION...]\n"
@@ -66,6 +77,7 @@ int main(int argc, char **argv)
     struct mistake m;
     int i;
 
+    keep_standard_streams();
     atexit(check_output);
     names.hidden = is_hidden;
     if (strcmp(asked, "--help") == 0)

@@ -35,14 +35,18 @@ void results_free(struct results *r)
     *r = (struct results){ 0 };
 }
 
-const struct outcome *results_find(const struct results *r, const char *workload, const char *mode,
-                                   int threads)
+bool comparable(const struct cell *a, const struct cell *b)
+{
+    return !strcmp(a->workload_label, b->workload_label) && !strcmp(a->heap, b->heap);
+}
+
+const struct outcome *results_find(const struct results *r, const struct cell *like,
+                                   const char *mode, int threads)
 {
     for (size_t i = 0; i < r->count; i++) {
         const struct cell *c = &r->outcome[i].cell;
 
-        if (c->threads == threads && !strcmp(c->workload_label, workload) &&
-            !strcmp(c->mode_label, mode))
+        if (c->threads == threads && comparable(c, like) && !strcmp(c->mode_label, mode))
             return &r->outcome[i];
     }
     return NULL;

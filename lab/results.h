@@ -29,9 +29,12 @@ struct results {
 int results_init(struct results *r, size_t count, int rounds, int cores);
 void results_free(struct results *r);
 
-/* The outcome of the same workload with this mode's label and thread count, or NULL. */
-const struct outcome *results_find(const struct results *r, const char *workload, const char *mode,
-                                   int threads);
+/* True if the two are to be compared: of the same workload, on the same heap. */
+bool comparable(const struct cell *a, const struct cell *b);
+
+/* The outcome that is comparable and has this mode's label and thread count, or NULL. */
+const struct outcome *results_find(const struct results *r, const struct cell *like,
+                                   const char *mode, int threads);
 
 /* True if the window gave a rate that counts: ok, or ended early. */
 bool measured(const struct measurement *m);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { TEXT_BYTES = 48 };
+enum { TEXT_BYTES = 48, MODE_WIDTH = 18, NOTE_INDENT = 6, LINE_WIDTH = 100 };
 
 static const char *const kind_names[] = { "CPU-bound", "I/O-bound", "mixed" };
 
@@ -17,10 +17,25 @@ static const char *ratio_text(struct estimate e, char *text)
     return text;
 }
 
-static void print_head(const struct cell *c, FILE *out)
+static bool several_heaps(const struct results *r)
 {
-    fprintf(out, "\n%s (%s): %s; counted in %ss\n", c->workload_label,
-            kind_names[c->workload->kind], c->workload->about, c->workload->unit);
+    for (size_t i = 1; i < r->count; i++)
+        if (strcmp(r->outcome[i].cell.heap, r->outcome[0].cell.heap))
+            return true;
+    return false;
+}
+
+/* One line, or two where that would be too long. */
+static void print_head(const struct results *r, const struct cell *c, FILE *out)
+{
+    char name[3 * LABEL_MAX];
+    bool tell_heap = several_heaps(r);
+    int width = snprintf(name, sizeof name, "%s%s%s (%s, counted in %ss):", c->workload_label,
+                         tell_heap ? ", heap " : "", tell_heap ? c->heap : "",
+                         kind_names[c->workload->kind], c->workload->unit);
+    bool one_line = width + 1 + (int)strlen(c->workload->about) <= LINE_WIDTH;
+
+    fprintf(out, "\n%s%s %s\n", name, one_line ? "" : "\n ", c->workload->about);
     fprintf(out, "  %-18s %7s %9s  %-19s %9s %8s %8s %8s\n", "mode", "threads", "per s",
             "interval", "of nolock", "speed-up", "fairness", "p50");
 }
@@ -32,16 +47,16 @@ static void print_notes(const struct outcome *o, FILE *out)
     int told = 0;
 
     if (refusal)
-        fprintf(out, "  %-18s %7s %s\n", "", "", refusal);
+        fprintf(out, "%*s%s\n", NOTE_INDENT, "", refusal);
     for (int i = 0; i < o->rounds && !refusal; i++) {
         const struct measurement *m = &o->round[i];
 
         if (m->status != STATUS_OK && !told++)
-            fprintf(out, "  %-18s %7s round %d %s: %s\n", "", "", i + 1, status_name(m->status),
+            fprintf(out, "%*sround %d %s: %s\n", NOTE_INDENT, "", i + 1, status_name(m->status),
                     m->note);
     }
     if (told > 1)
-        fprintf(out, "  %-18s %7s and %d more rounds that were not ok\n", "", "", told - 1);
+        fprintf(out, "%*sand %d more rounds that were not ok\n", NOTE_INDENT, "", told - 1);
 }
 
 static void print_audit(const struct outcome *o, FILE *out)
@@ -51,12 +66,13 @@ static void print_audit(const struct outcome *o, FILE *out)
     if (!o->audited)
         return;
     if (!measured(&o->audit))
-        fprintf(out, "  %-18s %7s the audit %s: %s\n", "", "",
+        fprintf(out, "%*sthe audit %s: %s\n", NOTE_INDENT, "",
                 status_name(o->audit.status), o->audit.note);
     else
-        fprintf(out, "  %-18s %7s of %llu shared objects %llu miscounted (net %+lld), "
-                "%llu leaked, %llu freed early\n", "", "", (unsigned long long)d->published,
-                (unsigned long long)d->off, (long long)(d->over - d->under),
+        fprintf(out, "%*sof %llu shared objects %llu miscounted (net %+lld), "
+                "%llu leaked, %llu freed early\n", NOTE_INDENT, "",
+                (unsigned long long)d->published, (unsigned long long)d->off,
+                (long long)(d->over - d->under),
                 (unsigned long long)d->leaked, (unsigned long long)d->early);
 }
 
@@ -67,8 +83,27 @@ static void print_lost(const struct outcome *o, FILE *out)
     for (int i = 0; i < o->rounds; i++)
         lost += o->round[i].lost;
     if (lost)
-        fprintf(out, "  %-18s %7s %llu updates lost by the program: a get and a set are two "
-                "operations\n", "", "", lost);
+        fprintf(out, "%*s%llu updates lost by the program: a get and a set are two "
+                "operations\n", NOTE_INDENT, "", lost);
+}
+
+/* In its column; one that is too long has a line of its own. */
+static void print_mode(const struct cell *c, FILE *out)
+{
+    char mode[LABEL_MAX + 16];
+    int width = snprintf(mode, sizeof mode, "%s%s", c->mode_label,
+                         cell_unsafe(c) ? ", unsafe" : "");
+
+    if (width > MODE_WIDTH)
+        fprintf(out, "  %s\n  %*s", mode, MODE_WIDTH, "");
+    else
+        fprintf(out, "  %-*s", MODE_WIDTH, mode);
+}
+
+/* How many share the work that is counted. */
+static int workers_of_first_role(const struct cell *c)
+{
+    return c->workload->roles[0].fixed + c->workload->roles[0].per_thread * c->threads;
 }
 
 static void print_row(const struct results *r, const struct outcome *o, FILE *out)
@@ -76,7 +111,7 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
     const struct cell *c = &o->cell;
     struct estimate rate = outcome_rate(o), p50 = outcome_p50_ns(o), fair = outcome_fairness(o);
     char median[TEXT_BYTES], low[TEXT_BYTES], high[TEXT_BYTES], interval[2 * TEXT_BYTES + 8];
-    char mode[LABEL_MAX + 16], cost[TEXT_BYTES], speed_up[TEXT_BYTES], fairness[TEXT_BYTES], latency[TEXT_BYTES];
+    char cost[TEXT_BYTES], speed_up[TEXT_BYTES], fairness[TEXT_BYTES], latency[TEXT_BYTES];
 
     if (!rate.count)
         snprintf(median, sizeof median, "-");
@@ -84,35 +119,58 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
         human_rate(rate.median, median, sizeof median);
     snprintf(interval, sizeof interval, "%s .. %s", human_rate(rate.low, low, sizeof low),
              human_rate(rate.high, high, sizeof high));
-    snprintf(mode, sizeof mode, "%s%s", c->mode_label, cell_unsafe(c) ? ", unsafe" : "");
-    fprintf(out, "  %-18s %7d %9s  %-19s %9s %8s %8s %8s\n", mode, c->threads, median,
+    print_mode(c, out);
+    fprintf(out, " %7d %9s  %-19s %9s %8s %8s %8s\n", c->threads, median,
             rate.count > 1 ? interval : "-",
-            ratio_text(outcome_ratio(o, results_find(r, c->workload_label, "nolock", 1)), cost),
-            ratio_text(outcome_ratio(o, results_find(r, c->workload_label, c->mode_label, 1)),
-                       speed_up),
-            c->threads > 1 ? ratio_text(fair, fairness) : "-",
+            ratio_text(outcome_ratio(o, results_find(r, c, "nolock", 1)), cost),
+            ratio_text(outcome_ratio(o, results_find(r, c, c->mode_label, 1)), speed_up),
+            workers_of_first_role(c) > 1 ? ratio_text(fair, fairness) : "-",
             p50.count ? human_ns(p50.median, latency, sizeof latency) : "-");
     print_notes(o, out);
     print_lost(o, out);
     print_audit(o, out);
 }
 
+/* Of how many windows the medians are, and how sure: a run may have been interrupted. */
+static void print_windows(const struct results *r, FILE *out)
+{
+    size_t least = 0, most = 0;
+    double confidence = 1;
+
+    for (size_t i = 0; i < r->count; i++) {
+        struct estimate rate = outcome_rate(&r->outcome[i]);
+
+        if (rate.count && (!least || rate.count < least))
+            least = rate.count;
+        if (rate.count > most)
+            most = rate.count;
+        if (rate.count > 1 && rate.confidence < confidence)
+            confidence = rate.confidence;
+    }
+    fprintf(out, "\nper s: operations per second, the median of ");
+    if (least < most)
+        fprintf(out, "%zu to ", least);
+    fprintf(out, "%zu window%s, each in a fresh process.\n", most, most == 1 ? "" : "s");
+    if (most > 1)
+        fprintf(out, "interval: of that median, with %.0f %% confidence%s.\n", 100 * confidence,
+                least < most ? " or more" : "");
+}
+
 void table_print(const struct results *r, FILE *out)
 {
-    const char *workload = "";
+    const struct cell *last = NULL;
 
     for (size_t i = 0; i < r->count; i++) {
         const struct outcome *o = &r->outcome[i];
 
-        if (strcmp(o->cell.workload_label, workload))
-            print_head(&o->cell, out);
-        workload = o->cell.workload_label;
+        if (!last || !comparable(&o->cell, last))
+            print_head(r, &o->cell, out);
+        last = &o->cell;
         print_row(r, o, out);
     }
-    fprintf(out, "\nper s: operations per second, the median of %d windows, each in a fresh process;"
-            " interval: of that median.\nof nolock: times nolock at one thread. speed-up: times the"
-            " same mode at one thread.\nfairness: Jain's index, 1 = every thread did as much."
-            " More threads than the %d cores share them.\nunsafe: nothing protects the counts. What"
-            " is shared is kept, not freed, so that the row can be run: that costs it time.\n",
-            r->rounds, r->cores);
+    print_windows(r, out);
+    fprintf(out, "of nolock: times nolock at one thread. speed-up: times the same mode at one "
+            "thread.\nfairness: Jain's index, 1 = every thread did as much. More threads than "
+            "the %d cores share them.\nunsafe: nothing protects the counts. What is shared is "
+            "kept, not freed, so that the row can\nbe run: that costs it time.\n", r->cores);
 }

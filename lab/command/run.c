@@ -203,7 +203,7 @@ static FILE *open_csv(const struct options *o, struct mistake *m)
         mistake_set(m, "--csv: '%s' cannot be written: %s", o->csv, strerror(errno));
     else {
         csv_write_head(csv);
-        if (fflush(csv) == 0)
+        if (!ferror(csv) && fflush(csv) == 0)
             return csv;
         mistake_set(m, "--csv: '%s' cannot be written: %s", o->csv, strerror(errno));
         fclose(csv);
