@@ -94,7 +94,8 @@ struct estimate outcome_p50_ns(const struct outcome *o)
 
 static double rate_of(const struct outcome *o, int round)
 {
-    return round < o->rounds && measured(&o->round[round]) ? measurement_rate(&o->round[round]) : 0;
+    return round < o->rounds && measured(&o->round[round]) ? measurement_rate(&o->round[round])
+                                                            : -1;
 }
 
 struct estimate outcome_ratio(const struct outcome *o, const struct outcome *base)

@@ -55,7 +55,7 @@ struct estimate estimate_ratio(const double *a, const double *b, size_t count)
     if (!ratios)
         return e;
     for (size_t i = 0; i < count; i++)
-        if (a[i] > 0 && b[i] > 0)
+        if (a[i] >= 0 && b[i] > 0)
             ratios[kept++] = a[i] / b[i];
     e = estimate_median(ratios, kept);
     free(ratios);

@@ -16,8 +16,8 @@ struct estimate {
  * Nonparametric Statistics, 3.2.) Sorts `values`. */
 struct estimate estimate_median(double *values, size_t count);
 
-/* The same of a[i] / b[i], for pairs that were measured in the same round. Pairs with
- * a value that is not positive are left out. */
+/* The same of a[i] / b[i], for pairs that were measured in the same round. Left out are
+ * pairs of which one was not measured (it is negative), and ratios to 0. */
 struct estimate estimate_ratio(const double *a, const double *b, size_t count);
 
 #endif

@@ -326,10 +326,15 @@ static void run_all(struct session *s)
 
 static bool any_failed(const struct results *r)
 {
-    for (size_t i = 0; i < r->count; i++)
-        for (int k = 0; k < r->outcome[i].rounds; k++)
-            if (!measured(&r->outcome[i].round[k]))
+    for (size_t i = 0; i < r->count; i++) {
+        const struct outcome *o = &r->outcome[i];
+
+        if (o->audited && !measured(&o->audit))
+            return true;
+        for (int k = 0; k < o->rounds; k++)
+            if (!measured(&o->round[k]))
                 return true;
+    }
     return false;
 }
 

@@ -36,6 +36,17 @@ static void median_with_few_samples_gives_the_whole_range(void **state)
     assert_near(e.confidence, 1 - 2.0 / 32);
 }
 
+/* Who was starved did nothing: that is a ratio, and the most telling one. */
+static void ratio_counts_a_round_in_which_nothing_was_done(void **state)
+{
+    double a[] = { 0, 0, 1 }, b[] = { 1, 1, 1 };
+    struct estimate e = estimate_ratio(a, b, 3);
+
+    (void)state;
+    assert_int_equal(e.count, 3);
+    assert_near(e.median, 0);
+}
+
 /* From tables of the binomial: for n = 20 the 6th and the 15th order statistic, with a
  * coverage of 0.9586. */
 static void interval_of_twenty_is_the_sign_tests(void **state)
@@ -55,8 +66,8 @@ static void interval_of_twenty_is_the_sign_tests(void **state)
 
 static void ratio_pairs_rounds_and_leaves_out_what_failed(void **state)
 {
-    double a[] = { 2, 40, 0, 9 }, b[] = { 1, 10, 5, 3 };
-    struct estimate e = estimate_ratio(a, b, 4);
+    double a[] = { 2, 40, -1, 9, 3 }, b[] = { 1, 10, 5, 3, 0 };
+    struct estimate e = estimate_ratio(a, b, 5);
 
     (void)state;
     assert_int_equal(e.count, 3);
@@ -164,6 +175,7 @@ int main(void)
         cmocka_unit_test(median_with_few_samples_gives_the_whole_range),
         cmocka_unit_test(interval_of_twenty_is_the_sign_tests),
         cmocka_unit_test(ratio_pairs_rounds_and_leaves_out_what_failed),
+        cmocka_unit_test(ratio_counts_a_round_in_which_nothing_was_done),
         cmocka_unit_test(rate_and_fairness_are_of_the_first_role),
         cmocka_unit_test(measurement_comes_back_from_text_as_it_was),
         cmocka_unit_test(measurement_cut_short_or_garbled_is_refused),
