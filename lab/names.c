@@ -91,7 +91,8 @@ static int distance(const char *a, const char *b)
 
         now[0] = i;
         for (int j = 1; j <= length_b; j++) {
-            now[j] = least_of(before[j] + 1, now[j - 1] + 1, before[j - 1] + (a[i - 1] != b[j - 1]));
+            now[j] =
+                least_of(before[j] + 1, now[j - 1] + 1, before[j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 now[j] = least_of(now[j], before_that[j - 2] + 1, now[j]);
         }
@@ -147,8 +148,8 @@ int names_unknown(const struct names *names, const char *name, struct mistake *m
         return mistake_set(m, "unknown %s '%.200s'; there are none", names->kind, name);
     if (!nearest)
         return mistake_set(m, "unknown %s '%.200s'; there are: %s", names->kind, name, all);
-    return mistake_set(m, "unknown %s '%.200s'; did you mean '%s'? there are: %s", names->kind, name,
-                       nearest, all);
+    return mistake_set(m, "unknown %s '%.200s'; did you mean '%s'? there are: %s", names->kind,
+                       name, nearest, all);
 }
 
 int names_find(const struct names *names, const char *name, struct mistake *m)

@@ -58,8 +58,8 @@ bool measured(const struct measurement *m)
 }
 
 /* The median over the rounds of what `value` says of each; zeros count only if `zeros`. */
-static struct estimate over_rounds(const struct outcome *o, double (*value)(const struct measurement *m),
-                                   bool zeros)
+static struct estimate over_rounds(const struct outcome *o,
+                                   double (*value)(const struct measurement *m), bool zeros)
 {
     double values[ROUNDS_MAX];
     size_t count = 0;

@@ -19,7 +19,8 @@ static int sibling(hwloc_obj_t pu)
     hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(topology.hwloc, HWLOC_OBJ_CORE, pu);
     int before = 0;
 
-    while (core && pu->prev_cousin && hwloc_obj_is_in_subtree(topology.hwloc, pu->prev_cousin, core)) {
+    while (core && pu->prev_cousin &&
+           hwloc_obj_is_in_subtree(topology.hwloc, pu->prev_cousin, core)) {
         pu = pu->prev_cousin;
         before++;
     }

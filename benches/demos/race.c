@@ -210,7 +210,8 @@ static void tell_wrong(const struct story *story)
     if (shown->was_zero)
         printf("    EARLY FREE: on its way it was 0, and the value was freed while still in use\n");
     else
-        printf("    LEAK: when the dict lets go it does not become 0, and nobody frees the value\n");
+        printf(
+            "    LEAK: when the dict lets go it does not become 0, and nobody frees the value\n");
     printf("    %d of %d rounds went wrong: freed too early in %d, leaked in %d\n", story->wrong,
            story->rounds, story->early, story->leaks);
 }
@@ -228,9 +229,10 @@ static void tell_right(const struct story *story, bool parks)
 
 static void tell_damage(const struct damage *damage)
 {
-    printf("    audit: %" PRIu64 " objects were shared; the counts of %" PRIu64
-           " are off, by +%" PRIu64 " -%" PRIu64 "; %" PRIu64 " leaked, %" PRIu64 " freed too early\n",
-           damage->published, damage->off, damage->over, damage->under, damage->leaked, damage->early);
+    printf(
+        "    audit: %" PRIu64 " objects were shared; the counts of %" PRIu64
+        " are off, by +%" PRIu64 " -%" PRIu64 "; %" PRIu64 " leaked, %" PRIu64 " freed too early\n",
+        damage->published, damage->off, damage->over, damage->under, damage->leaked, damage->early);
 }
 
 static int run(const char *mode, struct gil *gil, const struct thread_hooks *hooks)

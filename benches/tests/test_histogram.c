@@ -56,7 +56,8 @@ static void test_buckets_are_in_order_and_none_is_outside(void **state)
     (void)state;
     for (int bit = 0; bit < 64; bit++) {
         for (uint64_t step = 0; step < 64; step++) {
-            int bucket = histogram_bucket((1ull << bit) + (uint64_t)(((1ull << bit) / 64.0) * step));
+            int bucket =
+                histogram_bucket((1ull << bit) + (uint64_t)(((1ull << bit) / 64.0) * step));
 
             assert_true(bucket == last || bucket == last + 1);
             last = bucket;

@@ -126,7 +126,8 @@ static void write_roles(int width, const struct role *roles)
     for (int i = 0; i < ROLE_MAX && roles[i].name && used < sizeof text; i++) {
         const struct role *role = &roles[i];
 
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : "", role->name);
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : "", role->name);
         if (role->fixed && used < sizeof text)
             used += (size_t)snprintf(text + used, sizeof text - used, " %d", role->fixed);
         if (role->per_thread && used < sizeof text)

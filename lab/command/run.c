@@ -45,7 +45,8 @@ static void interrupt(int signal)
 
 static const struct argp_option described[] = {
     { "workload", 'w', "LIST", 0, "what is run: see `lab list workloads`", 0 },
-    { "mode", 'm', "LIST", 0, "gil, atomic, nolock, POLICY+LOCK, or a policy that needs no lock", 0 },
+    { "mode", 'm', "LIST", 0, "gil, atomic, nolock, POLICY+LOCK, or a policy that needs no lock",
+      0 },
     { "policy", 'p', "LIST", 0, "refcount policies, each with each --gil", 0 },
     { "gil", 'g', "LIST", 0, "global locks, as interval:interval_us=500; with --policy", 0 },
     { "heap", 'H', "LIST", 0, "where objects come from (jemalloc)", 0 },
@@ -125,7 +126,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     int status;
 
     if (key == ARGP_KEY_ARG) {
-        mistake_set(&m, "'%s' is not an option; dials are set by name, such as --workload fib", value);
+        mistake_set(&m, "'%s' is not an option; dials are set by name, such as --workload fib",
+                    value);
         options_fail(state, &m);
     }
     status = take_option(state->input, key, value, &m);
@@ -218,8 +220,8 @@ static bool binds(const struct session *s, const struct cell *cell)
     return cell_workers(cell) <= s->results.cores;
 }
 
-static void store(struct session *s, const struct cell *cell, const struct measurement *m, int round,
-                  bool audit)
+static void store(struct session *s, const struct cell *cell, const struct measurement *m,
+                  int round, bool audit)
 {
     char when[32];
     time_t now = time(NULL);

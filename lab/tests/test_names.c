@@ -78,7 +78,8 @@ static void a_mistake_says_what_there_is(void **state)
     assert_string_equal(m.text, "unknown fruit 'fbi'; did you mean 'fib'? "
                                 "there are: fib, fib_shared, echo, interval");
     assert_int_equal(names_find(&names, "matrix", &m), -1);
-    assert_string_equal(m.text, "unknown fruit 'matrix'; there are: fib, fib_shared, echo, interval");
+    assert_string_equal(m.text,
+                        "unknown fruit 'matrix'; there are: fib, fib_shared, echo, interval");
 }
 
 static void a_mistake_is_one_line(void **state)
@@ -135,9 +136,12 @@ static void numbers_lists_and_ranges(void **state)
 
 static void wrong_numbers(void **state)
 {
-    static const char *const wrong[] = { "",    "x",    "1,",   ",1",     "0",      "1025",      "1.5",
-                                         "1..", "..4",  "4..1", "1..9999", "1 ",    " 1",        "1,1",
-                                         "1e3", "0x10", "-1",   "1...3",   "1..3,2", "99999999999999999999" };
+    static const char *const wrong[] = {
+        "",        "x",   "1,",    ",1",     "0",
+        "1025",    "1.5", "1..",   "..4",    "4..1",
+        "1..9999", "1 ",  " 1",    "1,1",    "1e3",
+        "0x10",    "-1",  "1...3", "1..3,2", "99999999999999999999"
+    };
     static struct numbers n;
     struct mistake m;
 
@@ -297,7 +301,8 @@ static void wrong_modes(void **state)
 
     (void)state;
     assert_int_equal(parse_modes("nolok", &modes, &m), -1);
-    assert_non_null(strstr(m.text, "unknown mode 'nolok'; did you mean 'nolock'? there are: gil, "));
+    assert_non_null(
+        strstr(m.text, "unknown mode 'nolok'; did you mean 'nolock'? there are: gil, "));
     assert_non_null(strstr(m.text, "POLICY+LOCK"));
     assert_int_equal(parse_modes("+none", &modes, &m), -1);
     assert_non_null(strstr(m.text, "unknown policy ''"));

@@ -83,7 +83,8 @@ static struct measurement two_workers(uint64_t first, uint64_t second)
     m.samples = 3;
     m.sample = calloc(3, sizeof *m.sample);
     m.sample[0] = (struct sample){ "client", 0, 0, first, 0.25, 0, 0, "bound", 5, 6, 7, 8 };
-    m.sample[1] = (struct sample){ "client", 0, 1, second, 0.25, 1, -1, "refused: EINVAL", 9, 9, 9, 9 };
+    m.sample[1] =
+        (struct sample){ "client", 0, 1, second, 0.25, 1, -1, "refused: EINVAL", 9, 9, 9, 9 };
     m.sample[2] = (struct sample){ "spinner", 1, 0, 1000000, 0.25, 1, 1, "unbound", 0, 0, 0, 0 };
     snprintf(m.note, sizeof m.note, "a note, with words");
     return m;

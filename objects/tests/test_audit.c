@@ -45,7 +45,8 @@ static const struct type pair_type = {
     .destroy = pair_destroy, .traverse = pair_traverse,
 };
 
-static struct object *pair_new(struct object *first /* steals */, struct object *second /* steals */)
+static struct object *pair_new(struct object *first /* steals */,
+                               struct object *second /* steals */)
 {
     struct object *o = object_new(&pair_type, sizeof(struct pair));
 

@@ -186,7 +186,8 @@ static void test_no_memory_is_an_error_and_changes_nothing(void **state)
 
 static void test_a_published_list_publishes_what_is_put_in(void **state)
 {
-    struct object *list = list_new(), *first = int_new(1), *second = int_new(2), *third = int_new(3);
+    struct object *list = list_new(), *first = int_new(1), *second = int_new(2),
+                  *third = int_new(3);
 
     (void)state;
     list_append(list, first);

@@ -30,7 +30,8 @@ static void test_holds_a_reference_to_each(void **state)
 static void test_the_last_reference_to_an_item_may_be_its(void **state)
 {
     int64_t before = live_blocks();
-    struct object *inner = int_new(1), *middle = tuple_new(1, &inner), *outer = tuple_new(1, &middle);
+    struct object *inner = int_new(1), *middle = tuple_new(1, &inner),
+                  *outer = tuple_new(1, &middle);
 
     (void)state;
     decref(inner);
