@@ -47,6 +47,9 @@ lab      := $(sort $(wildcard lab/*.c lab/command/*.c))
 
 all: $B/lab
 
+# For commands that build on the way: with every core, unless -j says how many.
+build = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # The registries: the listing of a folder, as lines X(name). Rewritten only if changed.
 define registry
 $(shell mkdir -p $B/gen; { printf '$2(%s)\n' $3 | grep -v '()' > $B/gen/$1.new; \
@@ -111,12 +114,12 @@ $B/bench: $B/once/lab/bench/bench.o $B/once/benches/gbench.o $(gil:%.c=$B/once/%
 
 bench:
 	scripts/install.sh build bench
-	$(MAKE) --no-print-directory $B/bench
+	+$(build) $B/bench
 	$B/bench $(BENCH)
 
 figures:
 	scripts/install.sh build bench
-	$(MAKE) --no-print-directory $B/bench $B/lab
+	+$(build) $B/bench $B/lab
 	scripts/figures.py $B/bench
 	scripts/run_figures.py $B/lab
 
@@ -144,16 +147,16 @@ check: $B/lab $(filter $B/%,$(tests)) $(twins)
 test:
 	scripts/install.sh build test
 	rm -f build/test-results
-	for mode in debug asan tsan; do \
-	    RESULTS=build/test-results $(MAKE) --no-print-directory MODE=$$mode check || exit; done
+	+for mode in debug asan tsan; do \
+	    RESULTS=build/test-results $(build) MODE=$$mode check || exit; done
 	scripts/run-tests.sh --total build/test-results
 
 # The same tests over and over, with other seeds, ten minutes in each mode.
 soak: SOAK_SECONDS ?= 600
 soak:
 	scripts/install.sh build test
-	for mode in debug asan tsan; do \
-	    SOAK_SECONDS=$(SOAK_SECONDS) $(MAKE) --no-print-directory MODE=$$mode check || exit; done
+	+for mode in debug asan tsan; do \
+	    SOAK_SECONDS=$(SOAK_SECONDS) $(build) MODE=$$mode check || exit; done
 
 ownership:
 	@$(ownership) scripts/ownership.sh $(counting)
@@ -161,14 +164,14 @@ ownership:
 run: results := $B/run-$(shell date -u +%Y%m%dT%H%M%S)
 run:
 	scripts/install.sh build plot
-	$(MAKE) --no-print-directory $B/lab
+	+$(build) $B/lab
 	$B/lab run --csv $(results).csv
 	scripts/plot.py $(results).csv -o $(results).png --here --command 'make run'
 	@echo 'the picture: $(results).png    every sample: $(results).csv'
 
 peers:
 	scripts/install.sh build peers
-	$(MAKE) --no-print-directory $B/lab
+	+$(build) $B/lab
 	scripts/peers.py --lab $B/lab
 
 help:
