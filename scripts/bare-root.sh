@@ -76,7 +76,7 @@ case $mirror in
 https:*) cp -RL /etc/ssl/certs "$root/etc/ssl/" ;;
 esac
 
-git clone --quiet . "$root/root/repository"
+git clone --quiet . "$root/repository"
 echo "bare-root.sh: $(git log -1 --format='%h %s')"
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sys "$root/sys"
@@ -89,7 +89,7 @@ for command in "$@"; do
     echo "bare-root.sh: make $command"
     env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM="${TERM-dumb}" \
         ${http_proxy:+http_proxy="$http_proxy"} \
-        chroot "$root" sh -c "cd /root/repository && exec make $command" </dev/null 2>&1 ||
+        chroot "$root" sh -c "cd /repository && exec make $command" </dev/null 2>&1 ||
         status=$?
     [ $status -eq 0 ] || failed=1
     results="$results
