@@ -9,7 +9,8 @@
  *   rc_immortal      in place of rc_init, for static objects: decref never returns true
  *   rc_incref        the caller holds a reference, or something that keeps one alive
  *   rc_decref        gives up a reference; true: it was the last, the caller destroys
- *   rc_try_incref    false if the count has reached zero (or is about to)
+ *   rc_try_incref    false if the count has reached zero; another thread's object must
+ *                    have been published, and its memory kept by something
  *   rc_count         the number of references: a snapshot, exact once quiesced
  *   RC_NEEDS_GIL     1: two threads must not count at the same time
  *

@@ -65,6 +65,8 @@ static inline bool rc_decref(rc_t *rc)
     return true;
 }
 
+/* Acquire: sees what was written by those whose decrements went before, as it would if
+ * one of them had handed over its reference. */
 static inline bool rc_try_incref(rc_t *rc)
 {
     int64_t count = atomic_load_explicit(&rc->count, memory_order_relaxed);

@@ -171,7 +171,7 @@ static inline bool rc_decref(rc_t *rc)
     assert(rc->local > 0 && "decref without a reference");
     if (likely(--rc->local))
         return false;
-    /* Facts 5 and 7. */
+    /* Facts 5 and 7; acquire for those who saw the object though nobody published it. */
     return atomic_load_explicit(&rc->shared, memory_order_acquire) == BIASED_DEFAULT ||
            biased_merge_zero(rc);
 }

@@ -55,7 +55,8 @@ static inline void witness_destroy(struct object *o)
     xdecref(p->held);
 }
 
-static void witness_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)
+static void witness_traverse(borrowed o, void (*visit)(borrowed held, void *argument),
+                             void *argument)
 {
     const struct witness *p = (const struct witness *)o;
 
@@ -183,6 +184,7 @@ static inline void spread_out(const struct member *m)
     sched_setaffinity(0, sizeof one, &one);
 }
 
+/* Starts the members beside the caller. */
 static inline void crowd_start(struct crowd *c, int count, void (*body)(struct member *m),
                                void *shared)
 {
@@ -198,21 +200,30 @@ static inline void crowd_start(struct crowd *c, int count, void (*body)(struct m
     }
 }
 
-static inline void crowd_join(struct crowd *c)
+/* The caller is detached. */
+static inline void crowd_end(struct crowd *c)
 {
-    thread_detach(thread_self);
     for (int i = 0; i < c->count; i++)
         pthread_join(c->members[i].os, NULL);
-    thread_attach(thread_self);
     pthread_barrier_destroy(&c->barrier);
 }
 
+static inline void crowd_join(struct crowd *c)
+{
+    thread_detach(thread_self);
+    crowd_end(c);
+    thread_attach(thread_self);
+}
+
+/* From start to end the caller is detached: all that the members do is done without it. */
 static inline void crowd_run(int count, void (*body)(struct member *m), void *shared)
 {
     static struct crowd c;
 
+    thread_detach(thread_self);
     crowd_start(&c, count, body, shared);
-    crowd_join(&c);
+    crowd_end(&c);
+    thread_attach(thread_self);
 }
 
 #define run_in_crowd(tests) run_in_crowd_count(tests, sizeof(tests) / sizeof *(tests))
