@@ -6,6 +6,7 @@
 # make soak       the long, seeded tests
 # make peers      the same experiment in CPython, beside ours
 # make ownership  see that a borrowed reference cannot be given away
+# make clean      remove build/, and what was measured into it
 # make help       this text
 #
 #   MODE=release|debug|asan|tsan|gcov   how to build, in build/MODE

@@ -5,10 +5,11 @@
  */
 #include "lab/results.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Room for every mode that can be asked for. */
-enum { PHRASE_BYTES = (LIST_MAX + 1) * (LABEL_MAX + 24) };
+enum { COLUMNS = 100, PHRASE_BYTES = (LIST_MAX + 1) * (LABEL_MAX + 24) };
 
 /* The first workload of the run for which `fits` holds, by its label; NULL: none. */
 static const struct cell *find_workload(const struct results *r,
@@ -50,8 +51,8 @@ static int most_threads(const struct results *r, const struct cell *like, int li
     return most;
 }
 
-/* Appends "1.00 under gil, 1.98 under atomic" for each mode that has a speed-up at
- * `threads`; the number of modes. */
+/* Appends "1.00 times the work of one under gil, 1.98 under atomic" for each mode that has
+ * a speed-up at `threads`; the number of modes. */
 static int append_speed_ups(const struct results *r, const struct cell *like, int threads,
                             char *text)
 {
@@ -66,8 +67,8 @@ static int append_speed_ups(const struct results *r, const struct cell *like, in
             continue;
         e = outcome_ratio(&r->outcome[i], results_find(r, like, c->mode_label, 1));
         if (e.count)
-            snprintf(text + used, PHRASE_BYTES - used, "%s%.2f under %s", modes++ ? ", " : "",
-                     e.median, c->mode_label);
+            snprintf(text + used, PHRASE_BYTES - used, modes++ ? ", %.2f under %s"
+                     : "%.2f times the work of one under %s", e.median, c->mode_label);
     }
     return modes;
 }
@@ -79,7 +80,7 @@ static void say_computing(const struct results *r, FILE *out)
     char text[PHRASE_BYTES] = "";
 
     if (threads > 1 && append_speed_ups(r, c, threads, text))
-        fprintf(out, "Computing (%s): %d threads do, times what one does, %s.\n",
+        fprintf(out, "Computing (%s): %d threads do %s.\n",
                 c->workload_label, threads, text);
 }
 
@@ -90,15 +91,14 @@ static void say_waiting(const struct results *r, FILE *out)
     char text[PHRASE_BYTES] = "";
 
     if (threads > 1 && append_speed_ups(r, c, threads, text))
-        fprintf(out, "Waiting (%s): %d threads do, times what one does, %s: whoever waits holds "
-                "no lock.\n", c->workload_label, threads, text);
+        fprintf(out, "Waiting (%s): %d threads do %s, for whoever waits holds no lock.\n", c->workload_label, threads, text);
 }
 
-/* Appends "0.99 with gil, 0.41 with atomic", of nolock's speed, for each safe mode at
- * one thread; the number of modes. */
+/* Appends "0.99 of nolock's speed with gil, 0.41 with atomic" for each safe mode at one
+ * thread; the number of modes. */
 static int append_costs(const struct results *r, const struct cell *like, char *text)
 {
-    const struct outcome *base = results_find(r, like, "nolock", 1);
+    const struct outcome *base = results_nolock(r, like);
     int modes = 0;
 
     for (size_t i = 0; i < r->count; i++) {
@@ -110,8 +110,8 @@ static int append_costs(const struct results *r, const struct cell *like, char *
             continue;
         e = outcome_ratio(&r->outcome[i], base);
         if (e.count)
-            snprintf(text + used, PHRASE_BYTES - used, "%s%.2f with %s", modes++ ? ", " : "",
-                     e.median, c->mode_label);
+            snprintf(text + used, PHRASE_BYTES - used, modes++ ? ", %.2f with %s"
+                     : "%.2f of nolock's speed with %s", e.median, c->mode_label);
     }
     return modes;
 }
@@ -145,20 +145,51 @@ static void say_safety(const struct results *r, FILE *out)
     if (!alone || !append_costs(r, alone, text))
         return;
     if (threads > 1 && append_speed_ups(r, shared, threads, speed_ups))
-        fprintf(out, "Safety: one thread keeps, of nolock's speed, %s; on shared objects (%s) %d "
-                "threads do, times what one does, %s", text, shared->workload_label, threads,
-                speed_ups);
+        fprintf(out, "Safety: a thread alone keeps %s; on shared objects (%s) %d threads do %s",
+                text, shared->workload_label, threads, speed_ups);
     else
-        fprintf(out, "Safety: one thread keeps, of nolock's speed, %s", text);
+        fprintf(out, "Safety: a thread alone keeps %s", text);
     text[0] = '\0';
     append_damage(r, text);
     fprintf(out, "%s.\n", text);
 }
 
+/* Breaks its lines between words. */
+static void print_wrapped(const char *text, FILE *out)
+{
+    size_t column = 0;
+
+    while (*text) {
+        size_t length = strcspn(text, " \n");
+
+        if (column && column + 1 + length > COLUMNS) {
+            fputc('\n', out);
+            column = 0;
+        }
+        column += (size_t)fprintf(out, "%s%.*s", column ? " " : "", (int)length, text);
+        text += length;
+        if (*text == '\n') {
+            fputc('\n', out);
+            column = 0;
+        }
+        text += *text != '\0';
+    }
+}
+
 void answer_print(const struct results *r, FILE *out)
 {
-    fputc('\n', out);
-    say_computing(r, out);
-    say_waiting(r, out);
-    say_safety(r, out);
+    char *text = NULL;
+    size_t size_bytes;
+    FILE *sentences = open_memstream(&text, &size_bytes);
+
+    if (!sentences)
+        return;
+    say_computing(r, sentences);
+    say_waiting(r, sentences);
+    say_safety(r, sentences);
+    if (fclose(sentences) == 0) {
+        fputc('\n', out);
+        print_wrapped(text, out);
+    }
+    free(text);
 }

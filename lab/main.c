@@ -80,7 +80,7 @@ int main(int argc, char **argv)
     keep_standard_streams();
     atexit(check_output);
     names.hidden = is_hidden;
-    if (strcmp(asked, "--help") == 0)
+    if (!strcmp(asked, "--help") || !strcmp(asked, "-h") || !strcmp(asked, "help"))
         return help();
     if (strcmp(asked, "--version") == 0)
         return puts(version) < 0;

@@ -32,6 +32,13 @@ void results_free(struct results *r);
 /* True if the two are to be compared: of the same workload, on the same heap. */
 bool comparable(const struct cell *a, const struct cell *b);
 
+/* The thread count with which others are compared: one; none where the threads are not
+ * those that do what is counted, but their neighbours. */
+int base_threads(const struct cell *cell);
+
+/* What "of nolock" compares with: plain counts and no lock, with base_threads; or NULL. */
+const struct outcome *results_nolock(const struct results *r, const struct cell *like);
+
 /* The outcome that is comparable and has this mode's label and thread count, or NULL. */
 const struct outcome *results_find(const struct results *r, const struct cell *like,
                                    const char *mode, int threads);

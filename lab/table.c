@@ -74,6 +74,9 @@ static void print_audit(const struct outcome *o, FILE *out)
                 (unsigned long long)d->published, (unsigned long long)d->off,
                 (long long)(d->over - d->under),
                 (unsigned long long)d->leaked, (unsigned long long)d->early);
+    if (measured(&o->audit) && !d->off && !d->early)
+        fprintf(out, "%*snone this time, which proves nothing: the threads may never have met\n",
+                NOTE_INDENT, "");
 }
 
 static void print_lost(const struct outcome *o, FILE *out)
@@ -122,8 +125,9 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
     print_mode(c, out);
     fprintf(out, " %7d %9s  %-19s %9s %8s %8s %8s\n", c->threads, median,
             rate.count > 1 ? interval : "-",
-            ratio_text(outcome_ratio(o, results_find(r, c, "nolock", 1)), cost),
-            ratio_text(outcome_ratio(o, results_find(r, c, c->mode_label, 1)), speed_up),
+            ratio_text(outcome_ratio(o, results_nolock(r, c)), cost),
+            ratio_text(outcome_ratio(o, results_find(r, c, c->mode_label, base_threads(c))),
+                       speed_up),
             workers_of_first_role(c) > 1 ? ratio_text(fair, fairness) : "-",
             p50.count ? human_ns(p50.median, latency, sizeof latency) : "-");
     print_notes(o, out);
@@ -170,7 +174,7 @@ void table_print(const struct results *r, FILE *out)
     }
     print_windows(r, out);
     fprintf(out, "of nolock: times nolock at one thread. speed-up: times the same mode at one "
-            "thread.\nfairness: Jain's index, 1 = every thread did as much. More threads than "
+            "thread.\n(Where threads are only neighbours of what is counted: at none.)\nfairness: Jain's index, 1 = every thread did as much. More threads than "
             "the %d cores share them.\nunsafe: nothing protects the counts. What is shared is "
             "kept, not freed, so that the row can\nbe run: that costs it time.\n", r->cores);
 }

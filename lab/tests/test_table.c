@@ -102,7 +102,7 @@ static void heaps_are_kept_apart(void **state)
     assert_holds(text, "  1.80  ");
     free(text);
     text = printed(&r, answer_print);
-    assert_holds(text, "1.50 under gil.");
+    assert_holds(text, "2 threads do 1.50 times the work of one under gil.");
     free(text);
     results_free(&r);
 }
