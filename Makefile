@@ -152,12 +152,11 @@ test:
 	    RESULTS=build/test-results $(build) MODE=$$mode check || exit; done
 	scripts/run-tests.sh --total build/test-results
 
-# The same tests over and over, with other seeds, ten minutes in each mode.
-soak: SOAK_SECONDS ?= 600
+# The same tests over and over, with other seeds, ten minutes ($SOAK_SECONDS) in each mode.
 soak:
 	scripts/install.sh build test
 	+for mode in debug asan tsan; do \
-	    SOAK_SECONDS=$(SOAK_SECONDS) $(build) MODE=$$mode check || exit; done
+	    SOAK_SECONDS=$${SOAK_SECONDS:-600} $(build) MODE=$$mode check || exit; done
 
 ownership:
 	@$(ownership) scripts/ownership.sh $(counting)
