@@ -110,7 +110,7 @@ CXX := $(if $(clang),$(CC:clang%=clang++%),$(CXX))
 $B/once/%.o: %.cc $B/gen/flags
 	$(call say,CXX $<)$(CXX) -std=c++17 -I. -MMD -MP -g -Wall -Wextra $(mode.$(MODE)) -c -o $@ $<
 $B/once/lab/bench/bench.o: CPPFLAGS += -DBUILD_MODE='"$(MODE)"'
-$B/bench: $B/once/lab/bench/bench.o $B/once/benches/gbench.o $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
+$B/bench: $(addprefix $B/once/,lab/bench/bench.o lab/runtimes.o benches/gbench.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(LDLIBS)
 
 bench:

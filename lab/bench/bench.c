@@ -15,16 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define POLICY(name) extern const struct runtime runtime_##name;
-#include "gen/policies.h"
-#undef POLICY
-static const struct runtime *const runtimes[] = {
-#define POLICY(name) &runtime_##name,
-#include "gen/policies.h"
-#undef POLICY
-    NULL,
-};
-
 extern const struct gil_class gil_none;
 
 /* What a registered benchmark runs under; lives as long as the process. */
@@ -152,7 +142,7 @@ static int add_per_lock(struct bench bench, const char *micro)
 static int add_policy(const struct runtime *runtime, const struct named_micro *named)
 {
     struct bench bench = { .runtime = runtime, .micro = named->micro };
-    bool again = named->micro->once && runtime != runtimes[0];
+    bool again = named->micro->once && runtime != runtime_list[0].runtime;
 
     return again || runtime->audited ? 0 : add_per_lock(bench, named->name);
 }
@@ -161,9 +151,9 @@ static int add_policy(const struct runtime *runtime, const struct named_micro *n
  * lists the same names in the same order. */
 static int add_all(void)
 {
-    for (int m = 0; runtimes[0]->micros[m].name; m++)
-        for (int r = 0; runtimes[r]; r++)
-            if (add_policy(runtimes[r], &runtimes[r]->micros[m]) < 0)
+    for (int m = 0; runtime_list[0].runtime->micros[m].name; m++)
+        for (int r = 0; runtime_list[r].name; r++)
+            if (add_policy(runtime_list[r].runtime, &runtime_list[r].runtime->micros[m]) < 0)
                 return -1;
     return 0;
 }
