@@ -1,0 +1,196 @@
+-- The results file: an SQLite database, read by sqlite3, pandas, R and everything else.
+--
+--   machine -> run -> cell -> window -> sample
+--
+-- A run is one matrix on one machine, a cell one setting of every dial, a window one
+-- measurement of a cell in a process of its own, a sample one worker's share of a
+-- window. A row is written when its window is over, whole or not at all.
+--
+-- What is not known is NULL: never 0, never a guess. Times of day are UTC in ISO 8601
+-- and may jump with the clock; started_ns is CLOCK_MONOTONIC and sequence counts the
+-- windows of a run, so these two say what came after what. Seconds and nanoseconds say
+-- so in their names. The views below are for readers; nothing depends on them but
+-- readers.
+--
+-- user_version below is the number of this schema. A lab refuses a file of a later one
+-- and says so.
+
+PRAGMA application_id = 0x6c616221; -- "lab!": what the `file` command sees
+PRAGMA user_version = 1;
+
+CREATE TABLE machine (
+    machine   INTEGER PRIMARY KEY,
+    key       TEXT NOT NULL UNIQUE, -- the same from boot to boot; see lab/provenance.h
+    host      TEXT,
+    synthetic TEXT,                 -- hwloc's one line, "Package:1 Core:2 PU:1"
+    hwloc_xml TEXT                  -- lstopo -i FILE draws it
+) STRICT;
+
+CREATE TABLE run (
+    run       INTEGER PRIMARY KEY,
+    uuid      TEXT NOT NULL UNIQUE, -- the same in every file that the run is copied to
+    machine   INTEGER NOT NULL REFERENCES machine,
+    matrix    TEXT NOT NULL,        -- its name; 'run' for the dials of a command line
+    source    TEXT NOT NULL,        -- the matrix's whole text, or the command line
+    plan      TEXT NOT NULL,        -- hash of cells and settings: equal plans, equal hashes
+    build     TEXT NOT NULL,        -- hash of the program that ran it
+    cores     INTEGER NOT NULL,     -- processors that it was allowed
+    seed      INTEGER NOT NULL,
+    placing   TEXT NOT NULL,        -- order of the windows: shuffled, pairs or sorted
+    window_s  REAL NOT NULL,        -- how long each was to be measured ...
+    ramp_s    REAL NOT NULL,        -- ... after it has run for so long
+    timeout_s REAL NOT NULL,
+    memory_bytes INTEGER NOT NULL,  -- a cell's process that uses more is ended
+    bind      TEXT NOT NULL,        -- auto, yes or no
+    rounds_least INTEGER NOT NULL,
+    rounds_most  INTEGER NOT NULL,
+    precision REAL NOT NULL,        -- between the two, a cell stops when the interval of its
+                                    -- median is within this share of it; 0: at the least
+    budget_s  REAL NOT NULL,        -- for the whole matrix, shared out equally; 0: unbounded
+    started   TEXT NOT NULL,
+    ended     TEXT                  -- NULL: not finished
+) STRICT;
+
+-- What was true of machine and build: `name` as `lab doctor --facts` prints it. What does
+-- not change is of the moment 'run'; what does has a row 'before' and one 'after'.
+CREATE TABLE fact (
+    run    INTEGER NOT NULL REFERENCES run,
+    moment TEXT NOT NULL CHECK (moment IN ('run', 'before', 'after')),
+    name   TEXT NOT NULL,
+    value  TEXT,                    -- NULL: absent on this machine
+    PRIMARY KEY (run, moment, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cell (
+    cell     INTEGER PRIMARY KEY,
+    run      INTEGER NOT NULL REFERENCES run,
+    number   INTEGER NOT NULL,      -- in the plan, from 0
+    workload TEXT NOT NULL,         -- as typed, with parameters
+    mode     TEXT NOT NULL,         -- as typed: 'gil', 'biased+none'
+    policy   TEXT NOT NULL,
+    gil      TEXT NOT NULL,         -- the lock, with those parameters that are not the usual
+    heap     TEXT NOT NULL,
+    threads  INTEGER NOT NULL,
+    build    TEXT NOT NULL,         -- which program ran it: '' for the lab itself
+    control  INTEGER NOT NULL,      -- 1, 2: the twins from which the noise floor is taken
+    about    TEXT NOT NULL,         -- the workload in a line
+    kind     TEXT NOT NULL,         -- cpu, io or mixed
+    unit     TEXT NOT NULL,         -- what is counted, singular
+    shares   TEXT NOT NULL,         -- nothing, handover, reads, writes or tables
+    counted  INTEGER NOT NULL,      -- workers whose operations are counted: those of role 0
+    workers  INTEGER NOT NULL,      -- all workers
+    base     INTEGER NOT NULL,      -- the thread count with which others are compared
+    safe     INTEGER NOT NULL,      -- 0: the policy needs a lock and has none
+    miscounts INTEGER NOT NULL,     -- 1: unsafe, and threads share objects: there is an audit
+    refusal  TEXT,                  -- why it is not run; NULL: it is
+    UNIQUE (run, number)
+) STRICT;
+
+CREATE TABLE window (
+    window   INTEGER PRIMARY KEY,
+    cell     INTEGER NOT NULL REFERENCES cell,
+    kind     TEXT NOT NULL CHECK (kind IN ('timed', 'audit')),
+    block    INTEGER NOT NULL,      -- from 1: a pass through all cells; an audit has 0
+    sequence INTEGER NOT NULL,      -- from 1, over the whole run
+    started  TEXT NOT NULL,
+    started_ns INTEGER NOT NULL,
+    took_s   REAL NOT NULL,         -- the whole process
+    status   TEXT NOT NULL,         -- ok; early: ended by the bound on kept memory;
+    note     TEXT NOT NULL,         -- failed, timeout, memory: and why
+    seconds  REAL,                  -- of the measured window
+    overlap  REAL,                  -- share of it in which all workers were at work
+    steal    REAL,                  -- share of all processors' time taken by other machines
+    busy     REAL,                  -- share used by other programs of this machine
+    mhz      REAL,
+    max_rss_bytes INTEGER,
+    lost     INTEGER,               -- updates that the program lost, not the runtime
+    published INTEGER, off INTEGER, over INTEGER, under INTEGER, -- as in docs/reading.md
+    leaked   INTEGER, early INTEGER, kept_bytes INTEGER,
+    UNIQUE (cell, kind, block)
+) STRICT;
+
+CREATE TABLE sample (
+    window  INTEGER NOT NULL REFERENCES window,
+    role    INTEGER NOT NULL,       -- 0: the one that is counted
+    worker  INTEGER NOT NULL,       -- within its role
+    name    TEXT NOT NULL,          -- of the role
+    ops     INTEGER NOT NULL,
+    cpu_s   REAL NOT NULL,
+    planned_pu INTEGER, observed_pu INTEGER,
+    binding TEXT NOT NULL,          -- bound, unbound, simulated or refused
+    p50_ns INTEGER, p90_ns INTEGER, p99_ns INTEGER, max_ns INTEGER, -- NULL: not recorded
+    cycles INTEGER, instructions INTEGER, cache_misses INTEGER,     -- NULL: not allowed here
+    voluntary_switches INTEGER, involuntary_switches INTEGER,
+    PRIMARY KEY (window, role, worker)
+) STRICT, WITHOUT ROWID;
+
+-- One row for each timed window that was measured: who, when, how fast.
+CREATE VIEW rates AS
+SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, c.kind, c.unit, c.safe, c.control,
+       w.window, w.block, w.sequence, w.started,
+       sum(s.ops) / w.seconds AS rate,                                  -- operations a second
+       sum(s.ops) * 1.0 * sum(s.ops) / (count(*) * sum(s.ops * 1.0 * s.ops)) AS fairness, -- Jain's
+       avg(s.p50_ns) AS p50_ns, max(s.p99_ns) AS p99_ns,
+       sum(s.cpu_s) AS cpu_s, w.steal, w.busy, w.max_rss_bytes
+FROM window w JOIN cell c USING (cell) JOIN sample s USING (window)
+WHERE w.kind = 'timed' AND w.status IN ('ok', 'early') AND w.seconds > 0 AND s.role = 0
+GROUP BY w.window;
+
+-- One row for each cell: the median of its windows' rates.
+CREATE VIEW medians AS
+SELECT run, cell, workload, mode, heap, build, threads, kind, unit, safe, control, windows,
+       avg(rate) AS rate, least, most
+FROM (SELECT *, row_number() OVER by_rate AS place, count(*) OVER whole AS windows,
+             min(rate) OVER whole AS least, max(rate) OVER whole AS most
+      FROM rates
+      WINDOW by_rate AS (PARTITION BY cell ORDER BY rate), whole AS (PARTITION BY cell))
+WHERE place IN ((windows + 1) / 2, (windows + 2) / 2)
+GROUP BY cell;
+
+-- Each cell beside the same mode at its base (one thread), and beside nolock there.
+CREATE VIEW speedups AS
+SELECT m.*, m.rate / own.rate AS speedup, m.rate / free.rate AS of_nolock
+FROM medians m JOIN cell c USING (cell)
+LEFT JOIN medians own ON (own.run, own.workload, own.mode, own.heap, own.build, own.threads, own.control)
+                       = (m.run, m.workload, m.mode, m.heap, m.build, c.base, 0)
+LEFT JOIN medians free ON (free.run, free.workload, free.mode, free.heap, free.build, free.threads, free.control)
+                        = (m.run, m.workload, 'nolock', m.heap, m.build, c.base, 0)
+WHERE m.control = 0;
+
+-- The safe mode that did most, for each workload and thread count.
+CREATE VIEW best AS
+SELECT run, workload, heap, build, threads, mode, max(rate) AS rate
+FROM medians WHERE safe AND NOT control
+GROUP BY run, workload, heap, build, threads;
+
+-- What wrong counts did, for each unsafe cell.
+CREATE VIEW damage AS
+SELECT c.run, c.cell, c.workload, c.mode, c.threads, w.published, w.off, w.over - w.under AS net,
+       w.leaked, w.early
+FROM window w JOIN cell c USING (cell)
+WHERE w.kind = 'audit' AND w.status IN ('ok', 'early');
+
+-- Cells that have fewer measured windows than planned, and the last reason given.
+CREATE VIEW gaps AS
+SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads,
+       count(w.window) AS windows, r.rounds_least AS planned,
+       coalesce(c.refusal,
+                (SELECT status || ': ' || note FROM window x
+                 WHERE x.cell = c.cell AND x.kind = 'timed' AND x.status NOT IN ('ok', 'early')
+                 ORDER BY block DESC LIMIT 1), 'not run yet') AS reason
+FROM cell c JOIN run r USING (run)
+LEFT JOIN window w ON w.cell = c.cell AND w.kind = 'timed' AND w.status IN ('ok', 'early')
+GROUP BY c.cell HAVING count(w.window) < r.rounds_least;
+
+-- Every sample with all that is known of it: what `lab export --format csv` writes.
+CREATE VIEW tidy AS
+SELECT m.key AS machine, r.uuid AS run, r.matrix, r.cores, r.seed,
+       c.workload, c.kind, c.unit, c.shares, c.mode, c.policy, c.gil, c.heap, c.build, c.threads,
+       c.control, c.safe, w.kind AS window, w.block AS round, w.sequence, w.status, w.note, w.started,
+       w.started_ns, w.seconds, w.overlap, w.steal, w.busy, w.mhz, w.max_rss_bytes,
+       s.name AS role, s.role AS role_number, s.worker, s.ops, s.cpu_s, s.planned_pu, s.observed_pu, s.binding,
+       s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns, s.cycles, s.instructions, s.cache_misses,
+       s.voluntary_switches, s.involuntary_switches,
+       w.lost, w.published, w.off, w.over, w.under, w.leaked, w.early, w.kept_bytes
+FROM window w JOIN cell c USING (cell) JOIN run r USING (run) JOIN machine m USING (machine)
+LEFT JOIN sample s USING (window);
