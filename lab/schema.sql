@@ -1,6 +1,6 @@
 -- The results file: an SQLite database, read by sqlite3, pandas, R and everything else.
 --
---   machine -> run -> cell -> window -> sample
+--   machines -> runs -> cells -> windows -> samples
 --
 -- A run is one matrix on one machine, a cell one setting of every dial, a window one
 -- measurement of a cell in a process of its own, a sample one worker's share of a
@@ -18,7 +18,7 @@
 PRAGMA application_id = 0x6c616221; -- "lab!": what the `file` command sees
 PRAGMA user_version = 1;
 
-CREATE TABLE machine (
+CREATE TABLE machines (
     machine   INTEGER PRIMARY KEY,
     key       TEXT NOT NULL UNIQUE, -- the same from boot to boot; see lab/provenance.h
     host      TEXT,
@@ -26,10 +26,10 @@ CREATE TABLE machine (
     hwloc_xml TEXT                  -- lstopo -i FILE draws it
 ) STRICT;
 
-CREATE TABLE run (
+CREATE TABLE runs (
     run       INTEGER PRIMARY KEY,
     uuid      TEXT NOT NULL UNIQUE, -- the same in every file that the run is copied to
-    machine   INTEGER NOT NULL REFERENCES machine,
+    machine   INTEGER NOT NULL REFERENCES machines,
     matrix    TEXT NOT NULL,        -- its name; 'run' for the dials of a command line
     source    TEXT NOT NULL,        -- the matrix's whole text, or the command line
     plan      TEXT NOT NULL,        -- hash of cells and settings: equal plans, equal hashes
@@ -53,17 +53,17 @@ CREATE TABLE run (
 
 -- What was true of machine and build: `name` as `lab doctor --facts` prints it. What does
 -- not change is of the moment 'run'; what does has a row 'before' and one 'after'.
-CREATE TABLE fact (
-    run    INTEGER NOT NULL REFERENCES run,
+CREATE TABLE facts (
+    run    INTEGER NOT NULL REFERENCES runs,
     moment TEXT NOT NULL CHECK (moment IN ('run', 'before', 'after')),
     name   TEXT NOT NULL,
     value  TEXT,                    -- NULL: absent on this machine
     PRIMARY KEY (run, moment, name)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE cell (
+CREATE TABLE cells (
     cell     INTEGER PRIMARY KEY,
-    run      INTEGER NOT NULL REFERENCES run,
+    run      INTEGER NOT NULL REFERENCES runs,
     number   INTEGER NOT NULL,      -- in the plan, from 0
     workload TEXT NOT NULL,         -- as typed, with parameters
     mode     TEXT NOT NULL,         -- as typed: 'gil', 'biased+none'
@@ -86,9 +86,9 @@ CREATE TABLE cell (
     UNIQUE (run, number)
 ) STRICT;
 
-CREATE TABLE window (
+CREATE TABLE windows (
     window   INTEGER PRIMARY KEY,
-    cell     INTEGER NOT NULL REFERENCES cell,
+    cell     INTEGER NOT NULL REFERENCES cells,
     kind     TEXT NOT NULL CHECK (kind IN ('timed', 'audit')),
     block    INTEGER NOT NULL,      -- from 1: a pass through all cells; an audit has 0
     sequence INTEGER NOT NULL,      -- from 1, over the whole run
@@ -109,8 +109,8 @@ CREATE TABLE window (
     UNIQUE (cell, kind, block)
 ) STRICT;
 
-CREATE TABLE sample (
-    window  INTEGER NOT NULL REFERENCES window,
+CREATE TABLE samples (
+    window  INTEGER NOT NULL REFERENCES windows,
     role    INTEGER NOT NULL,       -- 0: the one that is counted
     worker  INTEGER NOT NULL,       -- within its role
     name    TEXT NOT NULL,          -- of the role
@@ -132,7 +132,7 @@ SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, c.kind, c.
        sum(s.ops) * 1.0 * sum(s.ops) / (count(*) * sum(s.ops * 1.0 * s.ops)) AS fairness, -- Jain's
        avg(s.p50_ns) AS p50_ns, max(s.p99_ns) AS p99_ns,
        sum(s.cpu_s) AS cpu_s, w.steal, w.busy, w.max_rss_bytes
-FROM window w JOIN cell c USING (cell) JOIN sample s USING (window)
+FROM windows w JOIN cells c USING (cell) JOIN samples s USING (window)
 WHERE w.kind = 'timed' AND w.status IN ('ok', 'early') AND w.seconds > 0 AND s.role = 0
 GROUP BY w.window;
 
@@ -150,7 +150,7 @@ GROUP BY cell;
 -- Each cell beside the same mode at its base (one thread), and beside nolock there.
 CREATE VIEW speedups AS
 SELECT m.*, m.rate / own.rate AS speedup, m.rate / free.rate AS of_nolock
-FROM medians m JOIN cell c USING (cell)
+FROM medians m JOIN cells c USING (cell)
 LEFT JOIN medians own ON (own.run, own.workload, own.mode, own.heap, own.build, own.threads, own.control)
                        = (m.run, m.workload, m.mode, m.heap, m.build, c.base, 0)
 LEFT JOIN medians free ON (free.run, free.workload, free.mode, free.heap, free.build, free.threads, free.control)
@@ -167,7 +167,7 @@ GROUP BY run, workload, heap, build, threads;
 CREATE VIEW damage AS
 SELECT c.run, c.cell, c.workload, c.mode, c.threads, w.published, w.off, w.over - w.under AS net,
        w.leaked, w.early
-FROM window w JOIN cell c USING (cell)
+FROM windows w JOIN cells c USING (cell)
 WHERE w.kind = 'audit' AND w.status IN ('ok', 'early');
 
 -- Cells that have fewer measured windows than planned, and the last reason given.
@@ -175,11 +175,11 @@ CREATE VIEW gaps AS
 SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads,
        count(w.window) AS windows, r.rounds_least AS planned,
        coalesce(c.refusal,
-                (SELECT status || ': ' || note FROM window x
+                (SELECT status || ': ' || note FROM windows x
                  WHERE x.cell = c.cell AND x.kind = 'timed' AND x.status NOT IN ('ok', 'early')
                  ORDER BY block DESC LIMIT 1), 'not run yet') AS reason
-FROM cell c JOIN run r USING (run)
-LEFT JOIN window w ON w.cell = c.cell AND w.kind = 'timed' AND w.status IN ('ok', 'early')
+FROM cells c JOIN runs r USING (run)
+LEFT JOIN windows w ON w.cell = c.cell AND w.kind = 'timed' AND w.status IN ('ok', 'early')
 GROUP BY c.cell HAVING count(w.window) < r.rounds_least;
 
 -- Every sample with all that is known of it: what `lab export --format csv` writes.
@@ -192,5 +192,5 @@ SELECT m.key AS machine, r.uuid AS run, r.matrix, r.cores, r.seed,
        s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns, s.cycles, s.instructions, s.cache_misses,
        s.voluntary_switches, s.involuntary_switches,
        w.lost, w.published, w.off, w.over, w.under, w.leaked, w.early, w.kept_bytes
-FROM window w JOIN cell c USING (cell) JOIN run r USING (run) JOIN machine m USING (machine)
-LEFT JOIN sample s USING (window);
+FROM windows w JOIN cells c USING (cell) JOIN runs r USING (run) JOIN machines m USING (machine)
+LEFT JOIN samples s USING (window);
