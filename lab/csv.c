@@ -29,7 +29,8 @@ void csv_write_head(FILE *out)
     fputs("workload,kind,unit,shares,mode,policy,gil,heap,threads,cores,round,order,window,status,"
           "note,safe,role,worker,ops,seconds,overlap,cpu_seconds,planned_pu,observed_pu,binding,"
           "p50_ns,p90_ns,p99_ns,max_ns,lost,published,off,over,under,leaked,early,kept_bytes,"
-          "when\n", out);
+          "cycles,instructions,cache_misses,voluntary_switches,involuntary_switches,"
+          "max_rss_bytes,when\n", out);
 }
 
 static void write_cell(FILE *out, const struct cell *c, const struct measurement *m,
@@ -50,13 +51,37 @@ static void write_cell(FILE *out, const struct cell *c, const struct measurement
 }
 
 /* Of the whole window; repeated in each of its rows. */
-static void write_window(FILE *out, const struct measurement *m, const struct occasion *when)
+static void write_window(FILE *out, const struct measurement *m)
 {
     const struct damage *d = &m->damage;
 
     fprintf(out, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-            ",%zu,%s\n", m->lost, d->published, d->off, d->over, d->under, d->leaked, d->early,
-            d->kept_bytes, when->when);
+            ",%zu,", m->lost, d->published, d->off, d->over, d->under, d->leaked, d->early,
+            d->kept_bytes);
+}
+
+/* What is not known is an empty field. */
+static void write_known(FILE *out, int64_t value)
+{
+    if (value >= 0)
+        fprintf(out, "%" PRId64, value);
+    fputc(',', out);
+}
+
+static void write_counters(FILE *out, const struct sample *s)
+{
+    write_known(out, s->cycles);
+    write_known(out, s->instructions);
+    write_known(out, s->cache_misses);
+    write_known(out, s->voluntary_switches);
+    write_known(out, s->involuntary_switches);
+}
+
+static void write_end(FILE *out, const struct measurement *m, const struct occasion *when)
+{
+    if (m->max_rss_bytes)
+        fprintf(out, "%" PRIu64, m->max_rss_bytes);
+    fprintf(out, ",%s\n", when->when);
 }
 
 void csv_write(FILE *out, const struct cell *cell, const struct measurement *m,
@@ -73,12 +98,16 @@ void csv_write(FILE *out, const struct cell *cell, const struct measurement *m,
                     s->p99_ns, s->max_ns);
         else
             fputs(",,,,", out);
-        write_window(out, m, when);
+        write_window(out, m);
+        write_counters(out, s);
+        write_end(out, m, when);
     }
     if (!m->samples) {
         write_cell(out, cell, m, when);
         fputs(",,,,,,,,,,,,,", out);
-        write_window(out, m, when);
+        write_window(out, m);
+        fputs(",,,,,", out);
+        write_end(out, m, when);
     }
     fflush(out);
 }

@@ -180,6 +180,8 @@ static void lay_out_stations(struct run *run)
             s->worker.role = s->sample.role_index = r;
             s->worker.index = s->sample.worker = i;
             s->worker.random = 0x9E3779B97F4A7C15u * (uint64_t)number;
+            s->sample.cycles = s->sample.instructions = s->sample.cache_misses = -1;
+            s->sample.voluntary_switches = s->sample.involuntary_switches = -1;
             snprintf(s->sample.role, sizeof s->sample.role, "%s", role->name);
         }
     }

@@ -69,6 +69,16 @@ uint64_t measurement_p50_ns(const struct measurement *m)
     return count ? p50_ns[count / 2] : 0;
 }
 
+static void write_worker(const struct sample *s, FILE *out)
+{
+    fprintf(out, "worker %s %d %d %" PRIu64 " %.6f %d %d %" PRIu64 " %" PRIu64 " %" PRIu64
+            " %" PRIu64, s->role, s->role_index, s->worker, s->ops, s->cpu_seconds, s->planned_pu,
+            s->observed_pu, s->p50_ns, s->p90_ns, s->p99_ns, s->max_ns);
+    fprintf(out, " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %s\n", s->cycles,
+            s->instructions, s->cache_misses, s->voluntary_switches, s->involuntary_switches,
+            s->binding);
+}
+
 int measurement_write(const struct measurement *m, int fd)
 {
     FILE *out = fdopen(dup(fd), "w");
@@ -80,14 +90,9 @@ int measurement_write(const struct measurement *m, int fd)
     fprintf(out, "damage %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
             " %zu\n", m->damage.published, m->damage.off, m->damage.over, m->damage.under,
             m->damage.leaked, m->damage.early, m->damage.kept_bytes);
-    for (int i = 0; i < m->samples; i++) {
-        const struct sample *s = &m->sample[i];
-
-        fprintf(out, "worker %s %d %d %" PRIu64 " %.6f %d %d %" PRIu64 " %" PRIu64 " %" PRIu64
-                " %" PRIu64 " %s\n", s->role, s->role_index, s->worker, s->ops, s->cpu_seconds,
-                s->planned_pu, s->observed_pu, s->p50_ns, s->p90_ns, s->p99_ns, s->max_ns,
-                s->binding);
-    }
+    fprintf(out, "memory %" PRIu64 "\n", m->max_rss_bytes);
+    for (int i = 0; i < m->samples; i++)
+        write_worker(&m->sample[i], out);
     fprintf(out, "end %d\n", m->samples);
     return fclose(out) ? -1 : 0;
 }
@@ -114,9 +119,11 @@ static int read_worker(struct measurement *m, const char *line)
 
     if (m->samples >= WORKERS_MAX ||
         sscanf(line, "worker %23s %d %d %" SCNu64 " %lf %d %d %" SCNu64 " %" SCNu64 " %" SCNu64
-               " %" SCNu64 " %31[^\n]", s.role, &s.role_index, &s.worker, &s.ops, &s.cpu_seconds,
-               &s.planned_pu, &s.observed_pu, &s.p50_ns, &s.p90_ns, &s.p99_ns, &s.max_ns,
-               s.binding) != 12)
+               " %" SCNu64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %31[^\n]",
+               s.role, &s.role_index, &s.worker, &s.ops, &s.cpu_seconds, &s.planned_pu,
+               &s.observed_pu, &s.p50_ns, &s.p90_ns, &s.p99_ns, &s.max_ns, &s.cycles,
+               &s.instructions, &s.cache_misses, &s.voluntary_switches, &s.involuntary_switches,
+               s.binding) != 17)
         return -1;
     more = realloc(m->sample, (size_t)(m->samples + 1) * sizeof *more);
     if (!more)
@@ -141,6 +148,8 @@ static int read_line(struct measurement *m, const char *line)
                " %zu", &m->damage.published, &m->damage.off, &m->damage.over, &m->damage.under,
                &m->damage.leaked, &m->damage.early, &m->damage.kept_bytes) == 7)
         return 0;
+    if (sscanf(line, "memory %" SCNu64, &m->max_rss_bytes) == 1)
+        return 0;
     return sscanf(line, "end %d", &count) == 1 && count == m->samples ? 1 : -1;
 }
 
@@ -151,7 +160,7 @@ int measurement_read(struct measurement *m, const char *text)
     *m = (struct measurement){ 0 };
     while (!got && *text) {
         size_t length = strcspn(text, "\n");
-        char line[NOTE_BYTES + 128];
+        char line[NOTE_BYTES + 256];
 
         snprintf(line, sizeof line, "%.*s", (int)length, text);
         got = read_line(m, line);

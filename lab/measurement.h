@@ -13,7 +13,8 @@ const char *status_name(enum status status);
 
 enum { WORKERS_MAX = 4096, NOTE_BYTES = 200, ROLE_NAME_BYTES = 24, BINDING_BYTES = 32 };
 
-/* One worker's share of the window. Processors are the kernel's numbers; -1: not known. */
+/* One worker's share of the window. Processors are the kernel's numbers; -1: not known.
+ * So with what is counted of the processor and of the kernel (lab/counters.h). */
 struct sample {
     char role[ROLE_NAME_BYTES];
     int role_index, worker; /* worker: 0 .. of its role */
@@ -22,6 +23,8 @@ struct sample {
     int planned_pu, observed_pu;
     char binding[BINDING_BYTES];                /* "bound", "unbound", "refused: EINVAL" */
     uint64_t p50_ns, p90_ns, p99_ns, max_ns;    /* 0: this role records no latency */
+    int64_t cycles, instructions, cache_misses; /* outside the kernel */
+    int64_t voluntary_switches, involuntary_switches;
 };
 
 struct measurement {
@@ -30,6 +33,7 @@ struct measurement {
     double seconds;        /* of wall time that the window lasted */
     double overlap;        /* the share of it in which every worker was at work */
     uint64_t lost;         /* updates that the program lost, not the runtime */
+    uint64_t max_rss_bytes; /* the most that the cell's process had; 0: not known */
     struct damage damage;  /* of a cell whose counts may go wrong */
     int samples;
     struct sample *sample; /* owned; ordered by role, then worker */

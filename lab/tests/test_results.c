@@ -77,15 +77,17 @@ static void ratio_pairs_rounds_and_leaves_out_what_failed(void **state)
 static struct measurement two_workers(uint64_t first, uint64_t second)
 {
     struct measurement m = { .status = STATUS_OK, .seconds = 0.5, .overlap = 0.75, .lost = 7,
+                             .max_rss_bytes = 4096,
                              .damage = { .published = 3, .off = 2, .over = 9, .under = 1,
                                          .leaked = 1, .early = 1, .kept_bytes = 96 } };
 
     m.samples = 3;
     m.sample = calloc(3, sizeof *m.sample);
     m.sample[0] = (struct sample){ "client", 0, 0, first, 0.25, 0, 0, "bound", 5, 6, 7, 8 };
-    m.sample[1] =
-        (struct sample){ "client", 0, 1, second, 0.25, 1, -1, "refused: EINVAL", 9, 9, 9, 9 };
-    m.sample[2] = (struct sample){ "spinner", 1, 0, 1000000, 0.25, 1, 1, "unbound", 0, 0, 0, 0 };
+    m.sample[1] = (struct sample){ "client", 0, 1, second, 0.25, 1, -1, "refused: EINVAL", 9, 9,
+                                   9, 9, 11, 12, 13, 14, 15 };
+    m.sample[2] = (struct sample){ "spinner", 1, 0, 1000000, 0.25, 1, 1, "unbound", 0, 0, 0, 0,
+                                   -1, -1, -1, 4, 5 };
     snprintf(m.note, sizeof m.note, "a note, with words");
     return m;
 }
@@ -134,6 +136,9 @@ static void measurement_comes_back_from_text_as_it_was(void **state)
     assert_memory_equal(&got.sample[1].ops, &sent.sample[1].ops, sizeof(uint64_t));
     assert_string_equal(got.sample[1].binding, "refused: EINVAL");
     assert_int_equal(got.sample[2].role_index, 1);
+    assert_int_equal(got.max_rss_bytes, 4096);
+    assert_memory_equal(&got.sample[1].cycles, &sent.sample[1].cycles, 5 * sizeof(int64_t));
+    assert_memory_equal(&got.sample[2].cycles, &sent.sample[2].cycles, 5 * sizeof(int64_t));
     measurement_free(&got);
     measurement_free(&sent);
 }
