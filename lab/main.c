@@ -1,4 +1,4 @@
-/* main.c - a table of subcommands. */
+/* main.c - finds the subcommand, and sees that what it says is written. */
 #include "lab/command.h"
 #include "lab/names.h"
 
@@ -9,23 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COMMAND(name) extern const struct command command_##name;
-#include "gen/commands.h"
-#undef COMMAND
-
-static const struct named_command commands[] = {
-#define COMMAND(name) { #name, &command_##name },
-#include "gen/commands.h"
-#undef COMMAND
-    { NULL, NULL },
-};
-
 static const char version[] = "lab 0.1.0 (compiler " __VERSION__ ")";
-
-static bool is_hidden(const void *entry)
-{
-    return !((const struct named_command *)entry)->command->about;
-}
 
 /* Results are lost if nobody looks whether they were written: not only the last of
  * them, for a full disk may have room again. */
@@ -55,7 +39,7 @@ static int help(void)
     printf("Usage: lab COMMAND [OPTION...]\n"
            "How threads share counted objects, and what each answer costs.\n\n");
     for (const struct named_command *c = commands; c->name; c++)
-        if (!is_hidden(c))
+        if (!command_hidden(c))
             printf("  %-10s %s\n", c->name, c->command->about);
     printf("\n  lab COMMAND --help says more; lab --version says which lab this is.\n");
     return 0;
@@ -67,7 +51,7 @@ static int run(const struct command *command, int argc, char **argv)
 
     snprintf(name, sizeof name, "lab %s", argv[0]);
     argv[0] = name;
-    return command->run(argc, argv);
+    return command->run(command, argc, argv);
 }
 
 int main(int argc, char **argv)
@@ -79,7 +63,7 @@ int main(int argc, char **argv)
 
     keep_standard_streams();
     atexit(check_output);
-    names.hidden = is_hidden;
+    names.hidden = command_hidden;
     if (!strcmp(asked, "--help") || !strcmp(asked, "-h") || !strcmp(asked, "help"))
         return help();
     if (strcmp(asked, "--version") == 0)

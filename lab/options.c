@@ -9,10 +9,11 @@
 
 enum { KEY_HELP = 0x7000, OPTIONS_MAX = 64 }; /* above every letter and command's own keys */
 
-void options_fail(const struct argp_state *state, const struct mistake *m)
-{
-    mistake_exit(state->argv[0], m);
-}
+/* What both parsers below are given. */
+struct reading {
+    const struct command *command;
+    void *input;
+};
 
 /* The option of this name, which may be cut short as getopt allows; NULL if none. */
 static const struct argp_option *option_named(const struct argp_option *options, const char *name)
@@ -71,41 +72,94 @@ static int explain(const struct argp_option *options, const char *typed, struct 
     return mistake_set(m, "option '%s' takes no value", name);
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+static void print_explained(const char *head, const struct explained *table, const char *between)
 {
+    if (table)
+        printf("\n%s:\n", head);
+    for (; table && table->what; table++)
+        printf("  %s%s%s\n", table->what, between, table->about);
+}
+
+static _Noreturn void help(const struct argp_state *state)
+{
+    const struct reading *reading = state->input;
+
+    argp_help(state->root_argp, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK, state->argv[0]);
+    print_explained("Examples", reading->command->examples, "\n      ");
+    print_explained("Exit status, beside the usual 0, 1 and 2", reading->command->statuses, "  ");
+    exit(0);
+}
+
+static error_t parse_common(int key, char *value, struct argp_state *state)
+{
+    const struct reading *reading = state->input;
     struct mistake m;
 
-    (void)argument;
+    (void)value;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = state->input;
         return 0;
     case KEY_HELP:
-        argp_help(state->root_argp, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK,
-                  state->argv[0]);
-        exit(0);
+        help(state);
     case ARGP_KEY_ERROR:
-        explain(state->root_argp->children[0].argp->options, refused(state), &m);
-        options_fail(state, &m);
+        explain(reading->command->options, refused(state), &m);
+        mistake_exit(state->argv[0], &m);
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-void options_parse(const struct argp *argp, int argc, char **argv, void *input)
+static error_t parse_own(int key, char *value, struct argp_state *state)
 {
-    static const struct argp_option help[] = {
+    const struct reading *reading = state->input;
+    struct mistake m;
+
+    if (key <= 0 || key >= KEY_HELP) /* not an option: argp's own events */
+        return ARGP_ERR_UNKNOWN;
+    if (reading->command->take(reading->input, key, value, &m) < 0)
+        mistake_exit(state->argv[0], &m);
+    return 0;
+}
+
+/* Are there as many as there may be? 0, or -1 and a mistake. */
+static int check_arguments(const struct command *command, int count, char **argument,
+                           struct mistake *m)
+{
+    const struct argp_option *option = command->options;
+
+    if (count < command->least)
+        return mistake_set(m, "an argument is missing; it takes %s", command->arguments);
+    if (count <= command->most)
+        return 0;
+    if (command->most)
+        return mistake_set(m, "unexpected argument '%s'; it takes %s", argument[command->most],
+                           command->arguments);
+    if (option && !(option->flags & OPTION_HIDDEN))
+        return mistake_set(m, "unexpected argument '%s': not an option, such as --%s%s%s",
+                           argument[0], option->name, option->arg ? " " : "",
+                           option->arg ? option->arg : "");
+    return mistake_set(m, "unexpected argument '%s'; it takes none", argument[0]);
+}
+
+int options_parse(const struct command *command, int argc, char **argv, void *input)
+{
+    static const struct argp_option common[] = {
         { "help", KEY_HELP, NULL, 0, "This text", -1 },
         { 0 },
     };
-    const struct argp_child children[] = { { argp, 0, NULL, 0 }, { 0 } };
-    const struct argp whole = { help, parse, NULL, argp->doc, children };
+    const struct argp own = { command->options, parse_own, NULL, NULL, NULL, NULL, NULL };
+    const struct argp_child children[] = { { &own, 0, NULL, 0 }, { 0 } };
+    const struct argp whole = {
+        common, parse_common, command->arguments, command->doc, children, NULL, NULL,
+    };
+    struct reading reading = { command, input };
     struct mistake m;
-    int unused; /* the first argument that nobody took */
+    int first;
 
-    argp_parse(&whole, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT, &unused, input);
-    if (unused == argc)
-        return;
-    mistake_set(&m, "unexpected argument '%s'", argv[unused]);
-    mistake_exit(argv[0], &m);
+    argp_parse(&whole, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT | ARGP_NO_ARGS,
+               &first, &reading);
+    if (check_arguments(command, argc - first, argv + first, &m) < 0)
+        mistake_exit(argv[0], &m);
+    return first;
 }

@@ -29,45 +29,31 @@ static const struct argp_option described[] = {
     { "bind", 'b', "yes|no", 0, "", 0 },    { 0 },
 };
 
-static error_t parse_option(int key, char *value, struct argp_state *state)
+static int take(void *input, int key, char *value, struct mistake *m)
 {
-    struct options *o = state->input;
-    struct mistake m = { "" };
-    int status = 0;
+    struct options *o = input;
 
     switch (key) {
     case 'w':
-        status = parse_workloads(value, &o->workload, &m);
-        break;
+        return parse_workloads(value, &o->workload, m);
     case 'm':
-        status = parse_modes(value, &o->mode, &m);
-        break;
+        return parse_modes(value, &o->mode, m);
     case 'H':
-        status = parse_heaps(value, &o->heap, &m);
-        break;
+        return parse_heaps(value, &o->heap, m);
     case 't':
-        status = parse_number("--threads", value, 0, THREADS_MOST, &o->threads, &m);
-        break;
+        return parse_number("--threads", value, 0, THREADS_MOST, &o->threads, m);
     case 'r':
-        status = parse_number("--ramp-ns", value, 0, INT64_MAX, &o->ramp_ns, &m);
-        break;
+        return parse_number("--ramp-ns", value, 0, INT64_MAX, &o->ramp_ns, m);
     case 'W':
-        status = parse_number("--window-ns", value, 1, INT64_MAX, &o->length_ns, &m);
-        break;
-    case 'b':
+        return parse_number("--window-ns", value, 1, INT64_MAX, &o->length_ns, m);
+    default: /* --bind */
         o->bind = !strcmp(value, "yes");
-        break;
-    default:
-        return ARGP_ERR_UNKNOWN;
+        return 0;
     }
-    if (status < 0)
-        options_fail(state, &m);
-    return 0;
 }
 
-static int run(int argc, char **argv)
+static int run(const struct command *self, int argc, char **argv)
 {
-    static const struct argp parser = { described, parse_option, NULL, NULL, NULL, NULL, NULL };
     struct options *o = calloc(1, sizeof *o);
     struct measurement measurement;
     struct mistake m;
@@ -76,7 +62,7 @@ static int run(int argc, char **argv)
 
     if (!o)
         return 1;
-    options_parse(&parser, argc, argv, o);
+    options_parse(self, argc, argv, o);
     if (!o->workload.count || !o->mode.count || !o->heap.count || !o->length_ns) {
         mistake_set(&m, "this command is for `lab run`, which gives it every option");
         mistake_exit("lab cell", &m);
@@ -94,4 +80,4 @@ static int run(int argc, char **argv)
     return written < 0;
 }
 
-const struct command command_cell = { .about = NULL, .run = run };
+const struct command command_cell = { .options = described, .take = take, .run = run };

@@ -20,12 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KEY_CHILD = 0x100, LIMIT_S = 60 };
-
-struct options {
-    const char *name;  /* of the demo; NULL: list them */
-    const char *child; /* this process is the one for this mode; NULL: the first */
-};
+enum { LIMIT_S = 60 };
 
 static bool is_unsafe(const struct mode *mode)
 {
@@ -155,45 +150,44 @@ static int list_demos(void)
     return 0;
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+static int take(void *input, int key, char *value, struct mistake *m)
 {
-    struct options *options = state->input;
+    const char **child = input;
 
-    if (key == KEY_CHILD)
-        options->child = argument;
-    else if (key == ARGP_KEY_ARG && !options->name)
-        options->name = argument;
-    else
-        return ARGP_ERR_UNKNOWN;
+    (void)key, (void)m; /* there is but one option */
+    *child = value;
     return 0;
 }
 
-static int run(int argc, char **argv)
+static int run(const struct command *self, int argc, char **argv)
 {
-    static const struct argp_option described[] = {
-        { "child", KEY_CHILD, "MODE", OPTION_HIDDEN, NULL, 0 },
-        { 0 },
-    };
-    static const struct argp argp = {
-        described, parse, "[NAME]",
-        "Tells a story about counting, under each of its modes. Without a NAME, lists them.",
-    };
     struct names demos = names_demos();
-    struct options options = { NULL, NULL };
+    const char *child = NULL; /* this process is the one for this mode */
+    int first = options_parse(self, argc, argv, &child);
     struct mistake m;
     int i;
 
-    options_parse(&argp, argc, argv, &options);
-    if (!options.name)
+    if (first == argc)
         return list_demos();
-    i = names_find(&demos, options.name, &m);
+    i = names_find(&demos, argv[first], &m);
     if (i < 0)
         mistake_exit(argv[0], &m);
-    if (options.child)
-        return run_child(i, options.child);
-    return run_modes(options.name, runtime_list[0].runtime->demos[i].demo);
+    if (child)
+        return run_child(i, child);
+    return run_modes(argv[first], runtime_list[0].runtime->demos[i].demo);
 }
 
+static const struct argp_option options[] = {
+    { "child", 'c', "MODE", OPTION_HIDDEN, NULL, 0 },
+    { 0 },
+};
+
 const struct command command_demo = {
-    .about = "a story about counting, told under each of its modes", .run = run,
+    .about = "a story about counting, told under each of its modes",
+    .doc = "Tells a story about counting, under each of its modes. Without a NAME, lists them.",
+    .options = options,
+    .take = take,
+    .arguments = "[NAME]",
+    .most = 1,
+    .run = run,
 };

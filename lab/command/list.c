@@ -210,31 +210,26 @@ static const struct section sections[] = {
     { "micros", list_micros },       { NULL, NULL },
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+/* The section of this name; NULL for no name: all. */
+static const struct section *find_section(const char *name, const char *command)
 {
     struct names names = NAMES_OF("list", sections);
-    const struct section **only = state->input;
     struct mistake m;
     int i;
 
-    if (key != ARGP_KEY_ARG || *only)
-        return ARGP_ERR_UNKNOWN;
-    i = names_find(&names, argument, &m);
+    if (!name)
+        return NULL;
+    i = names_find(&names, name, &m);
     if (i < 0)
-        options_fail(state, &m);
-    *only = &sections[i];
-    return 0;
+        mistake_exit(command, &m);
+    return &sections[i];
 }
 
-static int run(int argc, char **argv)
+static int run(const struct command *self, int argc, char **argv)
 {
-    static const struct argp argp = {
-        NULL, parse, "[modes|policies|locks|workloads|heaps|demos|micros]",
-        "What can be chosen, and what each choice is.",
-    };
-    const struct section *only = NULL;
+    int first = options_parse(self, argc, argv, NULL);
+    const struct section *only = find_section(argv[first], argv[0]);
 
-    options_parse(&argp, argc, argv, &only);
     for (const struct section *section = sections; section->name; section++) {
         if (only && only != section)
             continue;
@@ -245,5 +240,9 @@ static int run(int argc, char **argv)
 }
 
 const struct command command_list = {
-    .about = "what can be chosen, and what each choice is", .run = run,
+    .about = "what can be chosen, and what each choice is",
+    .doc = "What can be chosen, and what each choice is.",
+    .arguments = "[modes|policies|locks|workloads|heaps|demos|micros]",
+    .most = 1,
+    .run = run,
 };

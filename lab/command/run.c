@@ -83,9 +83,10 @@ static int parse_bind(const char *text, const char **out, struct mistake *m)
     return mistake_set(m, "--bind: '%s' is not one of auto, yes, no", text);
 }
 
-/* 0, -1 and a mistake, or 1: no such option. */
-static int take_option(struct options *o, int key, char *value, struct mistake *m)
+static int take(void *input, int key, char *value, struct mistake *m)
 {
+    struct options *o = input;
+
     switch (key) {
     case 'w':
         return parse_workloads(value, &o->workload, m);
@@ -112,28 +113,10 @@ static int take_option(struct options *o, int key, char *value, struct mistake *
     case 'o':
         o->csv = value;
         return 0;
-    case 'f':
+    default: /* --replace */
         o->replace = true;
         return 0;
-    default:
-        return 1;
     }
-}
-
-static error_t parse_option(int key, char *value, struct argp_state *state)
-{
-    struct mistake m;
-    int status;
-
-    if (key == ARGP_KEY_ARG) {
-        mistake_set(&m, "'%s' is not an option; dials are set by name, such as --workload fib",
-                    value);
-        options_fail(state, &m);
-    }
-    status = take_option(state->input, key, value, &m);
-    if (status < 0)
-        options_fail(state, &m);
-    return status ? ARGP_ERR_UNKNOWN : 0;
 }
 
 /* Adds to the modes each policy with each lock. */
@@ -381,27 +364,31 @@ static int measure_all(struct options *o)
     return finish(&s);
 }
 
-static int run(int argc, char **argv)
+static int run(const struct command *self, int argc, char **argv)
 {
-    static const struct argp parser = {
-        described, parse_option, NULL,
-        "Measures every combination of the dials: each cell in a fresh process, the windows of "
-        "the cells interleaved. Without options: the comparison that `make run` shows.",
-        NULL, NULL, NULL,
-    };
     struct options *o = calloc(1, sizeof *o);
     int status;
 
     if (!o)
         return 1;
     *o = (struct options){ .rounds = 5, .window_s = 0.25, .ramp_s = 0.05, .bind = "auto" };
-    options_parse(&parser, argc, argv, o);
+    options_parse(self, argc, argv, o);
     status = measure_all(o);
     free(o);
     return status;
 }
 
+static const struct explained statuses[] = {
+    { "130", "interrupted; what was finished until then has been shown" },
+    { NULL, NULL },
+};
+
 const struct command command_run = {
     .about = "measure every combination of the dials, and say what was found",
+    .doc = "Measures every combination of the dials: each cell in a fresh process, the windows of "
+           "the cells interleaved. Without options: the comparison that `make run` shows.",
+    .options = described,
+    .take = take,
+    .statuses = statuses,
     .run = run,
 };

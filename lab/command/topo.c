@@ -75,16 +75,11 @@ static void write_order(void)
     printf("  from %d on, again in this order: oversubscribed\n", pus + 1);
 }
 
-static int run(int argc, char **argv)
+static int run(const struct command *self, int argc, char **argv)
 {
-    static const struct argp argp = {
-        .doc = "The processors that this process may use, as hwloc sees them, and the order in "
-               "which threads are placed. L# counts, P# is the kernel's number. HWLOC_SYNTHETIC "
-               "or HWLOC_XMLFILE shows another machine.",
-    };
     struct mistake m;
 
-    options_parse(&argp, argc, argv, NULL);
+    options_parse(self, argc, argv, NULL);
     if (topology_load(&m) < 0)
         mistake_exit(argv[0], &m);
     write_tree(hwloc_get_root_obj(topology_hwloc()), 0);
@@ -95,5 +90,9 @@ static int run(int argc, char **argv)
 }
 
 const struct command command_topo = {
-    .about = "the processors, and which thread will run on which", .run = run,
+    .about = "the processors, and which thread will run on which",
+    .doc = "The processors that this process may use, as hwloc sees them, and the order in which "
+           "threads are placed. L# counts, P# is the kernel's number. HWLOC_SYNTHETIC or "
+           "HWLOC_XMLFILE shows another machine.",
+    .run = run,
 };
