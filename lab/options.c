@@ -157,9 +157,15 @@ int options_parse(const struct command *command, int argc, char **argv, void *in
     struct mistake m;
     int first;
 
-    argp_parse(&whole, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT | ARGP_NO_ARGS,
-               &first, &reading);
+    argp_parse(&whole, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT, &first, &reading);
     if (check_arguments(command, argc - first, argv + first, &m) < 0)
         mistake_exit(argv[0], &m);
     return first;
+}
+
+int options_take_flag(void *input, int key, char *value, struct mistake *m)
+{
+    (void)key, (void)value, (void)m;
+    *(bool *)input = true;
+    return 0;
 }

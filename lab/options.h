@@ -14,4 +14,7 @@
  * missing argument, or what `take` refuses. */
 int options_parse(const struct command *command, int argc, char **argv, void *input);
 
+/* `take` for a command that has one option, without a value: input is the bool to set. */
+int options_take_flag(void *input, int key, char *value, struct mistake *m);
+
 #endif
