@@ -30,7 +30,7 @@ mode.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sa
 mode.tsan    := -O1 -fsanitize=thread
 mode.gcov    := -O0 --coverage
 CFLAGS   += $(or $(mode.$(MODE)),$(error MODE=$(MODE)? one of: release debug asan tsan gcov))
-LDLIBS   := -lhwloc $(if $(filter asan tsan,$(MODE)),,-ljemalloc) -lm -pthread
+LDLIBS   := -lhwloc -lsqlite3 $(if $(filter asan tsan,$(MODE)),,-ljemalloc) -lm -pthread
 
 name      = $(basename $(notdir $(sort $(wildcard $1))))
 policies := $(or $(POLICIES),$(call name,objects/refcount/*.h))
@@ -109,6 +109,7 @@ $B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.
 CXX := $(if $(clang),$(CC:clang%=clang++%),$(CXX))
 $B/once/%.o: %.cc $B/gen/flags
 	$(call say,CXX $<)$(CXX) -std=c++17 -I. -MMD -MP -g -Wall -Wextra $(mode.$(MODE)) -c -o $@ $<
+$B/once/lab/store.o: lab/schema.sql
 $B/once/lab/bench/bench.o: CPPFLAGS += -DBUILD_MODE='"$(MODE)"'
 $B/bench: $(addprefix $B/once/,lab/bench/bench.o lab/runtimes.o benches/gbench.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(LDLIBS)

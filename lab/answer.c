@@ -13,27 +13,27 @@ enum { COLUMNS = 100, PHRASE_BYTES = (LIST_MAX + 1) * (LABEL_MAX + 24) };
 
 /* The first workload of the run for which `fits` holds, by its label; NULL: none. */
 static const struct cell *find_workload(const struct results *r,
-                                        bool (*fits)(const struct workload *w))
+                                        bool (*fits)(const struct cell *c))
 {
     for (size_t i = 0; i < r->count; i++)
-        if (fits(r->outcome[i].cell.workload) && r->outcome[i].cell.workload->roles[0].per_thread)
+        if (fits(&r->outcome[i].cell) && r->outcome[i].cell.base && !r->outcome[i].cell.control)
             return &r->outcome[i].cell;
     return NULL;
 }
 
-static bool computes_alone(const struct workload *w)
+static bool computes_alone(const struct cell *c)
 {
-    return w->kind == KIND_CPU && w->shares == SHARES_NOTHING && strcmp(w->unit, "safe point");
+    return c->kind == KIND_CPU && c->shares == SHARES_NOTHING && strcmp(c->unit, "safe point");
 }
 
-static bool computes_on_shared(const struct workload *w)
+static bool computes_on_shared(const struct cell *c)
 {
-    return w->kind == KIND_CPU && w->shares == SHARES_READS;
+    return c->kind == KIND_CPU && c->shares == SHARES_READS;
 }
 
-static bool waits(const struct workload *w)
+static bool waits(const struct cell *c)
 {
-    return w->kind == KIND_IO;
+    return c->kind == KIND_IO;
 }
 
 /* The most threads that were measured of cells like this, at most `limit`. */
@@ -65,10 +65,10 @@ static int append_speed_ups(const struct results *r, const struct cell *like, in
 
         if (c->threads != threads || !comparable(c, like))
             continue;
-        e = outcome_ratio(&r->outcome[i], results_find(r, like, c->mode_label, 1));
+        e = outcome_ratio(&r->outcome[i], results_find(r, like, c->mode, 1));
         if (e.count)
             snprintf(text + used, PHRASE_BYTES - used, modes++ ? ", %.2f under %s"
-                     : "%.2f times the work of one under %s", e.median, c->mode_label);
+                     : "%.2f times the work of one under %s", e.median, c->mode);
     }
     return modes;
 }
@@ -81,7 +81,7 @@ static void say_computing(const struct results *r, FILE *out)
 
     if (threads > 1 && append_speed_ups(r, c, threads, text))
         fprintf(out, "Computing (%s): %d threads do %s.\n",
-                c->workload_label, threads, text);
+                c->workload, threads, text);
 }
 
 static void say_waiting(const struct results *r, FILE *out)
@@ -91,7 +91,7 @@ static void say_waiting(const struct results *r, FILE *out)
     char text[PHRASE_BYTES] = "";
 
     if (threads > 1 && append_speed_ups(r, c, threads, text))
-        fprintf(out, "Waiting (%s): %d threads do %s, for whoever waits holds no lock.\n", c->workload_label, threads, text);
+        fprintf(out, "Waiting (%s): %d threads do %s, for whoever waits holds no lock.\n", c->workload, threads, text);
 }
 
 /* Appends "0.99 of nolock's speed with gil, 0.41 with atomic" for each safe mode at one
@@ -106,12 +106,12 @@ static int append_costs(const struct results *r, const struct cell *like, char *
         size_t used = strlen(text);
         struct estimate e;
 
-        if (c->threads != 1 || !comparable(c, like) || cell_unsafe(c))
+        if (c->threads != 1 || !comparable(c, like) || !c->safe)
             continue;
         e = outcome_ratio(&r->outcome[i], base);
         if (e.count)
             snprintf(text + used, PHRASE_BYTES - used, modes++ ? ", %.2f with %s"
-                     : "%.2f of nolock's speed with %s", e.median, c->mode_label);
+                     : "%.2f of nolock's speed with %s", e.median, c->mode);
     }
     return modes;
 }
@@ -124,9 +124,9 @@ static void append_damage(const struct results *r, char *text)
     for (size_t i = 0; i < r->count; i++) {
         const struct outcome *o = &r->outcome[i];
 
-        if (o->audited && measured(&o->audit) && o->cell.threads > 1) {
-            shared += o->audit.damage.published;
-            off += o->audit.damage.off;
+        if (o->audit && measured(o->audit) && o->cell.threads > 1) {
+            shared += o->audit->damage.published;
+            off += o->audit->damage.off;
         }
     }
     if (shared)
@@ -146,7 +146,7 @@ static void say_safety(const struct results *r, FILE *out)
         return;
     if (threads > 1 && append_speed_ups(r, shared, threads, speed_ups))
         fprintf(out, "Safety: a thread alone keeps %s; on shared objects (%s) %d threads do %s",
-                text, shared->workload_label, threads, speed_ups);
+                text, shared->workload, threads, speed_ups);
     else
         fprintf(out, "Safety: a thread alone keeps %s", text);
     text[0] = '\0';

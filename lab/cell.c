@@ -1,75 +1,96 @@
 /* cell.c - one point of the matrix. */
 #include "lab/cell.h"
 
+#include "lab/intern.h"
 #include "lab/runtimes.h"
 
 #include <stdio.h>
 #include <string.h>
 
+const char *const kind_names[] = { "cpu", "io", "mixed", NULL };
+const char *const shares_names[] = { "nothing", "handover", "reads", "writes", "tables", NULL };
+
+int name_index(const char *const *names, const char *name)
+{
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return -1;
+}
+
 /* The lock's name, and those parameters that are not as usual. */
-static void label_gil(struct cell *cell, const char *name)
+static const char *label_lock(const struct mode *mode)
 {
-    size_t used = (size_t)snprintf(cell->gil_label, sizeof cell->gil_label, "%s", name);
+    char text[LABEL_MAX];
+    size_t used = (size_t)snprintf(text, sizeof text, "%s", mode->lock_name);
 
-    for (int i = 0; i < PARAM_MAX && cell->gil->param[i].name; i++)
-        if (cell->gil_param[i] != cell->gil->param[i].standard && used < sizeof cell->gil_label)
-            used += (size_t)snprintf(cell->gil_label + used, sizeof cell->gil_label - used,
-                                     ":%s=%lld", cell->gil->param[i].name,
-                                     (long long)cell->gil_param[i]);
+    for (int i = 0; i < PARAM_MAX && mode->lock->param[i].name; i++)
+        if (mode->param[i] != mode->lock->param[i].standard && used < sizeof text)
+            used += (size_t)snprintf(text + used, sizeof text - used, ":%s=%lld",
+                                     mode->lock->param[i].name, (long long)mode->param[i]);
+    return intern(text);
 }
 
-void cell_init(struct cell *cell, const struct variant *workload, const struct mode *mode,
-               const char *heap, int threads)
+static int workers_of(const struct role *role, int threads)
 {
-    *cell = (struct cell){
-        .workload = mode->runtime->workloads[workload->index].workload,
-        .runtime = mode->runtime, .audited = runtime_audited(mode->runtime),
-        .gil = mode->lock, .heap = heap, .threads = threads,
-    };
-    memcpy(cell->workload_label, workload->label, sizeof cell->workload_label);
-    memcpy(cell->workload_param, workload->param, sizeof cell->workload_param);
-    memcpy(cell->mode_label, mode->label, sizeof cell->mode_label);
-    memcpy(cell->gil_param, mode->param, sizeof cell->gil_param);
-    label_gil(cell, mode->lock_name);
+    return role->fixed + role->per_thread * threads;
 }
 
-void cell_mode_words(const struct cell *cell, bool audit, char *text, size_t size_bytes)
+static const char *refusal(const struct cell *cell)
 {
-    snprintf(text, size_bytes, "%s+%s", audit ? cell->audited->name : cell->runtime->name,
-             cell->gil_label);
-}
-
-bool cell_unsafe(const struct cell *cell)
-{
-    return cell->runtime->needs_gil && !cell->gil->excludes;
-}
-
-bool cell_miscounts(const struct cell *cell)
-{
-    return cell_unsafe(cell) && cell->workload->shares > SHARES_HANDOVER && cell_workers(cell) > 1;
-}
-
-const char *cell_refusal(const struct cell *cell)
-{
-    if (cell_miscounts(cell) && cell->workload->shares == SHARES_TABLES)
+    if (cell->miscounts && cell->shares == SHARES_TABLES)
         return "not run: threads would rebuild one table with nothing to protect it";
-    if (cell->threads < cell->workload->least_threads)
+    if (cell->threads < cell->work->least_threads)
         return "not run: this workload needs a thread";
     return NULL;
 }
 
-int cell_workers(const struct cell *cell)
+/* What follows from the dials. */
+static void derive(struct cell *cell)
 {
-    int workers = 0;
+    const struct role *roles = cell->work->roles;
 
-    for (int i = 0; i < ROLE_MAX && cell->workload->roles[i].name; i++)
-        workers += cell->workload->roles[i].fixed +
-                   cell->workload->roles[i].per_thread * cell->threads;
-    return workers;
+    cell->about = intern(cell->work->about);
+    cell->unit = intern(cell->work->unit);
+    cell->kind = cell->work->kind;
+    cell->shares = cell->work->shares;
+    cell->counted = workers_of(&roles[0], cell->threads);
+    cell->base = roles[0].per_thread ? 1 : 0;
+    for (int i = 0; i < ROLE_MAX && roles[i].name; i++)
+        cell->workers += workers_of(&roles[i], cell->threads);
+    cell->safe = !cell->runtime->needs_gil || cell->lock->excludes;
+    cell->miscounts = !cell->safe && cell->shares > SHARES_HANDOVER && cell->workers > 1;
+    cell->refusal = refusal(cell);
+}
+
+void cell_init(struct cell *cell, const struct variant *workload, const struct mode *mode,
+               const char *heap, const char *build, int threads)
+{
+    *cell = (struct cell){
+        .workload = intern(workload->label), .mode = intern(mode->label),
+        .policy = intern(mode->runtime->name), .gil = label_lock(mode), .heap = intern(heap),
+        .build = intern(build), .threads = threads, .runtime = mode->runtime,
+        .audited = runtime_audited(mode->runtime), .lock = mode->lock,
+        .work = mode->runtime->workloads[workload->index].workload,
+    };
+    memcpy(cell->work_param, workload->param, sizeof cell->work_param);
+    memcpy(cell->lock_param, mode->param, sizeof cell->lock_param);
+    derive(cell);
+}
+
+void cell_mode_words(const struct cell *cell, bool audit, char *text, size_t size_bytes)
+{
+    snprintf(text, size_bytes, "%s+%s", audit ? cell->audited->name : cell->policy, cell->gil);
+}
+
+bool cell_audits(const struct cell *cell)
+{
+    return cell->miscounts && cell->audited && !cell->refusal;
 }
 
 void cell_describe(const struct cell *cell, char *text, size_t size_bytes)
 {
-    snprintf(text, size_bytes, "%s, %s, %d thread%s", cell->workload_label, cell->mode_label,
-             cell->threads, cell->threads == 1 ? "" : "s");
+    snprintf(text, size_bytes, "%s%s, %s, %d thread%s%s%s", cell->control ? "control: " : "",
+             cell->workload, cell->mode, cell->threads, cell->threads == 1 ? "" : "s",
+             *cell->build ? ", " : "", cell->build);
 }

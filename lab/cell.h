@@ -10,41 +10,53 @@
 #include <stddef.h>
 
 struct cell {
-    char workload_label[LABEL_MAX]; /* as typed: "cpu_fraction:waits_percent=50" */
-    char mode_label[LABEL_MAX];     /* as typed: "gil", or "biased+none" */
-    char gil_label[LABEL_MAX];      /* "interval:interval_us=500" */
-    const struct workload *workload;
-    int64_t workload_param[PARAM_MAX];
-    const struct runtime *runtime;    /* the policy */
-    const struct runtime *audited;    /* its second build; NULL: it needs none, or has none */
-    const struct gil_class *gil;
-    int64_t gil_param[PARAM_MAX];
+    /* What a record keeps: enough to show and to compare the cell wherever it was measured.
+     * Texts are interned. */
+    const char *workload; /* as typed: "cpu_fraction:waits_percent=50" */
+    const char *mode;     /* as typed: "gil", or "biased+none" */
+    const char *policy;
+    const char *gil;      /* "interval:interval_us=500": parameters that are not as usual */
     const char *heap;
+    const char *build;    /* path of the lab that runs it; "": this one */
     int threads;
+    int control;          /* 1 or 2: of the twins from which the noise floor is taken; or 0 */
+    const char *about, *unit; /* of the workload */
+    enum kind kind;
+    enum shares shares;
+    int counted;          /* workers whose operations are counted: those of the first role */
+    int workers;          /* of all roles */
+    int base;             /* the thread count with which others are compared: one; none where
+                             the threads are only neighbours of what is counted */
+    bool safe;            /* false: two threads may count one object at once, and this policy
+                             cannot stand it */
+    bool miscounts;       /* unsafe, and two threads do so: what they share is parked, not
+                             freed, and audited (objects/audit.h) */
+    const char *refusal;  /* why this cell is not run; NULL: it is */
+
+    /* To run it. NULL if it was read from a record. */
+    const struct runtime *runtime;
+    const struct runtime *audited; /* its second build; NULL: it needs none, or has none */
+    const struct workload *work;
+    const struct gil_class *lock;
+    int64_t work_param[PARAM_MAX], lock_param[PARAM_MAX];
 };
 
-/* Sets every dial. The heap's name must outlive the cell. */
+/* Sets every dial. */
 void cell_init(struct cell *cell, const struct variant *workload, const struct mode *mode,
-               const char *heap, int threads);
+               const char *heap, const char *build, int threads);
 
 /* The words with which a process of its own is told which cell to run: the mode as
  * POLICY+LOCK, of the audited build if `audit`. */
 void cell_mode_words(const struct cell *cell, bool audit, char *text, size_t size_bytes);
 
-/* Two threads may count one object at the same time, and this policy cannot stand it. */
-bool cell_unsafe(const struct cell *cell);
-
-/* An unsafe cell in which two threads do count the same object: what they share is
- * parked, not freed, and audited (objects/audit.h). */
-bool cell_miscounts(const struct cell *cell);
-
-/* Why this cell is not run; NULL: it is. */
-const char *cell_refusal(const struct cell *cell);
-
-/* The sum over the roles. */
-int cell_workers(const struct cell *cell);
+/* Whether it has an audit window besides the timed ones. */
+bool cell_audits(const struct cell *cell);
 
 /* "fib, gil, 2 threads" */
 void cell_describe(const struct cell *cell, char *text, size_t size_bytes);
+
+/* "cpu", "io", "mixed" and "nothing" .. "tables"; and back, or -1. */
+extern const char *const kind_names[], *const shares_names[];
+int name_index(const char *const *names, const char *name);
 
 #endif

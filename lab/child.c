@@ -35,13 +35,13 @@ static void exec_cell(const struct cell *cell, const struct window *window, bool
     char mode[2 * LABEL_MAX], threads[16], ramp[32], length[32];
 
     /* The races of an unsafe cell are its purpose; TSan must not end it for them. */
-    if (cell_unsafe(cell))
+    if (!cell->safe)
         setenv("TSAN_OPTIONS", "report_bugs=0", 1);
     cell_mode_words(cell, audit, mode, sizeof mode);
     snprintf(threads, sizeof threads, "%d", cell->threads);
     snprintf(ramp, sizeof ramp, "%llu", (unsigned long long)window->ramp_ns);
     snprintf(length, sizeof length, "%llu", (unsigned long long)window->length_ns);
-    execl("/proc/self/exe", "lab", "cell", "--workload", cell->workload_label, "--mode", mode,
+    execl("/proc/self/exe", "lab", "cell", "--workload", cell->workload, "--mode", mode,
           "--heap", cell->heap, "--threads", threads, "--ramp-ns", ramp, "--window-ns", length,
           "--bind", window->bind ? "yes" : "no", (char *)NULL);
     fprintf(stderr, "cannot run itself: %s\n", strerror(errno));

@@ -4,9 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const kind_names[] = { "cpu", "io", "mixed" };
-static const char *const shares_names[] = { "nothing", "handover", "reads", "writes", "tables" };
-
 static void write_text(FILE *out, const char *text)
 {
     if (!strpbrk(text, ",\"\n\r")) {
@@ -33,21 +30,22 @@ void csv_write_head(FILE *out)
           "max_rss_bytes,when\n", out);
 }
 
-static void write_cell(FILE *out, const struct cell *c, const struct measurement *m,
-                       const struct occasion *when)
+static void write_cell(FILE *out, const struct cell *c, const struct measurement *m, int cores)
 {
-    write_text(out, c->workload_label);
-    write_text(out, kind_names[c->workload->kind]);
-    write_text(out, c->workload->unit);
-    write_text(out, shares_names[c->workload->shares]);
-    write_text(out, c->mode_label);
-    write_text(out, c->runtime->name);
-    write_text(out, c->gil_label);
+    const struct occasion *when = &m->occasion;
+
+    write_text(out, c->workload);
+    write_text(out, kind_names[c->kind]);
+    write_text(out, c->unit);
+    write_text(out, shares_names[c->shares]);
+    write_text(out, c->mode);
+    write_text(out, c->policy);
+    write_text(out, c->gil);
     write_text(out, c->heap);
-    fprintf(out, "%d,%d,%d,%d,%s,%s,", c->threads, when->cores, when->round, when->order,
+    fprintf(out, "%d,%d,%d,%d,%s,%s,", c->threads, cores, when->block, when->sequence,
             when->audit ? "audit" : "timed", status_name(m->status));
     write_text(out, m->note);
-    fprintf(out, "%d,", !cell_unsafe(c));
+    fprintf(out, "%d,", c->safe);
 }
 
 /* Of the whole window; repeated in each of its rows. */
@@ -77,20 +75,19 @@ static void write_counters(FILE *out, const struct sample *s)
     write_known(out, s->involuntary_switches);
 }
 
-static void write_end(FILE *out, const struct measurement *m, const struct occasion *when)
+static void write_end(FILE *out, const struct measurement *m)
 {
     if (m->max_rss_bytes)
         fprintf(out, "%" PRIu64, m->max_rss_bytes);
-    fprintf(out, ",%s\n", when->when);
+    fprintf(out, ",%s\n", m->occasion.started);
 }
 
-void csv_write(FILE *out, const struct cell *cell, const struct measurement *m,
-               const struct occasion *when)
+void csv_write(FILE *out, const struct cell *cell, const struct measurement *m, int cores)
 {
     for (int i = 0; i < m->samples; i++) {
         const struct sample *s = &m->sample[i];
 
-        write_cell(out, cell, m, when);
+        write_cell(out, cell, m, cores);
         fprintf(out, "%s,%d,%" PRIu64 ",%.9f,%.4f,%.6f,%d,%d,%s,", s->role, s->worker, s->ops,
                 m->seconds, m->overlap, s->cpu_seconds, s->planned_pu, s->observed_pu, s->binding);
         if (s->p50_ns)
@@ -100,14 +97,14 @@ void csv_write(FILE *out, const struct cell *cell, const struct measurement *m,
             fputs(",,,,", out);
         write_window(out, m);
         write_counters(out, s);
-        write_end(out, m, when);
+        write_end(out, m);
     }
     if (!m->samples) {
-        write_cell(out, cell, m, when);
+        write_cell(out, cell, m, cores);
         fputs(",,,,,,,,,,,,,", out);
         write_window(out, m);
         fputs(",,,,,", out);
-        write_end(out, m, when);
+        write_end(out, m);
     }
     fflush(out);
 }

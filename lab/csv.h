@@ -12,17 +12,8 @@
 
 #include <stdio.h>
 
-/* Where in the run a window stood. */
-struct occasion {
-    int round, order;  /* from 1; order counts the windows of the whole run */
-    bool audit;
-    int cores;
-    const char *when;  /* UTC, ISO 8601 */
-};
-
 /* The first thing that is written to `out`. */
 void csv_write_head(FILE *out);
-void csv_write(FILE *out, const struct cell *cell, const struct measurement *m,
-               const struct occasion *when);
+void csv_write(FILE *out, const struct cell *cell, const struct measurement *m, int cores);
 
 #endif

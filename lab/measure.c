@@ -140,7 +140,7 @@ static void *station_main(void *argument)
     bool begun;
 
     place(s);
-    s->thread.locks_containers = !run->cell->gil->excludes && !run->runtime->needs_gil;
+    s->thread.locks_containers = !run->cell->lock->excludes && !run->runtime->needs_gil;
     if (thread_start(&s->thread, run->gil, run->runtime->hooks) < 0) {
         report(run, STATUS_FAILED, "a thread of the runtime could not start");
         mutex_lock(&run->lock);
@@ -162,7 +162,7 @@ static void *station_main(void *argument)
 
 static void lay_out_stations(struct run *run)
 {
-    const struct workload *workload = run->cell->workload;
+    const struct workload *workload = run->cell->work;
     int number = 0;
 
     for (int r = 0; r < ROLE_MAX && workload->roles[r].name; r++) {
@@ -279,8 +279,8 @@ static void stop_workers(struct run *run)
 {
     atomic_store_explicit(&run->job.stopping, true, memory_order_relaxed);
     set_phase(run, PHASE_OVER);
-    if (run->cell->workload->interrupt)
-        run->cell->workload->interrupt(&run->job);
+    if (run->cell->work->interrupt)
+        run->cell->work->interrupt(&run->job);
     for (int i = 0; i < run->stations; i++)
         if (run->station[i].started)
             pthread_join(run->station[i].os_thread, NULL);
@@ -335,7 +335,7 @@ static void check_answer(struct run *run)
     for (int i = 0; i < run->stations; i++)
         if (run->station[i].worker.role == 0)
             ops += atomic_load_explicit(&run->station[i].worker.ops, memory_order_relaxed);
-    if (run->cell->workload->check && run->cell->workload->check(&run->job, ops) < 0)
+    if (run->cell->work->check && run->cell->work->check(&run->job, ops) < 0)
         report_error(run, "wrong answer");
 }
 
@@ -357,7 +357,7 @@ static void fill_samples(struct run *run, struct measurement *m)
 /* On an attached thread of the runtime: the workload from setup to teardown. */
 static void run_workload(struct run *run, struct measurement *m)
 {
-    const struct workload *workload = run->cell->workload;
+    const struct workload *workload = run->cell->work;
 
     if (run->parks)
         run->runtime->parking_begin(PARKING_BOUND_BYTES);
@@ -387,23 +387,23 @@ static int prepare(struct run *run)
     const struct cell *cell = run->cell;
     size_t size_bytes;
 
-    run->stations = cell_workers(cell);
+    run->stations = cell->workers;
     size_bytes = (size_t)run->stations * sizeof *run->station;
     run->station = aligned_alloc(_Alignof(struct station), size_bytes + !size_bytes * 128);
-    run->gil = gil_new(cell->gil, cell->gil_param);
+    run->gil = gil_new(cell->lock, cell->lock_param);
     if (!run->station || !run->gil) {
         report(run, STATUS_FAILED, "no memory for the workers");
         return -1;
     }
     memset(run->station, 0, size_bytes);
-    run->job = (struct job){ .workload = cell->workload, .threads = cell->threads,
+    run->job = (struct job){ .workload = cell->work, .threads = cell->threads,
                              .workers = run->stations };
-    memcpy(run->job.param, cell->workload_param, sizeof run->job.param);
+    memcpy(run->job.param, cell->work_param, sizeof run->job.param);
     lay_out_stations(run);
     for (int i = 0; run->runtime->heaps[i].name; i++)
         if (!strcmp(run->runtime->heaps[i].name, cell->heap))
             run->runtime->use_heap(run->runtime->heaps[i].heap);
-    run->thread.locks_containers = !cell->gil->excludes && !run->runtime->needs_gil;
+    run->thread.locks_containers = !cell->lock->excludes && !run->runtime->needs_gil;
     if (thread_start(&run->thread, run->gil, run->runtime->hooks) < 0) {
         report(run, STATUS_FAILED, "the lab's own thread could not start");
         return -1;
@@ -416,7 +416,7 @@ void measure(const struct cell *cell, const struct window *window, struct measur
     struct run run = {
         .cell = cell, .window = window, .lock = MUTEX_INIT,
         .changed = PTHREAD_COND_INITIALIZER,
-        .runtime = cell->runtime, .parks = cell_miscounts(cell),
+        .runtime = cell->runtime, .parks = cell->miscounts,
     };
 
     *m = (struct measurement){ 0 };

@@ -27,7 +27,21 @@ struct sample {
     int64_t voluntary_switches, involuntary_switches;
 };
 
+/* When a window ran, and what else went on: for whoever started it to fill. */
+struct occasion {
+    int block;           /* from 1; 0: an audit */
+    int sequence;        /* from 1, over the whole run */
+    bool audit;
+    char started[32];    /* UTC, ISO 8601; may jump with the clock */
+    uint64_t started_ns; /* CLOCK_MONOTONIC */
+    double took_s;       /* the whole process */
+    double steal, busy;  /* shares of all processors' time: taken by other machines, used by
+                            other programs; -1: not known */
+    double mhz;          /* -1: not known */
+};
+
 struct measurement {
+    struct occasion occasion;
     enum status status;
     char note[NOTE_BYTES]; /* why it is not ok; or what else a reader must know */
     double seconds;        /* of wall time that the window lasted */

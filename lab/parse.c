@@ -4,8 +4,10 @@
 #include "gil/gil.h"
 #include "lab/names.h"
 #include "lab/runtimes.h"
+#include "lab/topology.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,37 +63,66 @@ int parse_number(const char *what, const char *text, int64_t least, int64_t most
                        (long long)least, (long long)most);
 }
 
-static int add_number(const char *what, int64_t number, struct numbers *out, struct mistake *m)
+static int add_number(const char *what, int64_t number, bool merge, struct numbers *out,
+                      struct mistake *m)
 {
     for (int i = 0; i < out->count; i++)
         if (out->item[i] == number)
-            return mistake_set(m, "%s: %lld is there twice", what, (long long)number);
+            return merge ? 0
+                         : mistake_set(m, "%s: %lld is there twice", what, (long long)number);
     if (out->count == NUMBERS_MAX)
         return mistake_set(m, "%s: more than %d numbers", what, NUMBERS_MAX);
     out->item[out->count++] = number;
     return 0;
 }
 
-/* "4" or "1..4" */
+/* "4", or "cores", "2*cores", "cores/2" of this machine: at least 1. */
+static int parse_term(const char *what, const char *text, int64_t least, int64_t most,
+                      int64_t *out, struct mistake *m)
+{
+    const char *cores = strstr(text, "cores");
+    char times[LABEL_MAX] = "1", shares[LABEL_MAX] = "1", product[24];
+    int64_t factor, divisor, number;
+
+    if (!cores)
+        return parse_number(what, text, least, most, out, m);
+    if (cores > text && cores[-1] == '*')
+        snprintf(times, sizeof times, "%.*s", (int)(cores - 1 - text), text);
+    else if (cores > text)
+        times[0] = '\0';
+    if (cores[5] == '/')
+        snprintf(shares, sizeof shares, "%s", cores + 6);
+    else if (cores[5])
+        shares[0] = '\0';
+    if (!is_number(times, 1, 1024, &factor) || !is_number(shares, 1, 1024, &divisor))
+        return mistake_set(m, "%s: '%.100s' is neither a number nor cores, 2*cores, cores/2", what,
+                           text);
+    number = factor * topology_pus() / divisor;
+    snprintf(product, sizeof product, "%lld", (long long)(number ? number : 1));
+    return parse_number(what, product, least, most, out, m);
+}
+
+/* "4", "1..4", "1..2*cores". On a machine of two "2,cores" is one level. */
 static int add_range(const char *what, char *text, int64_t least, int64_t most,
                      struct numbers *out, struct mistake *m)
 {
+    bool merge = strstr(text, "cores") != NULL;
     char *dots = strstr(text, "..");
     int64_t first, last;
 
     if (dots)
         *dots = '\0';
-    if (parse_number(what, text, least, most, &first, m) < 0 ||
-        parse_number(what, dots ? dots + 2 : text, least, most, &last, m) < 0)
+    if (parse_term(what, text, least, most, &first, m) < 0 ||
+        parse_term(what, dots ? dots + 2 : text, least, most, &last, m) < 0)
         return -1;
     if (first > last)
         return mistake_set(m, "%s: %lld..%lld is empty; write %lld..%lld", what, (long long)first,
                            (long long)last, (long long)last, (long long)first);
     /* The last may be the greatest there is: no number is beyond it. */
     while (first < last)
-        if (add_number(what, first++, out, m) < 0)
+        if (add_number(what, first++, merge, out, m) < 0)
             return -1;
-    return add_number(what, last, out, m);
+    return add_number(what, last, merge, out, m);
 }
 
 int parse_numbers(const char *what, const char *text, int64_t least, int64_t most,
@@ -103,6 +134,63 @@ int parse_numbers(const char *what, const char *text, int64_t least, int64_t mos
     while (text)
         if (next_item(&text, item, m) < 0 || add_range(what, item, least, most, out, m) < 0)
             return -1;
+    return 0;
+}
+
+/* One of the words that may stand behind a number, and what it multiplies by. */
+struct suffix {
+    const char *word;
+    double factor;
+};
+
+/* A number, perhaps a blank, one of the words or nothing (a factor of 1). */
+static bool is_scaled(const char *text, const struct suffix *suffix, double *out)
+{
+    char *end;
+    double value = strtod(text, &end);
+
+    if (end == text || !isfinite(value))
+        return false;
+    end += strspn(end, " ");
+    while (suffix->word && strcmp(end, suffix->word) != 0)
+        suffix++;
+    *out = suffix->word ? value * suffix->factor : value;
+    return suffix->word || !*end;
+}
+
+int parse_seconds(const char *what, const char *text, double least, double most, double *out,
+                  struct mistake *m)
+{
+    static const struct suffix suffixes[] = {
+        { "s", 1 }, { "ms", 1e-3 }, { "us", 1e-6 }, { "min", 60 }, { "h", 3600 }, { NULL, 0 },
+    };
+
+    if (is_scaled(text, suffixes, out) && *out >= least && *out <= most)
+        return 0;
+    return mistake_set(m, "%s: '%.100s' is not a number of seconds from %g to %g, nor one of ms, "
+                       "min, h", what, text, least, most);
+}
+
+int parse_share(const char *what, const char *text, double *out, struct mistake *m)
+{
+    static const struct suffix suffixes[] = { { "%", 1e-2 }, { NULL, 0 } };
+
+    if (is_scaled(text, suffixes, out) && *out >= 0 && *out <= 1)
+        return 0;
+    return mistake_set(m, "%s: '%.100s' is not a share such as 3%% or 0.03", what, text);
+}
+
+int parse_bytes(const char *what, const char *text, uint64_t *out, struct mistake *m)
+{
+    static const struct suffix suffixes[] = {
+        { "K", 0x1p10 }, { "KiB", 0x1p10 }, { "M", 0x1p20 }, { "MiB", 0x1p20 },
+        { "G", 0x1p30 }, { "GiB", 0x1p30 }, { "T", 0x1p40 }, { "TiB", 0x1p40 }, { NULL, 0 },
+    };
+    double bytes;
+
+    if (!is_scaled(text, suffixes, &bytes) || bytes < 1 || bytes > 0x1p60)
+        return mistake_set(m, "%s: '%.100s' is not a size such as 512M or 2G", what, text);
+    *out = (uint64_t)bytes;
     return 0;
 }
 

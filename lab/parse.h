@@ -4,6 +4,10 @@
  *     interval:interval_us=500:force=0  a variant: a name, then its parameters
  *     gil,biased+none,locked            modes: below
  *     1,2,4  or  1..4                   numbers
+ *     cores  2*cores  cores/2  1..cores of this machine; after topology_load
+ *     0.25  250ms  5 min                times
+ *     3%  or  0.03                      shares
+ *     512M  or  2 GiB                   sizes
  *
  * A mode is a refcount policy and a global lock. Three have names of their own (`gil`
  * `atomic` `nolock`); any pair is written POLICY+LOCK; and a policy that needs no lock
@@ -75,5 +79,10 @@ int parse_number(const char *what, const char *text, int64_t least, int64_t most
                  struct mistake *m);
 int parse_numbers(const char *what, const char *text, int64_t least, int64_t most,
                   struct numbers *out, struct mistake *m);
+
+int parse_seconds(const char *what, const char *text, double least, double most, double *out,
+                  struct mistake *m);
+int parse_share(const char *what, const char *text, double *out, struct mistake *m);
+int parse_bytes(const char *what, const char *text, uint64_t *out, struct mistake *m);
 
 #endif

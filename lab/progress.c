@@ -12,6 +12,11 @@ void progress_begin(struct progress *p, size_t all, uint64_t expected_ns)
                             .terminal = isatty(STDERR_FILENO) };
 }
 
+void progress_more(struct progress *p, size_t windows)
+{
+    p->all += windows;
+}
+
 static unsigned long long seconds_left(const struct progress *p)
 {
     uint64_t each_ns = p->done ? (clock_ns() - p->began_ns) / p->done : p->expected_ns;

@@ -19,6 +19,9 @@ struct progress {
 
 void progress_begin(struct progress *p, size_t all, uint64_t expected_ns);
 
+/* So many windows turn out to be wanted besides. */
+void progress_more(struct progress *p, size_t windows);
+
 /* `what` is about to run. */
 void progress_next(struct progress *p, const char *what);
 

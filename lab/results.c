@@ -1,23 +1,55 @@
 /* results.c - what a run has measured, and estimates over its rounds. */
 #include "lab/results.h"
 
+#include "lab/intern.h"
+#include "lab/plan.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-int results_init(struct results *r, size_t count, int rounds, int cores)
+/* Texts are interned, so that equal ones have one address. */
+static int by_text(const char *a, const char *b)
 {
-    *r = (struct results){ .rounds = rounds, .cores = cores };
-    r->outcome = calloc(count ? count : 1, sizeof *r->outcome);
-    if (!r->outcome)
+    return ((uintptr_t)a > (uintptr_t)b) - ((uintptr_t)a < (uintptr_t)b);
+}
+
+static int by_cell(const void *left, const void *right)
+{
+    const struct cell *a = &(*(const struct outcome *const *)left)->cell;
+    const struct cell *b = &(*(const struct outcome *const *)right)->cell;
+    int difference = by_text(a->workload, b->workload);
+
+    if (!difference)
+        difference = by_text(a->heap, b->heap);
+    if (!difference)
+        difference = by_text(a->build, b->build);
+    if (!difference)
+        difference = by_text(a->mode, b->mode);
+    if (!difference)
+        difference = a->control - b->control;
+    return difference ? difference : a->threads - b->threads;
+}
+
+void results_index(struct results *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        r->index[i] = &r->outcome[i];
+    qsort(r->index, r->count, sizeof *r->index, by_cell);
+}
+
+int results_init(struct results *r, const struct cell *cell, size_t count, int cores)
+{
+    *r = (struct results){ .cores = cores, .count = count };
+    r->outcome = calloc(count + 1, sizeof *r->outcome);
+    r->index = calloc(count + 1, sizeof *r->index);
+    if (!r->outcome || !r->index) {
+        r->count = 0;
+        results_free(r);
         return -1;
-    r->count = count;
-    for (size_t i = 0; i < count; i++) {
-        r->outcome[i].round = calloc((size_t)rounds, sizeof *r->outcome[i].round);
-        if (!r->outcome[i].round) {
-            results_free(r);
-            return -1;
-        }
     }
+    for (size_t i = 0; i < count; i++)
+        r->outcome[i].cell = cell[i];
+    results_index(r);
     return 0;
 }
 
@@ -28,45 +60,61 @@ void results_free(struct results *r)
 
         for (int k = 0; k < o->rounds; k++)
             measurement_free(&o->round[k]);
-        measurement_free(&o->audit);
+        if (o->audit)
+            measurement_free(o->audit);
+        free(o->audit);
         free(o->round);
     }
     free(r->outcome);
+    free(r->index);
     *r = (struct results){ 0 };
+}
+
+struct measurement *outcome_round(struct outcome *o)
+{
+    if (o->rounds == o->room) {
+        int room = o->room ? 2 * o->room : 8;
+        struct measurement *round = realloc(o->round, (size_t)room * sizeof *round);
+
+        if (!round)
+            return NULL;
+        o->round = round;
+        o->room = room;
+    }
+    o->round[o->rounds] = (struct measurement){ 0 };
+    return &o->round[o->rounds++];
+}
+
+struct measurement *outcome_audit(struct outcome *o)
+{
+    if (!o->audit)
+        o->audit = calloc(1, sizeof *o->audit);
+    return o->audit;
 }
 
 bool comparable(const struct cell *a, const struct cell *b)
 {
-    return !strcmp(a->workload_label, b->workload_label) && !strcmp(a->heap, b->heap);
+    return a->workload == b->workload && a->heap == b->heap && a->build == b->build &&
+           !a->control == !b->control;
 }
 
 const struct outcome *results_find(const struct results *r, const struct cell *like,
                                    const char *mode, int threads)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        const struct cell *c = &r->outcome[i].cell;
+    struct outcome wanted = { .cell = *like };
+    const struct outcome *key = &wanted, **found;
 
-        if (c->threads == threads && comparable(c, like) && !strcmp(c->mode_label, mode))
-            return &r->outcome[i];
-    }
-    return NULL;
-}
-
-int base_threads(const struct cell *cell)
-{
-    return cell->workload->roles[0].per_thread ? 1 : 0;
+    wanted.cell.mode = intern(mode);
+    wanted.cell.threads = threads;
+    found = bsearch(&key, r->index, r->count, sizeof *r->index, by_cell);
+    return found ? *found : NULL;
 }
 
 const struct outcome *results_nolock(const struct results *r, const struct cell *like)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        const struct cell *c = &r->outcome[i].cell;
+    const struct outcome *found = results_find(r, like, "nolock", like->base);
 
-        if (c->threads == base_threads(like) && comparable(c, like) && cell_unsafe(c) &&
-            !strcmp(c->runtime->name, "plain"))
-            return &r->outcome[i];
-    }
-    return NULL;
+    return found ? found : results_find(r, like, "plain+none", like->base);
 }
 
 bool measured(const struct measurement *m)

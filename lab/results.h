@@ -8,35 +8,35 @@
 
 #include <stdio.h>
 
-enum { ROUNDS_MAX = 1000 };
-
 struct outcome {
     struct cell cell;
-    int rounds;                /* how many of `round` are filled */
-    struct measurement *round; /* owned; room for results->rounds; in the order of time */
-    struct measurement audit;  /* of unsafe cells; `audited` says whether it is filled */
-    bool audited;
+    int rounds, room;          /* how many of `round` are filled, and could be */
+    struct measurement *round; /* owned; round[k] is of block k + 1 */
+    struct measurement *audit; /* owned; of a cell that miscounts; NULL: there is none yet */
 };
 
 struct results {
-    int rounds;  /* planned */
-    int cores;   /* that this process may use */
+    int cores;   /* that the run might use */
     size_t count;
     struct outcome *outcome; /* owned */
+    const struct outcome **index; /* owned: by cell, for results_find */
 };
 
-/* Rooms for `count` cells of `rounds` rounds, all empty; -1 and errno. */
-int results_init(struct results *r, size_t count, int rounds, int cores);
+/* Copies the cells, with nothing measured; -1 and errno. */
+int results_init(struct results *r, const struct cell *cell, size_t count, int cores);
 void results_free(struct results *r);
 
-/* True if the two are to be compared: of the same workload, on the same heap. */
+/* After a cell was changed: makes results_find find it. */
+void results_index(struct results *r);
+
+/* Where the next round, or the audit, goes: empty, and counted as filled. NULL and errno. */
+struct measurement *outcome_round(struct outcome *o);
+struct measurement *outcome_audit(struct outcome *o);
+
+/* True if the two are to be compared: of the same workload, on the same heap, of one build. */
 bool comparable(const struct cell *a, const struct cell *b);
 
-/* The thread count with which others are compared: one; none where the threads are not
- * those that do what is counted, but their neighbours. */
-int base_threads(const struct cell *cell);
-
-/* What "of nolock" compares with: plain counts and no lock, with base_threads; or NULL. */
+/* What "of nolock" compares with: plain counts and no lock, at the base; or NULL. */
 const struct outcome *results_nolock(const struct results *r, const struct cell *like);
 
 /* The outcome that is comparable and has this mode's label and thread count, or NULL. */

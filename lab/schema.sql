@@ -48,7 +48,8 @@ CREATE TABLE runs (
                                     -- median is within this share of it; 0: at the least
     budget_s  REAL NOT NULL,        -- for the whole matrix, shared out equally; 0: unbounded
     started   TEXT NOT NULL,
-    ended     TEXT                  -- NULL: not finished
+    ended     TEXT,                 -- NULL: not finished
+    pid       INTEGER               -- of the process that began or resumed it last
 ) STRICT;
 
 -- What was true of machine and build: `name` as `lab doctor --facts` prints it. What does

@@ -5,7 +5,7 @@
 
 enum { TEXT_BYTES = 48, MODE_WIDTH = 18, NOTE_INDENT = 6, LINE_WIDTH = 100 };
 
-static const char *const kind_names[] = { "CPU-bound", "I/O-bound", "mixed" };
+static const char *const kinds[] = { "CPU-bound", "I/O-bound", "mixed" };
 
 /* "1.98", or "-" where there is nothing to say. */
 static const char *ratio_text(struct estimate e, char *text)
@@ -20,7 +20,7 @@ static const char *ratio_text(struct estimate e, char *text)
 static bool several_heaps(const struct results *r)
 {
     for (size_t i = 1; i < r->count; i++)
-        if (strcmp(r->outcome[i].cell.heap, r->outcome[0].cell.heap))
+        if (r->outcome[i].cell.heap != r->outcome[0].cell.heap)
             return true;
     return false;
 }
@@ -30,12 +30,12 @@ static void print_head(const struct results *r, const struct cell *c, FILE *out)
 {
     char name[3 * LABEL_MAX];
     bool tell_heap = several_heaps(r);
-    int width = snprintf(name, sizeof name, "%s%s%s (%s, counted in %ss):", c->workload_label,
+    int width = snprintf(name, sizeof name, "%s%s%s (%s, counted in %ss):", c->workload,
                          tell_heap ? ", heap " : "", tell_heap ? c->heap : "",
-                         kind_names[c->workload->kind], c->workload->unit);
-    bool one_line = width + 1 + (int)strlen(c->workload->about) <= LINE_WIDTH;
+                         kinds[c->kind], c->unit);
+    bool one_line = width + 1 + (int)strlen(c->about) <= LINE_WIDTH;
 
-    fprintf(out, "\n%s%s %s\n", name, one_line ? "" : "\n ", c->workload->about);
+    fprintf(out, "\n%s%s %s\n", name, one_line ? "" : "\n ", c->about);
     fprintf(out, "  %-18s %7s %9s  %-19s %9s %8s %8s %8s\n", "mode", "threads", "per s",
             "interval", "of nolock", "speed-up", "fairness", "p50");
 }
@@ -43,7 +43,7 @@ static void print_head(const struct results *r, const struct cell *c, FILE *out)
 /* What a reader of the row must know besides its numbers. */
 static void print_notes(const struct outcome *o, FILE *out)
 {
-    const char *refusal = cell_refusal(&o->cell);
+    const char *refusal = o->cell.refusal;
     int told = 0;
 
     if (refusal)
@@ -61,20 +61,21 @@ static void print_notes(const struct outcome *o, FILE *out)
 
 static void print_audit(const struct outcome *o, FILE *out)
 {
-    const struct damage *d = &o->audit.damage;
+    const struct damage *d;
 
-    if (!o->audited)
+    if (!o->audit)
         return;
-    if (!measured(&o->audit))
+    d = &o->audit->damage;
+    if (!measured(o->audit))
         fprintf(out, "%*sthe audit %s: %s\n", NOTE_INDENT, "",
-                status_name(o->audit.status), o->audit.note);
+                status_name(o->audit->status), o->audit->note);
     else
         fprintf(out, "%*sof %llu shared objects %llu miscounted (net %+lld), "
                 "%llu leaked, %llu freed early\n", NOTE_INDENT, "",
                 (unsigned long long)d->published, (unsigned long long)d->off,
                 (long long)(d->over - d->under),
                 (unsigned long long)d->leaked, (unsigned long long)d->early);
-    if (measured(&o->audit) && !d->off && !d->early)
+    if (measured(o->audit) && !d->off && !d->early)
         fprintf(out, "%*snone this time, which proves nothing: the threads may never have met\n",
                 NOTE_INDENT, "");
 }
@@ -94,19 +95,13 @@ static void print_lost(const struct outcome *o, FILE *out)
 static void print_mode(const struct cell *c, FILE *out)
 {
     char mode[LABEL_MAX + 16];
-    int width = snprintf(mode, sizeof mode, "%s%s", c->mode_label,
-                         cell_unsafe(c) ? ", unsafe" : "");
+    int width = snprintf(mode, sizeof mode, "%s%s", c->mode,
+                         c->safe ? "" : ", unsafe");
 
     if (width > MODE_WIDTH)
         fprintf(out, "  %s\n  %*s", mode, MODE_WIDTH, "");
     else
         fprintf(out, "  %-*s", MODE_WIDTH, mode);
-}
-
-/* How many share the work that is counted. */
-static int workers_of_first_role(const struct cell *c)
-{
-    return c->workload->roles[0].fixed + c->workload->roles[0].per_thread * c->threads;
 }
 
 static void print_row(const struct results *r, const struct outcome *o, FILE *out)
@@ -126,9 +121,9 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
     fprintf(out, " %7d %9s  %-19s %9s %8s %8s %8s\n", c->threads, median,
             rate.count > 1 ? interval : "-",
             ratio_text(outcome_ratio(o, results_nolock(r, c)), cost),
-            ratio_text(outcome_ratio(o, results_find(r, c, c->mode_label, base_threads(c))),
+            ratio_text(outcome_ratio(o, results_find(r, c, c->mode, c->base)),
                        speed_up),
-            workers_of_first_role(c) > 1 ? ratio_text(fair, fairness) : "-",
+            c->counted > 1 ? ratio_text(fair, fairness) : "-",
             p50.count ? human_ns(p50.median, latency, sizeof latency) : "-");
     print_notes(o, out);
     print_lost(o, out);
@@ -167,6 +162,8 @@ void table_print(const struct results *r, FILE *out)
     for (size_t i = 0; i < r->count; i++) {
         const struct outcome *o = &r->outcome[i];
 
+        if (o->cell.control)
+            continue;
         if (!last || !comparable(&o->cell, last))
             print_head(r, &o->cell, out);
         last = &o->cell;

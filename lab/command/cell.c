@@ -70,7 +70,7 @@ static int run(const struct command *self, int argc, char **argv)
     if (topology_load(&m) < 0)
         mistake_exit("lab cell", &m);
     cell_init(&cell, &o->workload.item[0], &o->mode.item[0],
-              o->heap.item[0].label, (int)o->threads);
+              o->heap.item[0].label, "", (int)o->threads);
     measure(&cell, &(struct window){ (uint64_t)o->ramp_ns, (uint64_t)o->length_ns, o->bind },
             &measurement);
     topology_unload();

@@ -31,7 +31,7 @@ lab()
     status=$?
 }
 
-quick="--window 0.02 --ramp 0.005"
+quick="--window 0.02 --ramp 0.005 --control no"
 
 # A user's mistake: status 2, nothing measured, one line that holds these words.
 mistake()

@@ -56,7 +56,7 @@ static struct cell some_cell(void)
     struct variant workload = { .label = "some" };
     struct cell cell;
 
-    cell_init(&cell, &workload, &mode, "jemalloc", 1);
+    cell_init(&cell, &workload, &mode, "jemalloc", "", 1);
     return cell;
 }
 

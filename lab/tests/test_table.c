@@ -45,9 +45,10 @@ static struct outcome *add_of(struct results *r, const char *name, const char *h
 
     snprintf(workload.label, sizeof workload.label, "%s", name);
     snprintf(m.label, sizeof m.label, "%s", mode);
-    cell_init(&o->cell, &workload, &m, heap, threads);
+    cell_init(&o->cell, &workload, &m, heap, "", threads);
     while (*rates)
-        o->round[o->rounds++] = measured_rate(*rates++);
+        *outcome_round(o) = measured_rate(*rates++);
+    results_index(r);
     return o;
 }
 
@@ -57,11 +58,12 @@ static void add(struct results *r, const char *heap, const char *mode, int threa
     add_of(r, "fib", heap, mode, threads, rates);
 }
 
-static struct results room(size_t cells, int rounds)
+static struct results room(size_t cells)
 {
+    static const struct cell cell[128];
     struct results r;
 
-    assert_int_equal(results_init(&r, cells, rounds, 4), 0);
+    assert_int_equal(results_init(&r, cell, cells, 4), 0);
     r.count = 0;
     return r;
 }
@@ -87,7 +89,7 @@ static void assert_holds(const char *text, const char *words)
 /* Each heap is a group of its own, and is compared with itself alone. */
 static void heaps_are_kept_apart(void **state)
 {
-    struct results r = room(4, 1);
+    struct results r = room(4);
     char *text;
 
     (void)state;
@@ -119,7 +121,7 @@ static long column_of(const char *text, const char *begins, const char *word)
 
 static void long_names_of_modes_shift_no_column(void **state)
 {
-    struct results r = room(2, 2);
+    struct results r = room(2);
     char *text;
 
     (void)state;
@@ -136,7 +138,7 @@ static void long_names_of_modes_shift_no_column(void **state)
 /* One client beside many spinners is not fair, only alone. */
 static void one_worker_has_no_fairness(void **state)
 {
-    struct results r = room(2, 1);
+    struct results r = room(2);
     char *text;
 
     (void)state;
@@ -159,12 +161,11 @@ static void every_line_fits_a_hundred_columns(void **state)
     (void)state;
     while (all[workloads].name)
         workloads++;
-    r = room(2 * (size_t)workloads, 1);
+    r = room(2 * (size_t)workloads);
     for (int i = 0; i < workloads; i++)
         for (int heap = 0; heap < 2; heap++)
             add_of(&r, all[i].name, heap ? "system" : "jemalloc", "gil", 1, (uint64_t[]){ 1, 0 });
-    r.outcome[0].audited = true;
-    r.outcome[0].audit = (struct measurement){
+    *outcome_audit(&r.outcome[0]) = (struct measurement){
         .seconds = 1, .damage = { .published = 8000000, .off = 900000, .over = 900000,
                                   .leaked = 800000, .early = 100000 } };
     text = printed(&r, table_print);
@@ -178,7 +179,7 @@ static void every_line_fits_a_hundred_columns(void **state)
 /* An interrupted run has fewer windows than were planned, and not of every cell as many. */
 static void table_says_of_how_many_windows_it_is(void **state)
 {
-    struct results r = room(2, 1000);
+    struct results r = room(2);
     char *text;
 
     (void)state;
@@ -197,7 +198,7 @@ static void table_says_of_how_many_windows_it_is(void **state)
 
 static void answer_is_whole_with_many_modes(void **state)
 {
-    struct results r = room(128, 1);
+    struct results r = room(128);
     char *text, mode[LABEL_MAX];
 
     (void)state;
@@ -218,10 +219,10 @@ static void answer_is_whole_with_many_modes(void **state)
 static void csv_is_written_line_by_line(void **state)
 {
     enum { WORKERS = 60 };
-    struct results r = room(1, 1);
+    struct results r = room(1);
     struct measurement m = { .seconds = 1, .samples = WORKERS,
                              .sample = calloc(WORKERS, sizeof *m.sample) };
-    struct occasion occasion = { .round = 1, .order = 1, .cores = 4, .when = "now" };
+    struct occasion occasion = { .block = 1, .sequence = 1, .started = "now" };
     char message[65536];
     ssize_t size_bytes;
     int ends[2], lines = 0;
@@ -232,7 +233,8 @@ static void csv_is_written_line_by_line(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
     assert_non_null(out = fdopen(ends[1], "w"));
     csv_write_head(out);
-    csv_write(out, &r.outcome[0].cell, &m, &occasion);
+    m.occasion = occasion;
+    csv_write(out, &r.outcome[0].cell, &m, 4);
     fclose(out);
     for (; (size_bytes = read(ends[0], message, sizeof message)) > 0; lines++)
         assert_int_equal(message[size_bytes - 1], '\n');

@@ -1,0 +1,336 @@
+/* experiment.c - from what a user asked for to what was found. */
+#include "lab/experiment.h"
+
+#include "lab/csv.h"
+#include "lab/names.h"
+#include "lab/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_AGAIN = 0x100, KEY_JSON };
+
+const struct argp_option experiment_options[] = {
+    { "workload", 'w', "LIST", 0, "what is run: see `lab list workloads`", 0 },
+    { "mode", 'm', "LIST", 0, "gil, atomic, nolock, POLICY+LOCK, or a policy that needs no lock",
+      0 },
+    { "policy", 'p', "LIST", 0, "refcount policies, each with each --gil", 0 },
+    { "gil", 'g', "LIST", 0, "global locks, as interval:interval_us=500; with --policy", 0 },
+    { "heap", 'H', "LIST", 0, "where objects come from (jemalloc)", 0 },
+    { "threads", 't', "LIST", 0, "how many: 1,2,4 or 1..8 or 1..2*cores", 0 },
+    { "build", 'B', "LIST", 0, "paths of builds of the lab to compare; self is this one", 0 },
+    { "rounds", 'r', "N|N..M", 0, "windows of each cell; up to M where --precision wants it (5)",
+      0 },
+    { "window", 'W', "TIME", 0, "how long each is measured, as 0.25 or 250ms (0.25)", 0 },
+    { "ramp", 'R', "TIME", 0, "how long it runs before that (0.05)", 0 },
+    { "precision", 'P', "SHARE", 0,
+      "a cell has enough when its interval is within this share of its median, as 3%", 0 },
+    { "budget", 'u', "TIME", 0, "or when it has used its share of this, as 5min", 0 },
+    { "order", 'O', "WORD", 0, "of a round's windows: shuffled (the usual), pairs or sorted", 0 },
+    { "seed", 's', "N", 0, "of that order (1)", 0 },
+    { "timeout", 'T', "TIME", 0, "when a cell's process is ended (10 windows and 10 s)", 0 },
+    { "memory", 'M', "SIZE", 0, "what a cell's process may use (half of what is free)", 0 },
+    { "bind", 'b', "WORD", 0, "threads to processors: yes, no, or auto: if each has its own", 0 },
+    { "control", 'c', "WORD", 0, "measure the noise floor beside the cells: yes or no (yes)", 0 },
+    { "results", 'd', "FILE", 0, "keep everything in this results file, and resume from it", 0 },
+    { "again", KEY_AGAIN, NULL, 0, "begin another run, though the file has this one", 0 },
+    { "dry-run", 'n', NULL, 0, "say what would be measured, and how long it would take", 0 },
+    { "csv", 'o', "FILE", 0, "write every sample to FILE as tidy CSV, too", 0 },
+    { "replace", 'f', NULL, 0, "write over that FILE if it is there", 0 },
+    { 0 },
+};
+
+static volatile int interrupted;
+
+static void interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+void experiment_init(struct experiment *e, const char *command)
+{
+    *e = (struct experiment){ .command = command, .settings = settings_usual };
+}
+
+/* 0; -1 and a mistake; 1: neither a dial nor a setting. */
+static int set(struct experiment *e, int letter, const char *value, struct mistake *m)
+{
+    int status = dials_take(&e->dials, letter, value, m);
+
+    return status > 0 ? settings_take(&e->settings, letter, value, m) : status;
+}
+
+int experiment_take(void *input, int key, char *value, struct mistake *m)
+{
+    struct experiment *e = input;
+
+    switch (key) {
+    case 'd':
+        e->results = value;
+        return 0;
+    case 'n':
+        e->dry_run = true;
+        return 0;
+    case 'o':
+        e->csv = value;
+        return 0;
+    case 'f':
+        e->replace = true;
+        return 0;
+    case KEY_AGAIN:
+        e->again = true;
+        return 0;
+    default:
+        if (e->asks == SETTINGS_MAX)
+            return mistake_set(m, "more than %d dials and settings", SETTINGS_MAX);
+        e->asked[e->asks].letter = key;
+        e->asked[e->asks++].value = value;
+        return 0;
+    }
+}
+
+/* What to do with the results is not for a matrix to say. */
+static bool is_no_setting(const void *entry)
+{
+    const struct argp_option *o = entry;
+
+    return o->key > 'z' || strchr("dnof", o->key);
+}
+
+int experiment_set(struct experiment *e, const char *name, const char *value, struct mistake *m)
+{
+    struct names names = NAMES_OF("key", experiment_options);
+    int i;
+
+    names.hidden = is_no_setting;
+    i = names_find(&names, name, m);
+    if (i < 0)
+        return -1;
+    if (names_hidden(&names, i))
+        return mistake_set(m, "'%s' is an option of the command line, not of a matrix", name);
+    return set(e, experiment_options[i].key, value, m);
+}
+
+static const char *name_of(int letter)
+{
+    const struct argp_option *o = experiment_options;
+
+    while (o->key != letter)
+        o++;
+    return o->name;
+}
+
+/* What was asked for on the command line goes before what was there. A mistake begins with the
+ * option. */
+static int set_asked(struct experiment *e, struct mistake *m)
+{
+    for (int i = 0; i < e->asks; i++) {
+        const char *name = name_of(e->asked[i].letter);
+        struct mistake its;
+
+        if (set(e, e->asked[i].letter, e->asked[i].value, &its) == 0)
+            continue;
+        return strncmp(its.text, name, strlen(name)) ? mistake_set(m, "%s", its.text)
+                                                     : mistake_set(m, "--%s", its.text);
+    }
+    return 0;
+}
+
+/* A run under way. */
+struct under_way {
+    const struct experiment *experiment;
+    struct plan plan;
+    struct results results;
+    struct session session;
+    bool resumed;
+};
+
+static FILE *open_csv(const struct experiment *e, struct mistake *m)
+{
+    FILE *csv = fopen(e->csv, e->replace ? "w" : "wx");
+
+    if (!csv && errno == EEXIST)
+        mistake_set(m, "--csv: '%s' is there already; --replace writes over it", e->csv);
+    else if (!csv)
+        mistake_set(m, "--csv: '%s' cannot be written: %s", e->csv, strerror(errno));
+    else {
+        csv_write_head(csv);
+        if (!ferror(csv) && fflush(csv) == 0)
+            return csv;
+        mistake_set(m, "--csv: '%s' cannot be written: %s", e->csv, strerror(errno));
+        fclose(csv);
+    }
+    return NULL;
+}
+
+static void print_time(double s, FILE *out)
+{
+    if (s < 90)
+        fprintf(out, "%.0f s", s);
+    else if (s < 5400)
+        fprintf(out, "%.0f min", s / 60);
+    else
+        fprintf(out, "%.1f h", s / 3600);
+}
+
+/* "64 cells, 320 windows at least and 1600 at most: 2 min to 9 min" */
+static void print_outlook(const struct plan *plan, const struct results *r, FILE *out)
+{
+    size_t least, most;
+    double budget_s = plan->settings.budget_s, window_s = plan_window_s(plan), most_s;
+
+    session_windows_left(plan, r, &least, &most);
+    most_s = (double)most * window_s;
+    if (budget_s > 0 && most_s > budget_s)
+        most_s = budget_s > (double)least * window_s ? budget_s : (double)least * window_s;
+    fprintf(out, "%zu cells, %zu windows", plan->count, least);
+    if (most > least)
+        fprintf(out, " at least");
+    fprintf(out, ": ");
+    print_time((double)least * window_s, out);
+    if (most > least) {
+        fprintf(out, " to ");
+        print_time(most_s, out);
+    }
+    fputc('\n', out);
+}
+
+static int print_dry_run(const struct under_way *u)
+{
+    char what[3 * LABEL_MAX];
+
+    for (size_t i = 0; i < u->plan.count; i++) {
+        const struct cell *c = &u->plan.cell[i];
+
+        cell_describe(c, what, sizeof what);
+        printf("%s%s%s\n", what, c->refusal ? ": " : "", c->refusal ? c->refusal : "");
+    }
+    printf("%s: ", u->plan.name);
+    print_outlook(&u->plan, &u->results, stdout);
+    return 0;
+}
+
+/* The run that the file has of this plan, or a new one. */
+static int take_up(struct under_way *u, struct mistake *m)
+{
+    struct session *s = &u->session;
+    struct run run = { 0 };
+    int found = u->experiment->again ? 0 : store_find_plan(s->store, &u->plan, &run, m);
+
+    if (found < 0)
+        return -1;
+    if (!found)
+        return store_begin(s->store, &u->plan, &s->run, m);
+    s->run = run.id;
+    u->resumed = true;
+    return store_load_windows(s->store, &run, &u->results, &s->sequence, m);
+}
+
+static bool any_failed(const struct results *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const struct outcome *o = &r->outcome[i];
+
+        if (o->audit && !measured(o->audit))
+            return true;
+        for (int k = 0; k < o->rounds; k++)
+            if (!measured(&o->round[k]))
+                return true;
+    }
+    return false;
+}
+
+/* Before anything is measured: so that nothing is measured in vain. */
+static int open_all(struct under_way *u, struct mistake *m)
+{
+    const struct experiment *e = u->experiment;
+
+    u->session.store = store_open(e->results ? e->results : ":memory:", STORE_WRITE, m);
+    if (!u->session.store || take_up(u, m) < 0)
+        return -1;
+    if (e->csv && !(u->session.csv = open_csv(e, m)))
+        return -1;
+    return 0;
+}
+
+static int close_all(struct under_way *u)
+{
+    int status = 0;
+
+    if (u->session.csv && (ferror(u->session.csv) | fclose(u->session.csv))) {
+        fprintf(stderr, "%s: not every sample could be written to '%s'\n",
+                u->experiment->command, u->experiment->csv);
+        status = 1;
+    }
+    store_close(u->session.store);
+    results_free(&u->results);
+    plan_free(&u->plan);
+    return status;
+}
+
+/* Where the results are, and what can still be had of them. */
+static void print_ending(const struct under_way *u, int status, const struct mistake *m)
+{
+    const struct experiment *e = u->experiment;
+
+    if (status < 0)
+        fprintf(stderr, "%s: %s\n", e->command, m->text);
+    if (status > 0 && e->results)
+        fprintf(stderr, "%s: interrupted; what was finished is in %s, and the same command goes "
+                "on\n", e->command, e->results);
+    else if (status > 0)
+        fprintf(stderr, "%s: interrupted; what is above and in the CSV was finished\n", e->command);
+}
+
+static int measure(struct under_way *u)
+{
+    struct session *s = &u->session;
+    struct mistake m;
+    size_t least, most;
+    int status;
+
+    session_windows_left(&u->plan, &u->results, &least, &most);
+    if (u->resumed)
+        fprintf(stderr, "%s: %s has %s; --again measures anew\n", u->experiment->command,
+                u->experiment->results, least ? "a part of this run, and it goes on"
+                                              : "all that this run wants at least");
+    sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+    sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+    s->interrupted = &interrupted;
+    status = session_run(s, &m);
+    if (status == 0)
+        status = store_end(s->store, s->run, &m);
+    table_print(&u->results, stdout);
+    answer_print(&u->results, stdout);
+    print_ending(u, status, &m);
+    if (status)
+        return status < 0 ? 1 : 130;
+    return any_failed(&u->results);
+}
+
+int experiment_run(struct experiment *e)
+{
+    struct under_way u = { .experiment = e };
+    struct mistake m;
+    int status, closed;
+
+    if (set_asked(e, &m) < 0 || dials_complete(&e->dials, &m) < 0 ||
+        plan_make(&u.plan, e->name, e->source, &e->dials, &e->settings, e->excluded, e->with, &m) < 0)
+        mistake_exit(e->command, &m);
+    if (results_init(&u.results, u.plan.cell, u.plan.count, u.plan.cores) < 0) {
+        mistake_set(&m, "no memory for %zu cells", u.plan.count);
+        mistake_exit(e->command, &m);
+    }
+    u.session = (struct session){ .plan = &u.plan, .results = &u.results };
+    if (!e->dry_run && open_all(&u, &m) < 0) {
+        close_all(&u);
+        mistake_exit(e->command, &m);
+    }
+    status = e->dry_run ? print_dry_run(&u) : measure(&u);
+    closed = close_all(&u);
+    return status ? status : closed;
+}

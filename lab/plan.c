@@ -1,0 +1,294 @@
+/* plan.c - what is to be measured, and in which order. */
+#include "lab/plan.h"
+
+#include "lab/intern.h"
+#include "lab/random.h"
+#include "lab/topology.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const placing_names[] = { "shuffled", "pairs", "sorted", NULL };
+const char *const bind_names[] = { "auto", "yes", "no", NULL };
+
+enum { CONTROLS = 2 };
+
+/* What a window's process costs beyond ramp and window, for estimates of time. */
+static const double process_s = 0.01;
+
+const struct settings settings_usual = {
+    .window_s = 0.25, .ramp_s = 0.05, .rounds_least = 5, .rounds_most = 5, .seed = 1,
+    .placing = PLACING_SHUFFLED, .bind = BIND_AUTO, .control = true,
+};
+
+/* "5", or "5..25" */
+static int set_rounds(struct settings *s, const char *value, struct mistake *m)
+{
+    const char *dots = strstr(value, "..");
+    char least[LABEL_MAX];
+    int64_t first, last;
+
+    snprintf(least, sizeof least, "%.*s", dots ? (int)(dots - value) : LABEL_MAX - 1, value);
+    if (parse_number("rounds", least, 1, ROUNDS_MAX, &first, m) < 0 ||
+        parse_number("rounds", dots ? dots + 2 : least, first, ROUNDS_MAX, &last, m) < 0)
+        return -1;
+    s->rounds_least = (int)first;
+    s->rounds_most = (int)last;
+    return 0;
+}
+
+static int set_seed(struct settings *s, const char *value, struct mistake *m)
+{
+    int64_t seed;
+
+    if (parse_number("seed", value, 0, INT64_MAX, &seed, m) < 0)
+        return -1;
+    s->seed = (uint64_t)seed;
+    return 0;
+}
+
+/* The index of the word in the list; or -1 and "bind: 'x' is not one of auto, yes, no". */
+static int parse_word(const char *what, const char *value, const char *const *words,
+                      struct mistake *m)
+{
+    int i = name_index(words, value);
+    char all[LABEL_MAX];
+    size_t used = 0;
+
+    if (i >= 0)
+        return i;
+    for (int k = 0; words[k]; k++)
+        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", k ? ", " : "", words[k]);
+    return mistake_set(m, "%s: '%.100s' is not one of %s", what, value, all);
+}
+
+static int set_control(struct settings *s, const char *value, struct mistake *m)
+{
+    static const char *const words[] = { "no", "yes", NULL };
+    int i = parse_word("control", value, words, m);
+
+    s->control = i == 1;
+    return i < 0 ? -1 : 0;
+}
+
+static int set_placing(struct settings *s, const char *value, struct mistake *m)
+{
+    int i = parse_word("order", value, placing_names, m);
+
+    s->placing = i < 0 ? PLACING_SHUFFLED : (enum placing)i;
+    return i < 0 ? -1 : 0;
+}
+
+static int set_bind(struct settings *s, const char *value, struct mistake *m)
+{
+    int i = parse_word("bind", value, bind_names, m);
+
+    s->bind = i < 0 ? BIND_AUTO : (enum bind)i;
+    return i < 0 ? -1 : 0;
+}
+
+int settings_take(struct settings *s, int letter, const char *value, struct mistake *m)
+{
+    switch (letter) {
+    case 'r':
+        return set_rounds(s, value, m);
+    case 'W':
+        return parse_seconds("window", value, 0.001, 3600, &s->window_s, m);
+    case 'R':
+        return parse_seconds("ramp", value, 0, 3600, &s->ramp_s, m);
+    case 'P':
+        return parse_share("precision", value, &s->precision, m);
+    case 'u':
+        return parse_seconds("budget", value, 0, 30 * 86400, &s->budget_s, m);
+    case 'O':
+        return set_placing(s, value, m);
+    case 's':
+        return set_seed(s, value, m);
+    case 'T':
+        return parse_seconds("timeout", value, 0.001, 86400, &s->timeout_s, m);
+    case 'M':
+        return parse_bytes("memory", value, &s->memory_bytes, m);
+    case 'b':
+        return set_bind(s, value, m);
+    case 'c':
+        return set_control(s, value, m);
+    default:
+        return 1;
+    }
+}
+
+/* The most threads of any cell that have a core each: what is calm with one thread may not
+ * be with all cores at work. */
+static int control_threads(const struct dials *d, int cores)
+{
+    int64_t most = 1;
+
+    for (int i = 0; i < d->threads.count; i++)
+        if (d->threads.item[i] <= cores && d->threads.item[i] > most)
+            most = d->threads.item[i];
+    return (int)most;
+}
+
+/* The twins. A build without `plain` has none. */
+static void add_controls(struct plan *plan, const struct dials *dials)
+{
+    static struct variants workload;
+    static struct modes mode;
+    struct mistake ignored;
+
+    if (parse_workloads("empty", &workload, &ignored) < 0 ||
+        parse_modes("nolock", &mode, &ignored) < 0)
+        return;
+    for (int twin = 1; twin <= CONTROLS; twin++) {
+        struct cell *cell = &plan->cell[plan->count++];
+
+        cell_init(cell, &workload.item[0], &mode.item[0], dials->heap.item[0].label, "",
+                  control_threads(dials, plan->cores));
+        cell->control = twin;
+    }
+}
+
+static void add_cells(struct plan *plan, const struct dials *d,
+                      bool (*excluded)(const struct cell *cell, const void *with), const void *with)
+{
+    for (int w = 0; w < d->workload.count; w++)
+        for (int h = 0; h < d->heap.count; h++)
+            for (int m = 0; m < d->mode.count; m++)
+                for (int b = 0; b < d->builds; b++)
+                    for (int t = 0; t < d->threads.count; t++) {
+                        struct cell *cell = &plan->cell[plan->count];
+
+                        cell_init(cell, &d->workload.item[w], &d->mode.item[m],
+                                  d->heap.item[h].label, d->build[b], (int)d->threads.item[t]);
+                        plan->count += !excluded || !excluded(cell, with);
+                    }
+}
+
+/* Half of what is free now: the lab, too, and what else runs here must live. */
+static uint64_t half_of_memory(void)
+{
+    FILE *file = fopen("/proc/meminfo", "r");
+    unsigned long long kib = 0;
+    char line[128];
+
+    while (file && !kib && fgets(line, sizeof line, file))
+        sscanf(line, "MemAvailable: %llu", &kib);
+    if (file)
+        fclose(file);
+    return kib ? kib * 512 : UINT64_MAX;
+}
+
+static void complete(struct settings *s)
+{
+    if (s->timeout_s == 0)
+        s->timeout_s = 10 * (s->window_s + s->ramp_s) + 10;
+    if (!s->memory_bytes)
+        s->memory_bytes = half_of_memory();
+    /* A precision without a bound of its own may take five times as long, a bound in time
+     * as long as that says. */
+    if (s->rounds_most == s->rounds_least && s->precision > 0)
+        s->rounds_most = s->budget_s > 0 ? ROUNDS_MAX : 5 * s->rounds_least;
+}
+
+int plan_make(struct plan *plan, const char *name, const char *source, const struct dials *dials,
+              const struct settings *settings,
+              bool (*excluded)(const struct cell *cell, const void *with), const void *with,
+              struct mistake *m)
+{
+    size_t count = dials_count(dials);
+
+    *plan = (struct plan){ .name = intern(name), .settings = *settings, .cores = topology_pus() };
+    if (count > CELLS_MOST)
+        return mistake_set(m, "%zu cells are too many; at most %d", count, CELLS_MOST);
+    complete(&plan->settings);
+    plan->source = strdup(source);
+    plan->cell = calloc(count + CONTROLS, sizeof *plan->cell);
+    if (!plan->source || !plan->cell) {
+        plan_free(plan);
+        return mistake_set(m, "no memory for %zu cells", count);
+    }
+    if (settings->control && count > 1)
+        add_controls(plan, dials);
+    count = plan->count;
+    add_cells(plan, dials, excluded, with);
+    if (plan->count > count)
+        return 0;
+    plan_free(plan);
+    return mistake_set(m, "every cell of '%s' is excluded", name);
+}
+
+void plan_free(struct plan *plan)
+{
+    free(plan->source);
+    free(plan->cell);
+    *plan = (struct plan){ 0 };
+}
+
+static void shuffle(const struct plan *plan, int block, uint32_t *order)
+{
+    uint64_t state = plan->settings.seed + (uint64_t)block * 0x9E3779B97F4A7C15u;
+
+    for (size_t i = plan->count; i > 1; i--) {
+        size_t k = random_below(&state, i);
+        uint32_t last = order[i - 1];
+
+        order[i - 1] = order[k];
+        order[k] = last;
+    }
+}
+
+void plan_order(const struct plan *plan, int block, uint32_t *order)
+{
+    bool backwards = plan->settings.placing == PLACING_PAIRS && block % 2 == 0;
+
+    for (size_t i = 0; i < plan->count; i++)
+        order[i] = (uint32_t)(backwards ? plan->count - 1 - i : i);
+    if (plan->settings.placing == PLACING_SHUFFLED)
+        shuffle(plan, block, order);
+}
+
+bool plan_binds(const struct plan *plan, const struct cell *cell)
+{
+    if (plan->settings.bind == BIND_AUTO)
+        return cell->workers <= plan->cores;
+    return plan->settings.bind == BIND_YES;
+}
+
+/* FNV-1a (G. Fowler, L. Noll, K.-P. Vo, 1991): to tell plans apart, not to keep secrets. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    return (hash ^ 0xff) * 0x100000001b3u;
+}
+
+void plan_hash(const struct plan *plan, char text[17])
+{
+    const struct settings *s = &plan->settings;
+    uint64_t hash = 0xcbf29ce484222325u;
+    char line[256];
+
+    /* Not the bound on memory, which is of the day; nor the source, which may be re-indented. */
+    snprintf(line, sizeof line, "%a %a %a %d %d %a %a %llu %d %d", s->window_s, s->ramp_s,
+             s->timeout_s, s->rounds_least, s->rounds_most, s->precision, s->budget_s,
+             (unsigned long long)s->seed, s->placing, s->bind);
+    hash = hash_text(hash, line);
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct cell *c = &plan->cell[i];
+
+        hash = hash_text(hash, c->workload);
+        hash = hash_text(hash, c->mode);
+        hash = hash_text(hash, c->gil);
+        hash = hash_text(hash, c->heap);
+        hash = hash_text(hash, c->build);
+        snprintf(line, sizeof line, "%d %d", c->threads, c->control);
+        hash = hash_text(hash, line);
+    }
+    snprintf(text, 17, "%016llx", (unsigned long long)hash);
+}
+
+double plan_window_s(const struct plan *plan)
+{
+    return plan->settings.ramp_s + plan->settings.window_s + process_s;
+}

@@ -1,0 +1,221 @@
+/* session.c - measures the cells of a plan. */
+#include "lab/session.h"
+
+#include "gil/mutex.h"
+#include "lab/child.h"
+#include "lab/csv.h"
+#include "lab/progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* So many windows of a cell may fail in a row; then it is not tried again. One that hangs
+ * would cost its time limit in each round. */
+enum { FAILURES_MOST = 2 };
+
+/* The rest of what a session keeps while it runs. */
+struct running {
+    struct session *session;
+    struct progress progress;
+    uint32_t *order;
+};
+
+static bool fails_always(const struct outcome *o)
+{
+    int failures = 0;
+
+    for (int k = o->rounds - 1; k >= 0 && !measured(&o->round[k]); k--)
+        failures++;
+    return failures >= FAILURES_MOST;
+}
+
+static double time_spent_s(const struct outcome *o)
+{
+    double spent_s = 0;
+
+    for (int k = 0; k < o->rounds; k++)
+        spent_s += o->round[k].occasion.took_s;
+    return spent_s;
+}
+
+static bool precise(const struct outcome *o, double precision)
+{
+    struct estimate rate = outcome_rate(o);
+
+    return rate.count > 1 && rate.high - rate.low <= 2 * precision * rate.median;
+}
+
+/* Whether the cell is to have a window in this block. A control cell goes on as long as
+ * another cell does. */
+static bool wants(const struct plan *plan, const struct outcome *o, int block)
+{
+    const struct settings *s = &plan->settings;
+
+    if (o->cell.refusal || o->rounds >= block || block > s->rounds_most || fails_always(o))
+        return false;
+    if (block <= s->rounds_least)
+        return true;
+    if (o->cell.control)
+        return false;
+    if (s->budget_s > 0 && time_spent_s(o) >= s->budget_s / (double)plan->count)
+        return false;
+    return s->precision <= 0 || !precise(o, s->precision);
+}
+
+static bool wants_audit(const struct outcome *o)
+{
+    return cell_audits(&o->cell) && !o->audit;
+}
+
+/* How many cells want a window of this block. If any does beyond the least, so do the
+ * controls: the floor must be as well known as what it is compared with. */
+static size_t wanted(const struct plan *plan, const struct results *r, int block)
+{
+    size_t count = 0, controls = 0;
+
+    for (size_t i = 0; i < r->count; i++) {
+        count += wants(plan, &r->outcome[i], block);
+        controls += r->outcome[i].cell.control != 0;
+    }
+    return count && block > plan->settings.rounds_least ? count + controls : count;
+}
+
+void session_windows_left(const struct plan *plan, const struct results *r, size_t *least,
+                          size_t *most)
+{
+    *least = *most = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        const struct outcome *o = &r->outcome[i];
+        int rounds = plan->settings.rounds_least - o->rounds;
+        int more = plan->settings.rounds_most - o->rounds;
+
+        if (o->cell.refusal || fails_always(o))
+            continue;
+        *least += (size_t)(rounds > 0 ? rounds : 0) + wants_audit(o);
+        *most += (size_t)(more > 0 ? more : 0) + wants_audit(o);
+    }
+}
+
+static void begin_occasion(struct occasion *o, int block, int sequence)
+{
+    time_t now = time(NULL);
+
+    *o = (struct occasion){ .block = block, .audit = !block, .sequence = sequence,
+                            .started_ns = clock_ns(), .steal = -1, .busy = -1, .mhz = -1 };
+    strftime(o->started, sizeof o->started, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+}
+
+static int keep(struct session *s, size_t cell, const struct measurement *w, struct mistake *m)
+{
+    if (store_window(s->store, s->run, cell, w, m) < 0)
+        return -1;
+    if (s->csv)
+        csv_write(s->csv, &s->plan->cell[cell], w, s->plan->cores);
+    return 0;
+}
+
+/* One window of one cell; block 0 is its audit. As session_run. */
+static int run_window(struct running *r, size_t cell, int block, struct mistake *m)
+{
+    struct session *s = r->session;
+    const struct settings *t = &s->plan->settings;
+    struct outcome *o = &s->results->outcome[cell];
+    struct window window = { (uint64_t)(t->ramp_s * NS_PER_S), (uint64_t)(t->window_s * NS_PER_S),
+                             plan_binds(s->plan, &o->cell) };
+    struct measurement w, *kept;
+    struct occasion occasion;
+    char what[3 * LABEL_MAX];
+
+    cell_describe(&o->cell, what, sizeof what);
+    progress_next(&r->progress, what);
+    begin_occasion(&occasion, block, s->sequence + 1);
+    if (child_measure(&o->cell, &window, block == 0, (uint64_t)(t->timeout_s * NS_PER_S),
+                      s->interrupted, &w) < 0)
+        return 1;
+    occasion.took_s = (double)(clock_ns() - occasion.started_ns) / NS_PER_S;
+    w.occasion = occasion;
+    kept = block ? outcome_round(o) : outcome_audit(o);
+    if (!kept) {
+        measurement_free(&w);
+        return mistake_set(m, "no memory for another window");
+    }
+    *kept = w;
+    s->sequence++;
+    return keep(s, cell, kept, m);
+}
+
+/* The cells are asked again as their turn comes: none of them has changed its mind, for only
+ * its own windows could. */
+static int run_block(struct running *r, int block, struct mistake *m)
+{
+    const struct plan *plan = r->session->plan;
+    bool beyond = block > plan->settings.rounds_least;
+    int status = 0;
+
+    plan_order(plan, block, r->order);
+    for (size_t i = 0; i < plan->count && status == 0; i++) {
+        struct outcome *o = &r->session->results->outcome[r->order[i]];
+        bool control = beyond && o->cell.control && o->rounds < block && !fails_always(o);
+
+        if (control || wants(plan, o, block))
+            status = run_window(r, r->order[i], block, m);
+    }
+    return status;
+}
+
+/* In windows of their own: tallying costs time. */
+static int run_audits(struct running *r, struct mistake *m)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < r->session->plan->count && status == 0; i++)
+        if (wants_audit(&r->session->results->outcome[i]))
+            status = run_window(r, i, 0, m);
+    return status;
+}
+
+static int most_rounds(const struct results *r)
+{
+    int most = 0;
+
+    for (size_t i = 0; i < r->count; i++)
+        if (r->outcome[i].rounds > most)
+            most = r->outcome[i].rounds;
+    return most;
+}
+
+static int run_all(struct running *r, struct mistake *m)
+{
+    const struct plan *plan = r->session->plan;
+    int there = most_rounds(r->session->results), status = 0;
+
+    for (int block = 1; block <= plan->settings.rounds_most && status == 0; block++) {
+        size_t windows = wanted(plan, r->session->results, block);
+
+        if (!windows && block > there)
+            break;
+        if (block > plan->settings.rounds_least)
+            progress_more(&r->progress, windows);
+        if (windows)
+            status = run_block(r, block, m);
+    }
+    return status ? status : run_audits(r, m);
+}
+
+int session_run(struct session *s, struct mistake *m)
+{
+    struct running r = { .session = s };
+    size_t least, most;
+    int status;
+
+    r.order = calloc(s->plan->count, sizeof *r.order);
+    if (!r.order)
+        return mistake_set(m, "no memory for %zu cells", s->plan->count);
+    session_windows_left(s->plan, s->results, &least, &most);
+    progress_begin(&r.progress, least, (uint64_t)(plan_window_s(s->plan) * NS_PER_S));
+    status = run_all(&r, m);
+    progress_end(&r.progress);
+    free(r.order);
+    return status;
+}
