@@ -1,6 +1,8 @@
 /* mistake.c - what a user got wrong, in one line. */
 #include "lab/mistake.h"
 
+#include "lab/colour.h"
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +23,7 @@ int mistake_set(struct mistake *m, const char *format, ...)
 
 void mistake_exit(const char *command, const struct mistake *m)
 {
-    fprintf(stderr, "%s: %s\n", command, m->text);
+    fprintf(stderr, "%s%s:%s %s\n", colour(stderr, TONE_BAD), command, colour(stderr, TONE_PLAIN),
+            m->text);
     exit(2);
 }
