@@ -6,6 +6,8 @@
 #include "lab/command.h"
 
 #include "gil/gil.h"
+#include "lab/catalogue.h"
+#include "lab/json.h"
 #include "lab/names.h"
 #include "lab/options.h"
 #include "lab/parse.h"
@@ -150,36 +152,54 @@ static int list_demos(void)
     return 0;
 }
 
+struct options {
+    const char *child; /* this process is the one for this mode; NULL: the first */
+    bool json;
+};
+
 static int take(void *input, int key, char *value, struct mistake *m)
 {
-    const char **child = input;
+    struct options *o = input;
 
-    (void)key, (void)m; /* there is but one option */
-    *child = value;
+    (void)m;
+    if (key == 'j')
+        o->json = true;
+    else
+        o->child = value;
     return 0;
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
     struct names demos = names_demos();
-    const char *child = NULL; /* this process is the one for this mode */
-    int first = options_parse(self, argc, argv, &child);
+    struct options o = { NULL, false };
+    int first = options_parse(self, argc, argv, &o);
+    const char *name = argv[first];
     struct mistake m;
     int i;
 
-    if (first == argc)
-        return list_demos();
-    i = names_find(&demos, argv[first], &m);
+    if (!name)
+        return o.json ? json_print(json_pack("{so}", "demos", catalogue_demos())) : list_demos();
+    i = names_find(&demos, name, &m);
+    if (i >= 0 && o.json)
+        i = mistake_set(&m, "--json is for the list of demos; '%s' tells a story", name);
     if (i < 0)
         mistake_exit(argv[0], &m);
-    if (child)
-        return run_child(i, child);
-    return run_modes(argv[first], runtime_list[0].runtime->demos[i].demo);
+    if (o.child)
+        return run_child(i, o.child);
+    return run_modes(name, runtime_list[0].runtime->demos[i].demo);
 }
 
 static const struct argp_option options[] = {
+    JSON_OPTION,
     { "child", 'c', "MODE", OPTION_HIDDEN, NULL, 0 },
     { 0 },
+};
+
+static const struct explained examples[] = {
+    { "lab demo refcount", "how many references a list has, line by line" },
+    { "lab demo race", "two threads, one dict, and what becomes of a count" },
+    { NULL, NULL },
 };
 
 const struct command command_demo = {
@@ -189,5 +209,6 @@ const struct command command_demo = {
     .take = take,
     .arguments = "[NAME]",
     .most = 1,
+    .examples = examples,
     .run = run,
 };

@@ -2,6 +2,9 @@
 #include "lab/command.h"
 
 #include "gil/gil.h"
+#include "lab/catalogue.h"
+#include "lab/colour.h"
+#include "lab/json.h"
 #include "lab/names.h"
 #include "lab/options.h"
 #include "lab/parse.h"
@@ -13,12 +16,13 @@
 enum { COLUMNS = 100, INDENT = 2, FIELD_WIDTH = 9 };
 
 /* A label, then text wrapped at COLUMNS; its later lines hang under its first. */
-static void write_line(int indent, int width, const char *label, const char *text)
+static void write_line(int indent, int width, enum tone tone, const char *label, const char *text)
 {
     int column = indent + width;
     bool first = true;
 
-    printf("%*s%-*s", indent, "", width, label);
+    printf("%*s%s%-*s%s", indent, "", colour(stdout, tone), width, label,
+           colour(stdout, TONE_PLAIN));
     while (*text) {
         int word = (int)strcspn(text, " ");
 
@@ -44,10 +48,16 @@ static int name_width(const struct names *names)
     return widest + 2;
 }
 
+/* A name, and what it is. */
+static void write_name(int width, const char *name, const char *about)
+{
+    write_line(INDENT, width, TONE_PLAIN, name, about);
+}
+
 /* One more fact about a name, under its line. */
 static void write_field(int width, const char *label, const char *text)
 {
-    write_line(INDENT + width, FIELD_WIDTH, label, text);
+    write_line(INDENT + width, FIELD_WIDTH, TONE_FAINT, label, text);
 }
 
 static void write_params(int width, const struct param *table)
@@ -61,7 +71,7 @@ static void write_params(int width, const struct param *table)
     for (int i = 0; names_at(&names, i); i++) {
         snprintf(text, sizeof text, "%s: %lld (%lld to %lld)", table[i].about,
                  (long long)table[i].standard, (long long)table[i].least, (long long)table[i].most);
-        write_line(INDENT + width, label_width, table[i].name, text);
+        write_line(INDENT + width, label_width, TONE_FAINT, table[i].name, text);
     }
 }
 
@@ -81,7 +91,7 @@ static void list_modes(void)
     for (const struct named_mode *mode = mode_list; mode->name; mode++) {
         snprintf(text, sizeof text, "%s+%s: %s%s", mode->policy, mode->lock, mode->about,
                  runtime_named(mode->policy) ? "" : " (not in this build)");
-        write_line(INDENT, width, mode->name, text);
+        write_name(width, mode->name, text);
     }
     printf("%*sor POLICY+LOCK; or a policy that needs no lock, for POLICY+none\n", INDENT, "");
 }
@@ -96,7 +106,7 @@ static void list_policies(void)
 
         if (names_hidden(&names, i))
             continue;
-        write_line(INDENT, width, runtime_list[i].name, policy->about);
+        write_name(width, runtime_list[i].name, policy->about);
         write_field(width, "cost", policy->cost);
         write_field(width, "space", policy->space);
         write_field(width, "threads", policy->threads);
@@ -111,7 +121,7 @@ static void list_locks(void)
     int width = name_width(&names);
 
     for (const struct named_gil *lock = gil_list; lock->name; lock++) {
-        write_line(INDENT, width, lock->name, lock->class->about);
+        write_name(width, lock->name, lock->class->about);
         write_field(width, "source", lock->class->source);
         write_params(width, lock->class->param);
     }
@@ -151,7 +161,7 @@ static void list_workloads(void)
     for (int i = 0; names_at(&names, i); i++) {
         const struct workload *workload = runtime_list[0].runtime->workloads[i].workload;
 
-        write_line(INDENT, width, names_at(&names, i), workload->about);
+        write_name(width, names_at(&names, i), workload->about);
         snprintf(text, sizeof text, "%s; counts each %s; threads share %s",
                  kinds[workload->kind], workload->unit, shared[workload->shares]);
         write_field(width, "what", text);
@@ -165,7 +175,7 @@ static void list_heaps(void)
     struct names names = names_heaps();
 
     for (int i = 0; names_at(&names, i); i++)
-        write_line(INDENT, name_width(&names), names_at(&names, i),
+        write_name(name_width(&names), names_at(&names, i),
                    runtime_list[0].runtime->heaps[i].heap->about);
 }
 
@@ -178,7 +188,7 @@ static void list_demos(void)
     for (int i = 0; names_at(&names, i); i++) {
         const struct demo *demo = runtime_list[0].runtime->demos[i].demo;
 
-        write_line(INDENT, width, names_at(&names, i), demo->about);
+        write_name(width, names_at(&names, i), demo->about);
         write_field(width, "modes", demo->modes);
     }
 }
@@ -192,7 +202,7 @@ static void list_micros(void)
     for (int i = 0; names_at(&names, i); i++) {
         const struct micro *micro = runtime_list[0].runtime->micros[i].micro;
 
-        write_line(INDENT, width, names_at(&names, i), micro->about);
+        write_name(width, names_at(&names, i), micro->about);
         write_field(width, "runs", micro->once       ? "once, as a control"
                                    : micro->per_heap ? "under every policy with every heap"
                                                      : "under every policy");
@@ -202,12 +212,18 @@ static void list_micros(void)
 struct section {
     const char *name;
     void (*list)(void);
+    json_t *(*catalogue)(void);
 };
 
 static const struct section sections[] = {
-    { "modes", list_modes },         { "policies", list_policies }, { "locks", list_locks },
-    { "workloads", list_workloads }, { "heaps", list_heaps },       { "demos", list_demos },
-    { "micros", list_micros },       { NULL, NULL },
+    { "modes", list_modes, catalogue_modes },
+    { "policies", list_policies, catalogue_policies },
+    { "locks", list_locks, catalogue_locks },
+    { "workloads", list_workloads, catalogue_workloads },
+    { "heaps", list_heaps, catalogue_heaps },
+    { "demos", list_demos, catalogue_demos },
+    { "micros", list_micros, catalogue_micros },
+    { NULL, NULL, NULL },
 };
 
 /* The section of this name; NULL for no name: all. */
@@ -225,24 +241,57 @@ static const struct section *find_section(const char *name, const char *command)
     return &sections[i];
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static void list(const struct section *only)
 {
-    int first = options_parse(self, argc, argv, NULL);
-    const struct section *only = find_section(argv[first], argv[0]);
-
     for (const struct section *section = sections; section->name; section++) {
         if (only && only != section)
             continue;
-        printf("%s%s\n", section == sections || only ? "" : "\n", section->name);
+        printf("%s%s%s%s\n", section == sections || only ? "" : "\n",
+               colour(stdout, TONE_HEADING), section->name, colour(stdout, TONE_PLAIN));
         section->list();
     }
+}
+
+static int list_json(const struct section *only)
+{
+    json_t *all = json_object();
+
+    for (const struct section *section = sections; section->name; section++)
+        if ((!only || only == section) &&
+            json_object_set_new(all, section->name, section->catalogue()) < 0) {
+            json_decref(all);
+            all = NULL;
+        }
+    return json_print(all);
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    bool json = false;
+    int first = options_parse(self, argc, argv, &json);
+    const struct section *only = find_section(argv[first], argv[0]);
+
+    if (json)
+        return list_json(only);
+    list(only);
     return 0;
 }
+
+static const struct argp_option options[] = { JSON_OPTION, { 0 } };
+
+static const struct explained examples[] = {
+    { "lab list workloads", "what can be run, and the parameters of each" },
+    { "lab list --json | jq -r '.policies[].name'", "the policies, for a script" },
+    { NULL, NULL },
+};
 
 const struct command command_list = {
     .about = "what can be chosen, and what each choice is",
     .doc = "What can be chosen, and what each choice is.",
+    .options = options,
+    .take = options_take_flag,
     .arguments = "[modes|policies|locks|workloads|heaps|demos|micros]",
     .most = 1,
+    .examples = examples,
     .run = run,
 };

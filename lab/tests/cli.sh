@@ -78,6 +78,7 @@ mistake "^lab topo: unknown or incomplete option '-xy'" topo -xy
 mistake "^lab topo: unexpected argument 'fib'" topo fib
 mistake "^lab demo: unknown demo 'no such demo'" demo 'no such demo'
 mistake "^lab demo: option '--child' needs a value" demo --child
+mistake "^lab demo: --json is for the list of demos" demo --json refcount
 
 for what in modes policies locks workloads heaps; do
     tidy list $what
@@ -122,7 +123,7 @@ for demo in $demos; do
 done
 
 # Nobody believes results that could not be written.
-for words in --help --version list topo demo $(for demo in $demos; do echo "demo:$demo"; done); do
+for words in --help --version list topo demo list:--json topo:--json demo:--json $(for demo in $demos; do echo "demo:$demo"; done); do
     "$LAB" $(echo $words | tr : ' ') >/dev/full 2>"$err"
     [ $? -eq 1 ] && [ "$(wc -l <"$err")" -eq 1 ] &&
         grep -q '^lab: cannot write to standard output: ' "$err"
