@@ -183,15 +183,18 @@ FROM cells c JOIN runs r USING (run)
 LEFT JOIN windows w ON w.cell = c.cell AND w.kind = 'timed' AND w.status IN ('ok', 'early')
 GROUP BY c.cell HAVING count(w.window) < r.rounds_least;
 
--- Every sample with all that is known of it: what `lab export --format csv` writes.
+-- Every sample with all that is known of it, and a row 'skipped' for each cell that is not
+-- run: what `lab export --format csv` writes.
 CREATE VIEW tidy AS
 SELECT m.key AS machine, r.uuid AS run, r.matrix, r.cores, r.seed,
        c.workload, c.kind, c.unit, c.shares, c.mode, c.policy, c.gil, c.heap, c.build, c.threads,
-       c.control, c.safe, w.kind AS window, w.block AS round, w.sequence, w.status, w.note, w.started,
-       w.started_ns, w.seconds, w.overlap, w.steal, w.busy, w.mhz, w.max_rss_bytes,
-       s.name AS role, s.role AS role_number, s.worker, s.ops, s.cpu_s, s.planned_pu, s.observed_pu, s.binding,
-       s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns, s.cycles, s.instructions, s.cache_misses,
-       s.voluntary_switches, s.involuntary_switches,
+       c.control, c.safe, coalesce(w.kind, 'timed') AS window, coalesce(w.block, 0) AS round,
+       w.sequence, coalesce(w.status, 'skipped') AS status, coalesce(w.note, c.refusal) AS note,
+       w.started, w.started_ns, w.seconds, w.overlap, w.steal, w.busy, w.mhz, w.max_rss_bytes,
+       s.name AS role, s.role AS role_number, s.worker, s.ops, s.cpu_s,
+       s.planned_pu, s.observed_pu, s.binding, s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns,
+       s.cycles, s.instructions, s.cache_misses, s.voluntary_switches, s.involuntary_switches,
        w.lost, w.published, w.off, w.over, w.under, w.leaked, w.early, w.kept_bytes
-FROM windows w JOIN cells c USING (cell) JOIN runs r USING (run) JOIN machines m USING (machine)
-LEFT JOIN samples s USING (window);
+FROM cells c JOIN runs r USING (run) JOIN machines m USING (machine)
+LEFT JOIN windows w USING (cell) LEFT JOIN samples s USING (window)
+WHERE w.window IS NOT NULL OR c.refusal IS NOT NULL;
