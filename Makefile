@@ -6,6 +6,7 @@
 # make soak       the long, seeded tests
 # make peers      the same experiment in CPython, beside ours
 # make ownership  see that a borrowed reference cannot be given away
+# make man        the manual page, build/release/lab.1; to read it: man -l build/release/lab.1
 # make clean      remove build/, and what was measured into it
 # make help       this text
 #
@@ -106,6 +107,10 @@ $(foreach w,$(wrong_gil),$(eval $(call wrong_lock,$w)))
 $B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(lab_libs) $(LDLIBS)
 
+man: $B/lab.1
+$B/lab.1: $B/lab
+	$(call say,MAN $@)$< man >$@
+
 # The only C++ is the side of Google Benchmark's shim that faces the library.
 CXX := $(if $(clang),$(CC:clang%=clang++%),$(CXX))
 $B/once/%.o: %.cc $B/gen/flags
@@ -182,7 +187,7 @@ help:
 clean:
 	rm -rf build
 
-.PHONY: all run test check soak bench figures peers ownership help clean
+.PHONY: all run test check soak bench figures peers ownership man help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

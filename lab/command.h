@@ -44,6 +44,10 @@ struct named_command {
     const struct command *command;
 };
 
+extern const char program_version[];
+extern const char program_about[]; /* one line */
+extern const char program_doc[];   /* as a command's doc */
+
 /* Every one, by name. */
 extern const struct named_command commands[];
 

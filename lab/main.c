@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char version[] = "lab 0.1.0 (compiler " __VERSION__ ")";
-
 /* Results are lost if nobody looks whether they were written: not only the last of
  * them, for a full disk may have room again. */
 static void check_output(void)
@@ -36,12 +34,12 @@ static void keep_standard_streams(void)
 
 static int help(void)
 {
-    printf("Usage: lab COMMAND [OPTION...]\n"
-           "How threads share counted objects, and what each answer costs.\n\n");
+    printf("Usage: lab COMMAND [OPTION...]\nlab: %s.\n\n", program_about);
     for (const struct named_command *c = commands; c->name; c++)
         if (!command_hidden(c))
             printf("  %-10s %s\n", c->name, c->command->about);
-    printf("\n  lab COMMAND --help says more; lab --version says which lab this is.\n");
+    printf("\n  lab COMMAND --help says more; lab --version says which lab this is;\n"
+           "  lab man | man -l - is the manual page.\n");
     return 0;
 }
 
@@ -67,7 +65,7 @@ int main(int argc, char **argv)
     if (!strcmp(asked, "--help") || !strcmp(asked, "-h") || !strcmp(asked, "help"))
         return help();
     if (strcmp(asked, "--version") == 0)
-        return puts(version) < 0;
+        return printf("lab %s (compiler " __VERSION__ ")\n", program_version) < 0;
     i = names_find(&names, asked, &m);
     if (i < 0)
         mistake_exit("lab", &m);

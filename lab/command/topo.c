@@ -176,8 +176,8 @@ static const struct explained examples[] = {
 const struct command command_topo = {
     .about = "the processors, and which thread will run on which",
     .doc = "The processors that this process may use, as hwloc sees them, and the order in which "
-           "threads are placed. L# counts, P# is the kernel's number. HWLOC_SYNTHETIC or "
-           "HWLOC_XMLFILE shows another machine.",
+           "threads are placed. L# counts, P# is the kernel's number.\n\n"
+           "HWLOC_SYNTHETIC or HWLOC_XMLFILE shows another machine.",
     .options = options,
     .take = options_take_flag,
     .examples = examples,
