@@ -1,16 +1,12 @@
 /* catalogue.c - what can be chosen, as JSON. */
 #include "lab/catalogue.h"
 
-#include "gil/gil.h"
+#include "lab/cell.h"
 #include "lab/json.h"
 #include "lab/names.h"
-#include "lab/parse.h"
 #include "lab/runtimes.h"
 
 #include <string.h>
-
-static const char *const kind_names[] = { "cpu", "io", "mixed" };
-static const char *const shares_names[] = { "nothing", "handover", "reads", "writes", "tables" };
 
 static json_t *params_of(const struct param *table)
 {
