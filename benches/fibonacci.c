@@ -79,7 +79,7 @@ static struct object *fib(struct thread *t, const struct fibonacci *f, borrowed 
     return sum;
 }
 
-int fibonacci_step(struct worker *w, const struct fibonacci *f)
+int fibonacci_compute(struct worker *w, const struct fibonacci *f)
 {
     struct object *result = fib(w->thread, f, f->argument);
     int64_t answer;
@@ -92,6 +92,14 @@ int fibonacci_step(struct worker *w, const struct fibonacci *f)
         exception_set(&runtime_error, "fib(%d) = %lld", ARGUMENT, (long long)answer);
         return -1;
     }
-    worker_count(w, CALLS);
-    return 0;
+    return CALLS;
+}
+
+int fibonacci_step(struct worker *w, const struct fibonacci *f)
+{
+    int calls = fibonacci_compute(w, f);
+
+    if (calls > 0)
+        worker_count(w, (uint64_t)calls);
+    return calls > 0 ? 0 : -1;
 }

@@ -22,7 +22,10 @@ struct fibonacci {
 int fibonacci_init(struct fibonacci *f);
 void fibonacci_fini(struct fibonacci *f);
 
-/* Computes fib(argument) once, counts the calls, checks the answer. */
+/* Computes fib(argument) once and checks the answer; the calls that it took, or -1. */
+int fibonacci_compute(struct worker *w, const struct fibonacci *f);
+
+/* The same, and counts the calls. */
 int fibonacci_step(struct worker *w, const struct fibonacci *f);
 
 #endif

@@ -1,0 +1,65 @@
+/* show.c - `lab show`: the table and the sentences of a run that is in a results file. */
+#include "lab/command.h"
+#include "lab/options.h"
+#include "lab/show.h"
+#include "lab/store.h"
+
+#include <stdio.h>
+
+struct options {
+    const char *run;
+    bool json;
+};
+
+static int take(void *input, int key, char *value, struct mistake *m)
+{
+    struct options *o = input;
+
+    (void)m;
+    if (key == 'r')
+        o->run = value;
+    else
+        o->json = true;
+    return 0;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    struct options o = { NULL, false };
+    const char *path = argv[options_parse(self, argc, argv, &o)];
+    struct mistake m;
+    struct store *store = store_open(path, STORE_READ, &m);
+    struct results results;
+    struct run run;
+    int status = 0;
+
+    if (!store || store_find(store, o.run, &run, &m) < 0 ||
+        store_load(store, &run, &results, &m) < 0)
+        mistake_exit(argv[0], &m);
+    if (o.json) {
+        status = show_json(store, &run, &results);
+    } else {
+        table_print(&results, stdout);
+        answer_print(&results, stdout);
+    }
+    results_free(&results);
+    store_close(store);
+    return status;
+}
+
+static const struct argp_option described[] = {
+    { "run", 'r', "N", 0, "which run of the file, by number or uuid (the last)", 0 },
+    JSON_OPTION,
+    { 0 },
+};
+
+const struct command command_show = {
+    .about = "the table and the sentences of a run that is in a results file",
+    .doc = "Prints what `lab run` and `lab matrix` print when they have measured. With --json all "
+           "that is judged: medians with intervals, the noise floor, warnings, fits.",
+    .options = described,
+    .arguments = "RESULTS",
+    .least = 1, .most = 1,
+    .take = take,
+    .run = run,
+};
