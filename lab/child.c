@@ -1,207 +1,172 @@
-/* child.c - a cell's window in a fresh process. */
+/* child.c - a cell's window in a fresh process: its command line, and what to think of what
+ * it said. */
 #include "lab/child.h"
 
 #include "gil/mutex.h"
+#include "lab/process.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TEXT_BYTES = 1 << 20, POLL_MS = 50, STOPPED_NS = NS_PER_S / 2 };
+/* A line of each of 4096 workers fits, and so does a sanitizer's report. */
+enum { OUTPUT_BYTES = 4 << 20, WORDS_MOST = 120 };
 
-/* What the child said on its standard output and its standard error. */
-struct pipe_text {
-    int fd;
-    size_t used;
-    char text[TEXT_BYTES];
-};
+static const char *executable(const struct cell *cell)
+{
+    return *cell->build ? cell->build : "/proc/self/exe";
+}
 
-struct child {
-    pid_t pid;
-    struct pipe_text out, error;
-};
+/* The caller's, but for one variable if `quiet`: the races of an unsafe cell are its purpose,
+ * and TSan must not end it for them. The array is to be freed. */
+static char **environment_for(bool quiet)
+{
+    size_t count = 0, kept = 0;
+    char **copy;
+
+    while (environ[count])
+        count++;
+    copy = calloc(count + 2, sizeof *copy);
+    for (size_t i = 0; copy && i < count; i++)
+        if (!quiet || strncmp(environ[i], "TSAN_OPTIONS=", 13))
+            copy[kept++] = environ[i];
+    if (copy && quiet)
+        copy[kept] = "TSAN_OPTIONS=report_bugs=0";
+    return copy;
+}
 
 /* The child's command line: the same words that a person could type. */
-static void exec_cell(const struct cell *cell, const struct window *window, bool audit)
+static void run_cell(const struct child_rules *rules, const struct cell *cell,
+                     const struct window *window, bool audit, struct process_report *report)
 {
     char mode[2 * LABEL_MAX], threads[16], ramp[32], length[32];
+    char *const arguments[] = { "lab",         "cell",  "--workload", (char *)cell->workload,
+                                "--mode",      mode,    "--heap",     (char *)cell->heap,
+                                "--threads",   threads, "--ramp-ns",  ramp,
+                                "--window-ns", length,  "--bind",     window->bind ? "yes" : "no",
+                                NULL };
+    char **environment = environment_for(!cell->safe);
+    struct program program = { executable(cell), arguments, environment };
+    struct process_limits limits = { rules->time_ns, rules->memory_bytes, OUTPUT_BYTES };
 
-    /* The races of an unsafe cell are its purpose; TSan must not end it for them. */
-    if (!cell->safe)
-        setenv("TSAN_OPTIONS", "report_bugs=0", 1);
     cell_mode_words(cell, audit, mode, sizeof mode);
     snprintf(threads, sizeof threads, "%d", cell->threads);
     snprintf(ramp, sizeof ramp, "%llu", (unsigned long long)window->ramp_ns);
     snprintf(length, sizeof length, "%llu", (unsigned long long)window->length_ns);
-    execl("/proc/self/exe", "lab", "cell", "--workload", cell->workload, "--mode", mode,
-          "--heap", cell->heap, "--threads", threads, "--ramp-ns", ramp, "--window-ns", length,
-          "--bind", window->bind ? "yes" : "no", (char *)NULL);
-    fprintf(stderr, "cannot run itself: %s\n", strerror(errno));
-    _exit(127);
-}
-
-static int open_pipe(int ends[2])
-{
-    return pipe2(ends, O_CLOEXEC);
-}
-
-static int start_child(struct child *c, const struct cell *cell, const struct window *window,
-                       bool audit)
-{
-    int out[2], error[2];
-    pid_t parent = getpid();
-
-    if (open_pipe(out) < 0)
-        return -1;
-    if (open_pipe(error) < 0)
-        goto no_error_pipe;
-    c->pid = fork();
-    if (c->pid < 0)
-        goto no_child;
-    if (c->pid == 0) {
-        /* Its own group, so that Ctrl-C is the parent's to handle. */
-        setpgid(0, 0);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(127);
-        dup2(out[1], STDOUT_FILENO);
-        dup2(error[1], STDERR_FILENO);
-        exec_cell(cell, window, audit);
-    }
-    close(out[1]);
-    close(error[1]);
-    c->out.fd = out[0];
-    c->error.fd = error[0];
-    return 0;
-no_child:
-    close(error[0]);
-    close(error[1]);
-no_error_pipe:
-    close(out[0]);
-    close(out[1]);
-    return -1;
-}
-
-/* False at the end of what there is. What does not fit is read and dropped. */
-static bool drain(struct pipe_text *p)
-{
-    char spill[4096];
-    size_t room = sizeof p->text - 1 - p->used;
-    ssize_t got = room ? read(p->fd, p->text + p->used, room) : read(p->fd, spill, sizeof spill);
-
-    if (got < 0)
-        return errno == EINTR;
-    if (room)
-        p->used += (size_t)got;
-    p->text[p->used] = '\0';
-    return got > 0;
-}
-
-/* Reads both pipes until both end. 0; 1: out of time; -1: interrupted. A gap between two
- * looks is time in which this process itself stood still (Ctrl-Z, a closed lid): the child,
- * which may long have ended, is not to pay for it. */
-static int listen_to(struct child *c, uint64_t deadline_ns, const volatile int *interrupted)
-{
-    struct pollfd pipes[] = { { .fd = c->out.fd, .events = POLLIN },
-                              { .fd = c->error.fd, .events = POLLIN } };
-    struct pipe_text *texts[] = { &c->out, &c->error };
-    uint64_t looked_ns = clock_ns();
-
-    while (pipes[0].fd >= 0 || pipes[1].fd >= 0) {
-        uint64_t now_ns = clock_ns();
-
-        if (*interrupted)
-            return -1;
-        if (now_ns - looked_ns > STOPPED_NS)
-            deadline_ns += now_ns - looked_ns;
-        looked_ns = now_ns;
-        if (now_ns > deadline_ns)
-            return 1;
-        if (poll(pipes, 2, POLL_MS) <= 0)
-            continue;
-        for (int i = 0; i < 2; i++)
-            if (pipes[i].fd >= 0 && pipes[i].revents && !drain(texts[i]))
-                pipes[i].fd = -1;
-    }
-    return 0;
+    process_run(&program, &limits, rules->interrupted, report);
+    free(environment);
 }
 
 /* The last line that the child said on its standard error, for the note. */
-static const char *last_words(struct pipe_text *p)
+static const char *last_words(struct process_text *error)
 {
     char *line;
 
-    while (p->used && p->text[p->used - 1] == '\n')
-        p->text[--p->used] = '\0';
-    line = strrchr(p->text, '\n');
-    return line ? line + 1 : p->text;
+    while (error->count && error->bytes[error->count - 1] == '\n')
+        error->bytes[--error->count] = '\0';
+    line = strrchr(error->bytes, '\n');
+    return line ? line + 1 : error->bytes;
+}
+
+/* A NUL would hide what follows it; so it is made a byte that no result holds either. */
+static const char *text_of(struct process_text *out)
+{
+    for (size_t i = 0; i < out->count; i++)
+        if (!out->bytes[i])
+            out->bytes[i] = '\1';
+    return out->bytes;
+}
+
+/* The workers must be the cell's, in its order. That the child echoes which cell it ran would
+ * say no more: it knows that from us alone. */
+static bool tells_of(const struct measurement *m, const struct cell *cell)
+{
+    const struct role *roles = cell->work->roles;
+    int next = 0;
+
+    if (m->samples != cell->workers)
+        return false;
+    for (int r = 0; r < ROLE_MAX && roles[r].name; r++)
+        for (int w = 0; w < roles[r].fixed + roles[r].per_thread * cell->threads; w++) {
+            const struct sample *s = &m->sample[next++];
+
+            if (s->role_index != r || s->worker != w || strcmp(s->role, roles[r].name))
+                return false;
+        }
+    return true;
+}
+
+/* It was written well; can it be true? */
+static void doubt(struct measurement *m, const struct cell *cell, uint64_t lived_ns)
+{
+    double lived_s = (double)lived_ns / NS_PER_S;
+
+    if (m->status != STATUS_OK && m->status != STATUS_EARLY && m->status != STATUS_FAILED)
+        measurement_fail(m, STATUS_FAILED, "a cell cannot say of itself that its status is %s",
+                         status_name(m->status));
+    else if (m->status != STATUS_FAILED && !tells_of(m, cell))
+        measurement_fail(m, STATUS_FAILED, "its result is of other workers than the cell's %d",
+                         cell->workers);
+    else if (m->seconds > lived_s)
+        measurement_fail(m, STATUS_FAILED, "its window of %g s is longer than its life of %.3f s",
+                         m->seconds, lived_s);
 }
 
 /* A child that fails after its result has failed: so ends one in which a sanitizer found
  * a leak or a race. */
-static void judge(struct measurement *m, struct child *c, int wait_status)
+static void judge(struct measurement *m, const struct cell *cell, struct process_report *report)
 {
-    const char *words = last_words(&c->error);
-    bool whole = measurement_read(m, c->out.text) == 0;
+    const char *words = last_words(&report->error), *colon = *words ? ": " : "";
+    const int status = report->wait_status;
+    bool whole = measurement_read(m, text_of(&report->out)) == 0;
 
-    if (whole && wait_status == 0)
-        return;
-    measurement_free(m);
-    m->status = STATUS_FAILED;
-    if (WIFSIGNALED(wait_status))
-        snprintf(m->note, sizeof m->note, "the cell's process died: %s%s%.120s",
-                 strsignal(WTERMSIG(wait_status)), *words ? ": " : "", words);
-    else
-        snprintf(m->note, sizeof m->note, "the cell's process left with%s a result (status %d)"
-                 "%s%.120s", whole ? "" : "out", WEXITSTATUS(wait_status), *words ? ": " : "",
-                 words);
+    if (WIFSIGNALED(status))
+        measurement_fail(m, STATUS_FAILED, "the cell's process died: %s%s%.*s",
+                         strsignal(WTERMSIG(status)), colon, WORDS_MOST, words);
+    else if (status || !report->out.count)
+        measurement_fail(m, STATUS_FAILED,
+                         "the cell's process left with%s a result (status %d)"
+                         "%s%.*s",
+                         whole ? "" : "out", WEXITSTATUS(status), colon, WORDS_MOST, words);
+    else if (whole)
+        doubt(m, cell, report->lived_ns);
 }
 
-/* Ends the whole group: a workload may have forked. */
-static int end_child(const struct child *c, bool kill_it)
+int child_measure(const struct child_rules *rules, const struct cell *cell,
+                  const struct window *window, bool audit, struct measurement *m)
 {
-    int wait_status = 0;
-
-    if (kill_it) {
-        kill(-c->pid, SIGKILL);
-        kill(c->pid, SIGKILL);
-    }
-    while (waitpid(c->pid, &wait_status, 0) < 0 && errno == EINTR)
-        ;
-    return wait_status;
-}
-
-int child_measure(const struct cell *cell, const struct window *window, bool audit,
-                  uint64_t limit_ns, const volatile int *interrupted, struct measurement *m)
-{
-    struct child *c = calloc(1, sizeof *c);
-    int heard, wait_status;
+    struct process_report report;
+    enum process_end end;
 
     *m = (struct measurement){ .status = STATUS_FAILED };
-    if (!c || start_child(c, cell, window, audit) < 0) {
-        snprintf(m->note, sizeof m->note, "no process for the cell: %s", strerror(errno));
-        free(c);
-        return 0;
+    run_cell(rules, cell, window, audit, &report);
+    end = report.end;
+    switch (end) {
+    case PROCESS_ENDED:
+        judge(m, cell, &report);
+        break;
+    case PROCESS_NOT_STARTED:
+        measurement_fail(m, STATUS_FAILED, "no process for the cell: %s: %s", executable(cell),
+                         strerror(report.cause));
+        break;
+    case PROCESS_OVER_TIME:
+        measurement_fail(m, STATUS_TIMEOUT, "ended after its limit of %.1f s",
+                         (double)rules->time_ns / NS_PER_S);
+        break;
+    case PROCESS_OVER_MEMORY:
+        measurement_fail(m, STATUS_FAILED,
+                         "used more than %llu MiB of memory, its limit (--memory)",
+                         (unsigned long long)rules->memory_bytes >> 20);
+        break;
+    case PROCESS_OVER_OUTPUT:
+        measurement_fail(m, STATUS_FAILED, "ended, as it printed more than %d MiB",
+                         OUTPUT_BYTES >> 20);
+        break;
+    case PROCESS_INTERRUPTED:
+        break;
     }
-    heard = listen_to(c, clock_ns() + limit_ns, interrupted);
-    wait_status = end_child(c, heard != 0);
-    if (heard == 0) {
-        judge(m, c, wait_status);
-    } else if (heard > 0) {
-        m->status = STATUS_TIMEOUT;
-        snprintf(m->note, sizeof m->note, "ended after its limit of %.1f s",
-                 (double)limit_ns / NS_PER_S);
-    }
-    close(c->out.fd);
-    close(c->error.fd);
-    free(c);
-    return heard < 0 ? -1 : 0;
+    process_report_free(&report);
+    return end == PROCESS_INTERRUPTED ? -1 : 0;
 }

@@ -1,4 +1,4 @@
-/* child.h - a cell's window in a fresh process of this same program.
+/* child.h - a cell's window in a fresh process of this same program, or of another build.
  *
  * Heap, address layout and a crash stay inside it. The child is `lab cell ...`; it
  * writes its measurement to a pipe. It dies with its parent.
@@ -10,11 +10,18 @@
 #include "lab/measure.h"
 #include "lab/measurement.h"
 
-/* Runs one window, with the audited build if `audit`, for at most `limit_ns`. Always
- * fills `m` (to be freed): a child that crashes, hangs or says nothing is a failed or
- * timed-out measurement whose note says so. -1 only if `interrupted` became true:
- * then the child has been ended and there is no measurement. */
-int child_measure(const struct cell *cell, const struct window *window, bool audit,
-                  uint64_t limit_ns, const volatile int *interrupted, struct measurement *m);
+/* What holds for every window of a run. */
+struct child_rules {
+    uint64_t time_ns;
+    uint64_t memory_bytes; /* resident; 0: no limit */
+    const volatile int *interrupted;
+};
+
+/* Runs one window, with the audited build if `audit`. Always fills `m` (to be freed): a
+ * child that cannot be started, crashes, hangs, eats memory or says anything but a result
+ * of this cell is a failed or timed-out measurement whose note says so. -1 only if
+ * `interrupted` became true: then the child has been ended and there is no measurement. */
+int child_measure(const struct child_rules *rules, const struct cell *cell,
+                  const struct window *window, bool audit, struct measurement *m);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,12 +80,27 @@ static void write_worker(const struct sample *s, FILE *out)
             s->binding);
 }
 
-int measurement_write(const struct measurement *m, int fd)
+static void clean_note(struct measurement *m)
 {
-    FILE *out = fdopen(dup(fd), "w");
+    for (char *c = m->note; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+}
 
-    if (!out)
-        return -1;
+void measurement_fail(struct measurement *m, enum status status, const char *format, ...)
+{
+    va_list arguments;
+
+    measurement_free(m);
+    m->status = status;
+    va_start(arguments, format);
+    vsnprintf(m->note, sizeof m->note, format, arguments);
+    va_end(arguments);
+    clean_note(m);
+}
+
+static void print(const struct measurement *m, FILE *out)
+{
     fprintf(out, "status %s %s\n", status_name(m->status), m->note);
     fprintf(out, "window %.9f %.4f %" PRIu64 "\n", m->seconds, m->overlap, m->lost);
     fprintf(out, "damage %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
@@ -94,6 +110,15 @@ int measurement_write(const struct measurement *m, int fd)
     for (int i = 0; i < m->samples; i++)
         write_worker(&m->sample[i], out);
     fprintf(out, "end %d\n", m->samples);
+}
+
+int measurement_write(const struct measurement *m, int fd)
+{
+    FILE *out = fdopen(dup(fd), "w");
+
+    if (!out)
+        return -1;
+    print(m, out);
     return fclose(out) ? -1 : 0;
 }
 
@@ -113,6 +138,11 @@ static int read_status(struct measurement *m, const char *line)
     return -1;
 }
 
+static bool is_amount(double value)
+{
+    return isfinite(value) && value >= 0;
+}
+
 static int read_worker(struct measurement *m, const char *line)
 {
     struct sample s, *more;
@@ -123,7 +153,7 @@ static int read_worker(struct measurement *m, const char *line)
                s.role, &s.role_index, &s.worker, &s.ops, &s.cpu_seconds, &s.planned_pu,
                &s.observed_pu, &s.p50_ns, &s.p90_ns, &s.p99_ns, &s.max_ns, &s.cycles,
                &s.instructions, &s.cache_misses, &s.voluntary_switches, &s.involuntary_switches,
-               s.binding) != 17)
+               s.binding) != 17 || !is_amount(s.cpu_seconds))
         return -1;
     more = realloc(m->sample, (size_t)(m->samples + 1) * sizeof *more);
     if (!more)
@@ -143,7 +173,7 @@ static int read_line(struct measurement *m, const char *line)
     if (!strncmp(line, "status ", 7))
         return read_status(m, line);
     if (sscanf(line, "window %lf %lf %" SCNu64, &m->seconds, &m->overlap, &m->lost) == 3)
-        return isfinite(m->seconds) && isfinite(m->overlap) ? 0 : -1;
+        return is_amount(m->seconds) && is_amount(m->overlap) && m->overlap <= 1 ? 0 : -1;
     if (sscanf(line, "damage %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
                " %zu", &m->damage.published, &m->damage.off, &m->damage.over, &m->damage.under,
                &m->damage.leaked, &m->damage.early, &m->damage.kept_bytes) == 7)
@@ -153,21 +183,64 @@ static int read_line(struct measurement *m, const char *line)
     return sscanf(line, "end %d", &count) == 1 && count == m->samples ? 1 : -1;
 }
 
-int measurement_read(struct measurement *m, const char *text)
+/* NULL, or the first line that could not be read. */
+static const char *parse(struct measurement *m, const char *text)
 {
     int got = 0;
 
-    *m = (struct measurement){ 0 };
-    while (!got && *text) {
+    while (!got) {
         size_t length = strcspn(text, "\n");
         char line[NOTE_BYTES + 256];
 
         snprintf(line, sizeof line, "%.*s", (int)length, text);
         got = read_line(m, line);
+        if (got < 0)
+            return text;
         text += length + (text[length] == '\n');
     }
-    if (got == 1)
+    return NULL;
+}
+
+/* The first line of the text that is not as it would have been written; NULL: all are. So a
+ * minus that became a huge number, a number too large, a word too many, a line missing, said
+ * twice or said after the end need no rule of their own. */
+static const char *difference(const struct measurement *m, const char *text)
+{
+    const char *strange = text;
+    char *written = NULL;
+    size_t size_bytes;
+    FILE *out = open_memstream(&written, &size_bytes);
+
+    if (!out)
+        return text;
+    print(m, out);
+    if (fclose(out) == 0) {
+        for (size_t i = 0; strange && text[i] == written[i]; i++)
+            if (!text[i])
+                strange = NULL;
+            else if (text[i] == '\n')
+                strange = text + i + 1;
+    }
+    free(written);
+    return strange;
+}
+
+int measurement_read(struct measurement *m, const char *text)
+{
+    const char *strange;
+    int number = 1;
+
+    *m = (struct measurement){ 0 };
+    strange = parse(m, text);
+    if (!strange)
+        strange = difference(m, text);
+    if (!strange) {
+        clean_note(m);
         return 0;
-    measurement_free(m);
+    }
+    for (const char *c = text; c < strange; c++)
+        number += *c == '\n';
+    measurement_fail(m, STATUS_FAILED, "what was printed is no result: line %d is '%.*s'", number,
+                     (int)(strcspn(strange, "\n") < 80 ? strcspn(strange, "\n") : 80), strange);
     return -1;
 }

@@ -68,7 +68,13 @@ uint64_t measurement_p50_ns(const struct measurement *m);
 /* As text that a parent reads from its child, a line an item; 0, or -1 and errno. */
 int measurement_write(const struct measurement *m, int fd);
 
-/* From text; -1 if it is not whole or not of this form, with `m` empty. */
+/* From text. -1 if that is not, to the last byte, what measurement_write writes: then `m` has
+ * failed, and its note quotes the first line that is strange. */
 int measurement_read(struct measurement *m, const char *text);
+
+/* Empties `m` and says why there is nothing in it. The note may quote what anybody printed:
+ * what is no printable ASCII becomes a question mark. */
+__attribute__((format(printf, 3, 4)))
+void measurement_fail(struct measurement *m, enum status status, const char *format, ...);
 
 #endif

@@ -7,8 +7,8 @@
  * When process_run returns, the program has ended and so has whatever it started, also what
  * left its process group or its session: this process adopts orphans (family.h). Should
  * this process be killed in between (SIGKILL), the program dies with it; what the program
- * itself had started does not, unless it was about to write to the pipes. A process that
- * sleeps in the kernel and cannot be killed is waited for.
+ * itself had started does not, and ends when it writes to a pipe that nobody reads. A process
+ * that sleeps in the kernel and cannot be killed is waited for.
  *
  * The program starts with default signals, none blocked; without standard input; with no
  * other file open; without core dumps; as the first that the kernel ends if memory is short.
@@ -48,16 +48,16 @@ struct process_text {
 
 struct process_report {
     enum process_end end;
-    int wait_status; /* as waitpid gives it, but for a program that was not started */
-    int cause;       /* errno of what kept it from starting */
-    uint64_t lived_ns;
+    int wait_status;   /* as waitpid gives it, but for a program that was not started */
+    int cause;         /* errno of what kept it from starting */
+    uint64_t lived_ns; /* and a little more */
     struct process_text out, error;
 };
 
-/* Runs the program until it ends, reaches a limit, or `interrupted` becomes true, which a
- * signal's handler may do. Memory is looked at 20 times a second, that of what it forks
- * twice a second: what comes and goes in between is not seen. Descriptors 0 to 2 must be
- * open. Always fills the report, which is to be freed. */
+/* Runs the program until it ends, reaches a limit, or `*interrupted` becomes true, which a
+ * signal's handler may do. Memory is looked at 20 times a second, that of what the program
+ * started at most twice: what comes and goes in between is not seen. Descriptors 0 to 2 must
+ * be open. Always fills the report, which is to be freed. */
 void process_run(const struct program *program, const struct process_limits *limits,
                  const volatile int *interrupted, struct process_report *report);
 

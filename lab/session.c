@@ -123,6 +123,8 @@ static int run_window(struct running *r, size_t cell, int block, struct mistake 
     struct outcome *o = &s->results->outcome[cell];
     struct window window = { (uint64_t)(t->ramp_s * NS_PER_S), (uint64_t)(t->window_s * NS_PER_S),
                              plan_binds(s->plan, &o->cell) };
+    struct child_rules rules = { .time_ns = (uint64_t)(t->timeout_s * NS_PER_S),
+                                 .interrupted = s->interrupted };
     struct measurement w, *kept;
     struct occasion occasion;
     char what[3 * LABEL_MAX];
@@ -130,8 +132,7 @@ static int run_window(struct running *r, size_t cell, int block, struct mistake 
     cell_describe(&o->cell, what, sizeof what);
     progress_next(&r->progress, what);
     begin_occasion(&occasion, block, s->sequence + 1);
-    if (child_measure(&o->cell, &window, block == 0, (uint64_t)(t->timeout_s * NS_PER_S),
-                      s->interrupted, &w) < 0)
+    if (child_measure(&rules, &o->cell, &window, block == 0, &w) < 0)
         return 1;
     occasion.took_s = (double)(clock_ns() - occasion.started_ns) / NS_PER_S;
     w.occasion = occasion;
