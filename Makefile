@@ -30,6 +30,7 @@ mode.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sa
 mode.tsan    := -O1 -fsanitize=thread
 mode.gcov    := -O0 --coverage
 CFLAGS   += $(or $(mode.$(MODE)),$(error MODE=$(MODE)? one of: release debug asan tsan gcov))
+lab_libs := -ljansson -lmd
 LDLIBS   := -lhwloc $(if $(filter asan tsan,$(MODE)),,-ljemalloc) -lm -pthread
 
 name      = $(basename $(notdir $(sort $(wildcard $1))))
@@ -103,7 +104,7 @@ endef
 $(foreach w,$(wrong_gil),$(eval $(call wrong_lock,$w)))
 
 $B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
-	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(lab_libs) $(LDLIBS)
 
 # The only C++ is the side of Google Benchmark's shim that faces the library.
 CXX := $(if $(clang),$(CC:clang%=clang++%),$(CXX))
@@ -137,7 +138,7 @@ twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects
 $B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $B/once/lab/tests/%: $B/once/lab/tests/%.o $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(gil)) $(runtimes:%=$B/runtime_%.o)
-	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(lab_libs) $(LDLIBS)
 
 # How scripts/ownership.sh compiles.
 ownership = COMPILE='$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS)'
