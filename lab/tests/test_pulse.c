@@ -14,7 +14,7 @@
 
 static void assert_near(double got, double want)
 {
-    if (fabs(got - want) > 1e-9)
+    if (!(fabs(got - want) <= 1e-9))
         fail_msg("%g is not %g", got, want);
 }
 
@@ -47,11 +47,13 @@ static void steal_is_a_share_of_the_processors_that_are_ours(void **state)
     struct pulse before, after;
 
     (void)state;
-    put_stat(root, "100 0 0 1000 0 0 0 50 7 7");
+    put_stat(root, "100 1 1 1000 1 1 1 50 7 7");
     before = pulse_of(root);
-    put_stat(root, "150 0 10 1030 0 0 0 60 9 9");
+    put_stat(root, "140 3 4 1022 10 8 8 60 9 9");
     after = pulse_of(root);
+    before.own_seconds = after.own_seconds;
     assert_near(pulse_between(&before, &after).steal_share, 0.1);
+    assert_near(pulse_between(&before, &after).others_share, 0.59);
     clear_away(root);
 }
 
@@ -104,6 +106,7 @@ static void what_is_missing_or_garbled_is_not_known(void **state)
     p = pulse_of(root);
     assert_near(p.load, -1);
     assert_near(p.mhz, -1);
+    assert_near(pulse_between(&p, &(struct pulse){ 100, 50, 50 }).steal_share, -1);
     put_line(root, "/proc/stat", "");
     assert_ticks_unknown(root);
     put_line(root, "/proc/stat", "cpu\ncpu0\ncpu1 1 2\ncpux 1 2 3 4 5 6 7 8");
