@@ -2,11 +2,13 @@
 #include "lab/measure.h"
 
 #include "gil/mutex.h"
+#include "lab/counters.h"
 #include "lab/topology.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum phase { PHASE_WAIT, PHASE_RAMP, PHASE_WINDOW, PHASE_OVER };
 
@@ -26,6 +28,9 @@ struct station {
     uint64_t ops_before;         /* the lab's: at the window's begin */
     double cpu_before;
     struct sample sample;
+    pid_t tid;                   /* set once, before it is ready */
+    struct counters counters;    /* the lab's, as is `counted_before` */
+    struct reading counted_before;
 };
 
 struct run {
@@ -139,6 +144,7 @@ static void *station_main(void *argument)
     struct run *run = s->run;
     bool begun;
 
+    s->tid = gettid();
     place(s);
     s->thread.locks_containers = !run->cell->lock->excludes && !run->runtime->needs_gil;
     if (thread_start(&s->thread, run->gil, run->runtime->hooks) < 0) {
@@ -252,9 +258,46 @@ static bool sleep_for(struct run *run, uint64_t ns)
     return calm;
 }
 
-/* Reads every counter, then the clock: a worker's batch is never counted twice. */
+/* When all stand at the gate, so that the workload has opened its files before us: it is
+ * not to fail for those that the counters take. */
+static void open_counters(struct run *run)
+{
+    for (int i = 0; i < run->stations; i++)
+        counters_open(&run->station[i].counters, run->station[i].tid);
+}
+
+static int64_t difference(int64_t before, int64_t after)
+{
+    return before < 0 || after < 0 ? -1 : after - before;
+}
+
+static void close_counters(struct run *run)
+{
+    for (int i = 0; i < run->stations; i++) {
+        struct station *s = &run->station[i];
+        const struct reading *before = &s->counted_before;
+        struct counters *c = &s->counters;
+        struct reading now;
+
+        counters_read(c, &now);
+        s->sample.cycles = counters_between(c, COUNTER_CYCLES, before, &now);
+        s->sample.instructions = counters_between(c, COUNTER_INSTRUCTIONS, before, &now);
+        s->sample.cache_misses = counters_between(c, COUNTER_CACHE_MISSES, before, &now);
+        s->sample.voluntary_switches =
+            difference(before->voluntary_switches, now.voluntary_switches);
+        s->sample.involuntary_switches =
+            difference(before->involuntary_switches, now.involuntary_switches);
+        counters_close(c);
+    }
+}
+
+/* Reads every counter, then the clock: a worker's batch is never counted twice. What takes
+ * long to read comes before all else, at the end after all else: it covers a little more
+ * than the window, instead of making the window uneven. */
 static uint64_t open_window(struct run *run)
 {
+    for (int i = 0; i < run->stations; i++)
+        counters_read(&run->station[i].counters, &run->station[i].counted_before);
     for (int i = 0; i < run->stations; i++) {
         struct station *s = &run->station[i];
 
@@ -313,6 +356,7 @@ static void run_window(struct run *run, struct measurement *m)
 
     start_workers(run);
     if (sleep_for(run, 0)) {
+        open_counters(run);
         from_ns = open_window(run);
         set_phase(run, PHASE_RAMP);
         /* Trouble in the ramp: what ran until then is all there is. */
@@ -322,6 +366,7 @@ static void run_window(struct run *run, struct measurement *m)
             sleep_for(run, run->window->length_ns);
         }
         to_ns = close_window(run);
+        close_counters(run);
     }
     stop_workers(run);
     m->seconds = (double)(to_ns - from_ns) / NS_PER_S;
@@ -425,6 +470,7 @@ void measure(const struct cell *cell, const struct window *window, struct measur
         thread_stop(&run.thread);
         fill_samples(&run, m);
         m->lost = run.job.lost;
+        m->max_rss_bytes = counters_max_rss_bytes();
     }
     mutex_lock(&run.lock);
     m->status = run.status;

@@ -10,7 +10,8 @@ set -eu
 packages_of()
 {
     case $1 in
-    build) echo gcc make libc6-dev binutils libhwloc-dev libjemalloc-dev libsqlite3-dev libyaml-dev libjansson-dev ;;
+    build) echo gcc make libc6-dev binutils libhwloc-dev libjemalloc-dev libsqlite3-dev libyaml-dev libjansson-dev \
+        libmd-dev ;;
     test) echo libcmocka-dev python3-minimal ;;
     plot) echo python3 python3-matplotlib ;;
     bench) echo g++ libbenchmark-dev ;;

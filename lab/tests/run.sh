@@ -78,6 +78,10 @@ is "threads were bound to different processors" awk -F, '
         key = $column["order"]
         if (key in seen && seen[key] == $column["observed_pu"]) exit 1
         seen[key] = $column["observed_pu"] }' "$dir/a.csv"
+is "of every worker its switches are known, and the memory of its process" awk -F, '
+    NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
+    $column["status"] == "ok" && ($column["voluntary_switches"] == "" ||
+        $column["involuntary_switches"] == "" || $column["max_rss_bytes"] < 100000) { exit 1 }' "$dir/a.csv"
 is "progress is plain lines where there is no terminal" \
     sh -c "grep -q '^window 1 of 25' $dir/err && ! grep -q \$(printf '\\033') $dir/err"
 
