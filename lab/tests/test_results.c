@@ -1,7 +1,6 @@
-/* test_results.c - statistics, and measurements as text. */
+/* test_results.c - measurements as text, and what is said of them. */
 #include "lab/measurement.h"
 #include "lab/results.h"
-#include "lab/statistics.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -16,62 +15,6 @@ static void assert_near(double got, double want)
 {
     if (fabs(got - want) > 1e-9)
         fail_msg("%g is not %g", got, want);
-}
-
-static void median_of_none_says_nothing(void **state)
-{
-    (void)state;
-    assert_int_equal(estimate_median(NULL, 0).count, 0);
-}
-
-static void median_with_few_samples_gives_the_whole_range(void **state)
-{
-    double values[] = { 5, 1, 4, 2, 3 };
-    struct estimate e = estimate_median(values, 5);
-
-    (void)state;
-    assert_near(e.median, 3);
-    assert_near(e.low, 1);
-    assert_near(e.high, 5);
-    assert_near(e.confidence, 1 - 2.0 / 32);
-}
-
-/* Who was starved did nothing: that is a ratio, and the most telling one. */
-static void ratio_counts_a_round_in_which_nothing_was_done(void **state)
-{
-    double a[] = { 0, 0, 1 }, b[] = { 1, 1, 1 };
-    struct estimate e = estimate_ratio(a, b, 3);
-
-    (void)state;
-    assert_int_equal(e.count, 3);
-    assert_near(e.median, 0);
-}
-
-/* From tables of the binomial: for n = 20 the 6th and the 15th order statistic, with a
- * coverage of 0.9586. */
-static void interval_of_twenty_is_the_sign_tests(void **state)
-{
-    double values[20];
-    struct estimate e;
-
-    (void)state;
-    for (int i = 0; i < 20; i++)
-        values[i] = 20 - i;
-    e = estimate_median(values, 20);
-    assert_near(e.median, 10.5);
-    assert_near(e.low, 6);
-    assert_near(e.high, 15);
-    assert_true(fabs(e.confidence - 0.9586) < 0.0001);
-}
-
-static void ratio_pairs_rounds_and_leaves_out_what_failed(void **state)
-{
-    double a[] = { 2, 40, -1, 9, 3 }, b[] = { 1, 10, 5, 3, 0 };
-    struct estimate e = estimate_ratio(a, b, 5);
-
-    (void)state;
-    assert_int_equal(e.count, 3);
-    assert_near(e.median, 3);
 }
 
 static struct measurement two_workers(uint64_t first, uint64_t second)
@@ -177,11 +120,6 @@ static void numbers_are_short_for_people(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(median_of_none_says_nothing),
-        cmocka_unit_test(median_with_few_samples_gives_the_whole_range),
-        cmocka_unit_test(interval_of_twenty_is_the_sign_tests),
-        cmocka_unit_test(ratio_pairs_rounds_and_leaves_out_what_failed),
-        cmocka_unit_test(ratio_counts_a_round_in_which_nothing_was_done),
         cmocka_unit_test(rate_and_fairness_are_of_the_first_role),
         cmocka_unit_test(measurement_comes_back_from_text_as_it_was),
         cmocka_unit_test(measurement_cut_short_or_garbled_is_refused),
