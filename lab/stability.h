@@ -1,0 +1,39 @@
+/* stability.h - can the samples of one cell be summed up by one median?
+ *
+ * Not if they went up or down while the run went on (a machine that warms up or slows
+ * down), and not if they lie in two heaps (two placements, two clock rates): then the median is
+ * of neither. Both are tests whose p is to be corrected where many cells are looked at
+ * (comparison.h). */
+#ifndef LAB_STABILITY_H
+#define LAB_STABILITY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct drift {
+    double tau; /* Kendall's, of value against order: 1 always rose, -1 always fell */
+    double p;   /* the chance of a tau as far from 0, if the order means nothing */
+};
+
+/* Of values in the order in which they were measured (H. Mann, Nonparametric Tests Against Trend,
+ * 1945). Exact for up to fifty values without ties, otherwise by the normal distribution. With
+ * fewer than four values p cannot be low. -1 and ENOMEM. */
+int drift_over_order(const double *values, size_t count, struct drift *drift);
+
+/* How far the values are from any distribution with one mode: the dip (J. and P. Hartigan, The Dip
+ * Test of Unimodality, Annals of Statistics 1985), from 1 / (2 * count) to 1/4. `sorted` is
+ * ascending, `count` at least 1. A negative number and ENOMEM. */
+double dip_of_sorted(const double *sorted, size_t count);
+
+enum { DIP_MIN = 10 }; /* with fewer samples two heaps are seen where there is one cloud */
+
+/* The chance of a dip as large if there is one mode, at least 1/2000: how often samples of the
+ * uniform distribution, the least favourable one, have it. Drawing ends as soon as twenty of
+ * them have, when p is of no interest (J. Besag, P. Clifford, Sequential Monte Carlo p-values,
+ * Biometrika 1991). 1 if there are fewer than DIP_MIN values. For values that seldom repeat, as
+ * rates are: a few numbers that all do are so many modes. Of ten values of two heaps far apart it
+ * finds six times in ten, of normal ones it suspects 2 % (test_stability prints both). Sorts
+ * `values`. A negative number and ENOMEM. */
+double bimodality_p(double *values, size_t count, uint64_t seed);
+
+#endif
