@@ -176,6 +176,13 @@ static void print_wrapped(const char *text, FILE *out)
     }
 }
 
+void answer_sentences(const struct results *r, FILE *out)
+{
+    say_computing(r, out);
+    say_waiting(r, out);
+    say_safety(r, out);
+}
+
 void answer_print(const struct results *r, FILE *out)
 {
     char *text = NULL;
@@ -184,9 +191,7 @@ void answer_print(const struct results *r, FILE *out)
 
     if (!sentences)
         return;
-    say_computing(r, sentences);
-    say_waiting(r, sentences);
-    say_safety(r, sentences);
+    answer_sentences(r, sentences);
     if (fclose(sentences) == 0) {
         fputc('\n', out);
         print_wrapped(text, out);

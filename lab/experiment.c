@@ -321,7 +321,8 @@ int experiment_run(struct experiment *e)
     if (set_asked(e, &m) < 0 || dials_complete(&e->dials, &m) < 0 ||
         plan_make(&u.plan, e->name, e->source, &e->dials, &e->settings, e->excluded, e->with, &m) < 0)
         mistake_exit(e->command, &m);
-    if (results_init(&u.results, u.plan.cell, u.plan.count, u.plan.cores) < 0) {
+    if (results_init(&u.results, u.plan.cell, u.plan.count, u.plan.cores,
+                     u.plan.settings.precision) < 0) {
         mistake_set(&m, "no memory for %zu cells", u.plan.count);
         mistake_exit(e->command, &m);
     }

@@ -199,6 +199,14 @@ void judge_warnings(const struct outcome *o, double precision, struct warnings *
     warn_of_width(o, precision, w);
 }
 
+const char *claim_name(enum claim claim)
+{
+    static const char *const names[] = { "faster", "slower", "no difference shown",
+                                         "below the noise floor", "cannot tell" };
+
+    return names[claim];
+}
+
 /* The least p that this many windows could give. Five pairs that all agree have 1/16. */
 static bool could_tell(const struct comparison *c, bool paired, double level)
 {
@@ -215,7 +223,7 @@ static enum claim claim(const struct verdict *v, bool paired, size_t count,
     if (v->comparison.p >= claim_level || (ratio->low <= 1 && ratio->high >= 1))
         return CLAIM_NONE;
     if (ratio->median < 1 + floor->share && ratio->median > 1 / (1 + floor->share))
-        return CLAIM_NONE;
+        return CLAIM_BELOW_FLOOR;
     return ratio->median > 1 ? CLAIM_FASTER : CLAIM_SLOWER;
 }
 

@@ -37,8 +37,12 @@ void judge_warnings(const struct outcome *o, double precision, struct warnings *
 enum claim {
     CLAIM_FASTER, CLAIM_SLOWER, /* beyond interval, p and floor */
     CLAIM_NONE,                 /* no difference shown */
+    CLAIM_BELOW_FLOOR,          /* there is one, but no larger than between equals */
     CLAIM_CANNOT_TELL           /* too few windows to show any */
 };
+
+/* "faster", "below the noise floor" */
+const char *claim_name(enum claim claim);
 
 struct verdict {
     const struct outcome *a, *b;  /* b is judged against a */

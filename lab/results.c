@@ -13,10 +13,9 @@ static int by_text(const char *a, const char *b)
     return ((uintptr_t)a > (uintptr_t)b) - ((uintptr_t)a < (uintptr_t)b);
 }
 
-static int by_cell(const void *left, const void *right)
+/* All but the threads. */
+static int by_series(const struct cell *a, const struct cell *b)
 {
-    const struct cell *a = &(*(const struct outcome *const *)left)->cell;
-    const struct cell *b = &(*(const struct outcome *const *)right)->cell;
     int difference = by_text(a->workload, b->workload);
 
     if (!difference)
@@ -25,8 +24,15 @@ static int by_cell(const void *left, const void *right)
         difference = by_text(a->build, b->build);
     if (!difference)
         difference = by_text(a->mode, b->mode);
-    if (!difference)
-        difference = a->control - b->control;
+    return difference ? difference : a->control - b->control;
+}
+
+static int by_cell(const void *left, const void *right)
+{
+    const struct cell *a = &(*(const struct outcome *const *)left)->cell;
+    const struct cell *b = &(*(const struct outcome *const *)right)->cell;
+    int difference = by_series(a, b);
+
     return difference ? difference : a->threads - b->threads;
 }
 
@@ -37,9 +43,10 @@ void results_index(struct results *r)
     qsort(r->index, r->count, sizeof *r->index, by_cell);
 }
 
-int results_init(struct results *r, const struct cell *cell, size_t count, int cores)
+int results_init(struct results *r, const struct cell *cell, size_t count, int cores,
+                 double precision)
 {
-    *r = (struct results){ .cores = cores, .count = count };
+    *r = (struct results){ .cores = cores, .precision = precision, .count = count };
     r->outcome = calloc(count + 1, sizeof *r->outcome);
     r->index = calloc(count + 1, sizeof *r->index);
     if (!r->outcome || !r->index) {
@@ -98,16 +105,37 @@ bool comparable(const struct cell *a, const struct cell *b)
            !a->control == !b->control;
 }
 
-const struct outcome *results_find(const struct results *r, const struct cell *like,
+static const struct outcome **find(const struct results *r, const struct cell *like,
                                    const char *mode, int threads)
 {
     struct outcome wanted = { .cell = *like };
-    const struct outcome *key = &wanted, **found;
+    const struct outcome *key = &wanted;
 
     wanted.cell.mode = intern(mode);
     wanted.cell.threads = threads;
-    found = bsearch(&key, r->index, r->count, sizeof *r->index, by_cell);
+    return bsearch(&key, r->index, r->count, sizeof *r->index, by_cell);
+}
+
+const struct outcome *results_find(const struct results *r, const struct cell *like,
+                                   const char *mode, int threads)
+{
+    const struct outcome **found = find(r, like, mode, threads);
+
     return found ? *found : NULL;
+}
+
+const struct outcome *const *results_series(const struct results *r, const struct cell *like,
+                                            size_t *count)
+{
+    const struct outcome **first = find(r, like, like->mode, like->threads), **end = first;
+    const struct outcome **all = r->index + r->count;
+
+    while (first && first > r->index && !by_series(&first[-1]->cell, like))
+        first--;
+    while (end && end < all && !by_series(&(*end)->cell, like))
+        end++;
+    *count = (size_t)(end - first);
+    return first;
 }
 
 const struct outcome *results_nolock(const struct results *r, const struct cell *like)

@@ -17,13 +17,15 @@ struct outcome {
 
 struct results {
     int cores;   /* that the run might use */
+    double precision; /* share of a median that its interval was to be within; 0: none */
     size_t count;
     struct outcome *outcome; /* owned */
     const struct outcome **index; /* owned: by cell, for results_find */
 };
 
 /* Copies the cells, with nothing measured; -1 and errno. */
-int results_init(struct results *r, const struct cell *cell, size_t count, int cores);
+int results_init(struct results *r, const struct cell *cell, size_t count, int cores,
+                 double precision);
 void results_free(struct results *r);
 
 /* After a cell was changed: makes results_find find it. */
@@ -43,6 +45,10 @@ const struct outcome *results_nolock(const struct results *r, const struct cell 
 const struct outcome *results_find(const struct results *r, const struct cell *like,
                                    const char *mode, int threads);
 
+/* The outcomes that differ from `like`, one of them, in their threads alone: by threads. */
+const struct outcome *const *results_series(const struct results *r, const struct cell *like,
+                                            size_t *count);
+
 /* True if the window gave a rate that counts: ok, or ended early. */
 bool measured(const struct measurement *m);
 
@@ -59,6 +65,9 @@ void table_print(const struct results *r, FILE *out);
 
 /* What was found, in sentences: only those that the measured cells support. */
 void answer_print(const struct results *r, FILE *out);
+
+/* The same, a line each. */
+void answer_sentences(const struct results *r, FILE *out);
 
 /* "12.3 M", in at most 7 columns. */
 const char *human_rate(double rate, char *text, size_t size_bytes);

@@ -5,6 +5,7 @@
 #include "lab/child.h"
 #include "lab/csv.h"
 #include "lab/progress.h"
+#include "lab/pulse.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -102,8 +103,16 @@ static void begin_occasion(struct occasion *o, int block, int sequence)
     time_t now = time(NULL);
 
     *o = (struct occasion){ .block = block, .audit = !block, .sequence = sequence,
-                            .started_ns = clock_ns(), .steal = -1, .busy = -1, .mhz = -1 };
+                            .started_ns = clock_ns() };
     strftime(o->started, sizeof o->started, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+}
+
+static void end_occasion(struct occasion *o, struct disturbance d)
+{
+    o->took_s = (double)(clock_ns() - o->started_ns) / NS_PER_S;
+    o->steal = d.steal_share;
+    o->busy = d.others_share;
+    o->mhz = d.mhz;
 }
 
 static int keep(struct session *s, size_t cell, const struct measurement *w, struct mistake *m)
@@ -125,6 +134,7 @@ static int run_window(struct running *r, size_t cell, int block, struct mistake 
                              plan_binds(s->plan, &o->cell) };
     struct child_rules rules = { .time_ns = (uint64_t)(t->timeout_s * NS_PER_S),
                                  .interrupted = s->interrupted };
+    struct pulse before, after;
     struct measurement w, *kept;
     struct occasion occasion;
     char what[3 * LABEL_MAX];
@@ -132,9 +142,11 @@ static int run_window(struct running *r, size_t cell, int block, struct mistake 
     cell_describe(&o->cell, what, sizeof what);
     progress_next(&r->progress, what);
     begin_occasion(&occasion, block, s->sequence + 1);
+    pulse_take("", &before);
     if (child_measure(&rules, &o->cell, &window, block == 0, &w) < 0)
         return 1;
-    occasion.took_s = (double)(clock_ns() - occasion.started_ns) / NS_PER_S;
+    pulse_take("", &after);
+    end_occasion(&occasion, pulse_between(&before, &after));
     w.occasion = occasion;
     kept = block ? outcome_round(o) : outcome_audit(o);
     if (!kept) {

@@ -2,7 +2,7 @@
 #include "lab/store.h"
 
 #include "lab/intern.h"
-#include "lab/topology.h"
+#include "lab/machine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,18 +27,12 @@ struct store {
     sqlite3_stmt *window, *sample; /* insertions; made when first needed */
 };
 
-struct machine {
-    const char *key, *host, *synthetic, *hwloc_xml;
-};
-
-static const struct machine *provenance_machine(void)
+/* Looked at once: it takes some milliseconds. */
+static const struct machine *this_machine(struct mistake *m)
 {
-    static char host[256], synthetic[256];
-    static struct machine machine = { synthetic, host, synthetic, "" };
+    static struct machine machine;
 
-    gethostname(host, sizeof host);
-    hwloc_topology_export_synthetic(topology_hwloc(), synthetic, sizeof synthetic, 0);
-    return &machine;
+    return machine.xml || machine_look(&machine, m) == 0 ? &machine : NULL;
 }
 
 static const char *provenance_build(void)
@@ -324,19 +319,22 @@ static void now_text(char text[32])
     strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 }
 
-static int write_machine(struct store *s, const struct machine *machine, int64_t *id,
-                         struct mistake *m)
+static int write_machine(struct store *s, int64_t *id, struct mistake *m)
 {
+    const struct machine *machine = this_machine(m);
+    struct utsname host;
     sqlite3_stmt *q = prepare(s, "INSERT INTO machines (key, host, synthetic, hwloc_xml) "
                               "VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET host = host "
                               "RETURNING machine", m);
 
-    if (!q)
+    if (!q || !machine) {
+        sqlite3_finalize(q);
         return -1;
+    }
     bind_text(q, 1, machine->key);
-    bind_text(q, 2, machine->host);
+    bind_text(q, 2, uname(&host) == 0 ? host.nodename : NULL);
     bind_text(q, 3, machine->synthetic);
-    bind_text(q, 4, machine->hwloc_xml);
+    bind_text(q, 4, machine->xml);
     if (sqlite3_step(q) == SQLITE_ROW)
         *id = sqlite3_column_int64(q, 0);
     return finish(s, q, m);
@@ -436,12 +434,11 @@ static int settle(struct store *s, bool good, struct mistake *m)
 
 int store_begin(struct store *s, const struct plan *plan, int64_t *run, struct mistake *m)
 {
-    const struct machine *machine = provenance_machine();
     int64_t id = 0;
 
     if (execute(s, "BEGIN IMMEDIATE", m) < 0)
         return -1;
-    return settle(s, write_machine(s, machine, &id, m) == 0 &&
+    return settle(s, write_machine(s, &id, m) == 0 &&
                          write_run(s, plan, id, run, m) == 0 &&
                          write_cells(s, plan, *run, m) == 0, m);
 }
@@ -647,14 +644,17 @@ int store_find_plan(struct store *s, const struct plan *plan, struct run *run, s
 {
     sqlite3_stmt *q = prepare(s, RUN_QUERY "WHERE r.plan = ? AND r.build = ? AND m.key = ? "
                               "ORDER BY r.run DESC LIMIT 1", m);
+    const struct machine *machine = this_machine(m);
     char hash[17];
 
-    if (!q)
+    if (!q || !machine) {
+        sqlite3_finalize(q);
         return -1;
+    }
     plan_hash(plan, hash);
     bind_text(q, 1, hash);
     bind_text(q, 2, provenance_build());
-    bind_text(q, 3, provenance_machine()->key);
+    bind_text(q, 3, machine->key);
     return read_run(s, q, run, m);
 }
 
@@ -842,7 +842,7 @@ int store_load(struct store *s, const struct run *run, struct results *r, struct
     if (!cell)
         mistake_set(m, "%s: no memory for %zu cells", s->path, run->cells);
     else if (read_cells(s, run, cell, &count, m) == 0)
-        status = results_init(r, cell, count, run->cores);
+        status = results_init(r, cell, count, run->cores, run->settings.precision);
     free(cell);
     if (status == 0 && store_load_windows(s, run, r, &sequence, m) < 0) {
         results_free(r);

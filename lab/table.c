@@ -1,6 +1,9 @@
 /* table.c - the readable table. */
 #include "lab/results.h"
 
+#include "lab/colour.h"
+#include "lab/judgement.h"
+
 #include <string.h>
 
 enum { TEXT_BYTES = 48, MODE_WIDTH = 18, NOTE_INDENT = 6, LINE_WIDTH = 100 };
@@ -57,6 +60,16 @@ static void print_notes(const struct outcome *o, FILE *out)
     }
     if (told > 1)
         fprintf(out, "%*sand %d more rounds that were not ok\n", NOTE_INDENT, "", told - 1);
+}
+
+static void print_warnings(const struct results *r, const struct outcome *o, FILE *out)
+{
+    struct warnings w;
+
+    judge_warnings(o, r->precision, &w);
+    for (int i = 0; i < w.count; i++)
+        fprintf(out, "%*s%s%s%s\n", NOTE_INDENT, "", colour(out, TONE_WARNING), w.text[i],
+                colour(out, TONE_PLAIN));
 }
 
 static void print_audit(const struct outcome *o, FILE *out)
@@ -126,6 +139,7 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
             c->counted > 1 ? ratio_text(fair, fairness) : "-",
             p50.count ? human_ns(p50.median, latency, sizeof latency) : "-");
     print_notes(o, out);
+    print_warnings(r, o, out);
     print_lost(o, out);
     print_audit(o, out);
 }
@@ -155,6 +169,17 @@ static void print_windows(const struct results *r, FILE *out)
                 least < most ? " or more" : "");
 }
 
+/* What the twins of the control say about all rows. */
+static void print_floor(const struct results *r, FILE *out)
+{
+    struct floor floor = judge_floor(r);
+
+    if (floor.pairs > 1)
+        fprintf(out, "noise floor: %.1f %%. By so much two cells differed that are the same "
+                "(%zu pairs, %.0f %% confidence);\nwhat differs by less is not different.\n",
+                100 * floor.share, floor.pairs, 100 * floor.confidence);
+}
+
 void table_print(const struct results *r, FILE *out)
 {
     const struct cell *last = NULL;
@@ -171,7 +196,9 @@ void table_print(const struct results *r, FILE *out)
     }
     print_windows(r, out);
     fprintf(out, "of nolock: times nolock at one thread. speed-up: times the same mode at one "
-            "thread.\n(Where threads are only neighbours of what is counted: at none.)\nfairness: Jain's index, 1 = every thread did as much. More threads than "
+            "thread.\n(Where threads are only neighbours of what is counted: at none.)\n"
+            "fairness: Jain's index, 1 = every thread did as much. More threads than "
             "the %d cores share them.\nunsafe: nothing protects the counts. What is shared is "
             "kept, not freed, so that the row can\nbe run: that costs it time.\n", r->cores);
+    print_floor(r, out);
 }

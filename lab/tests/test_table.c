@@ -63,7 +63,7 @@ static struct results room(size_t cells)
     static const struct cell cell[128];
     struct results r;
 
-    assert_int_equal(results_init(&r, cell, cells, 4), 0);
+    assert_int_equal(results_init(&r, cell, cells, 4, 0), 0);
     r.count = 0;
     return r;
 }
