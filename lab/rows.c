@@ -177,7 +177,6 @@ done:
     return result;
 }
 
-/* JSON has no infinities, and only text in UTF-8: what it cannot hold is null. */
 static json_t *json_value(sqlite3_stmt *row, int column)
 {
     const char *text;
@@ -197,7 +196,7 @@ static json_t *json_value(sqlite3_stmt *row, int column)
     return value ? value : json_null();
 }
 
-static json_t *json_row(sqlite3_stmt *row)
+json_t *rows_json(sqlite3_stmt *row)
 {
     json_t *object = json_object();
 
@@ -212,7 +211,7 @@ int rows_write_json(FILE *out, sqlite3_stmt *rows)
     int result;
 
     for (; (result = sqlite3_step(rows)) == SQLITE_ROW; between = ",\n") {
-        json_t *object = json_row(rows);
+        json_t *object = rows_json(rows);
 
         fputs(between, out);
         json_dumpf(object, out, 0);

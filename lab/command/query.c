@@ -2,6 +2,7 @@
 #include "lab/command.h"
 
 #include "lab/csv.h"
+#include "lab/json.h"
 #include "lab/names.h"
 #include "lab/options.h"
 #include "lab/rows.h"
@@ -14,8 +15,8 @@
 enum form { FORM_TABLE, FORM_CSV = 'c', FORM_JSON = 'j' };
 
 static const struct argp_option options[] = {
-    { "csv", FORM_CSV, NULL, 0, "as CSV, with all digits", 0 },
-    { "json", FORM_JSON, NULL, 0, "as JSON: an array with an object for each row", 0 },
+    { "csv", FORM_CSV, NULL, 0, "print CSV, with all digits, instead of a table", 0 },
+    JSON_OPTION,
     { 0 },
 };
 
