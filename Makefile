@@ -46,7 +46,7 @@ objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
 counting := $(objects) $(sort $(wildcard coroutines/*.c benches/*.c benches/workloads/*.c \
                                          benches/micro/*.c benches/demos/*.c))
 counted_tests := $(wildcard objects/tests/test_*.c coroutines/tests/test_*.c benches/tests/test_*.c)
-lab      := $(sort $(wildcard lab/*.c lab/command/*.c))
+lab      := $(sort $(wildcard lab/*.c lab/command/*.c lab/export/*.c))
 
 all: $B/lab
 
@@ -65,6 +65,7 @@ $(call registry,workloads.h,WORKLOAD,$(call name,benches/workloads/*.c))
 $(call registry,micros.h,MICRO,$(call name,benches/micro/*.c))
 $(call registry,demos.h,DEMO,$(call name,benches/demos/*.c))
 $(call registry,commands.h,COMMAND,$(call name,lab/command/*.c))
+$(call registry,exports.h,EXPORT,$(call name,lab/export/*.c))
 $(call registry,flags,FLAGS,"$(CC) $(subst ",,$(CPPFLAGS) $(CFLAGS))")
 
 # V=1 shows the commands.

@@ -1,0 +1,144 @@
+/* export.c - what the formats have in common. */
+#include "lab/export.h"
+
+#include <stdlib.h>
+
+#define EXPORT(name) extern const struct export_format export_##name;
+#include "gen/exports.h"
+#undef EXPORT
+
+const struct named_export export_list[] = {
+#define EXPORT(name) { #name, &export_##name },
+#include "gen/exports.h"
+#undef EXPORT
+    { NULL, NULL },
+};
+
+/* The heap is always in the name: what a cell is called must not depend on which others
+ * there are. */
+static const char cells_sql[] =
+    "SELECT cell, 'workload:' || workload || '/mode:' || mode || '/heap:' || heap || "
+    "iif(build = '', '', '/build:' || build) || '/threads:' || threads, unit, threads "
+    "FROM cells WHERE run = ?1 AND control = 0 ORDER BY cell";
+
+/* All at once, for the view cannot be asked for one cell without reading the others. */
+static const char windows_sql[] =
+    "SELECT r.cell, rate, w.seconds, cpu_s FROM rates r JOIN windows w USING (window) "
+    "WHERE run = ?1 AND control = 0 ORDER BY r.cell, r.block";
+
+struct reading {
+    sqlite3_stmt *cells, *windows;
+    bool more; /* `windows` stands at a row */
+    struct exported_cell cell;
+    size_t room; /* in its arrays */
+};
+
+sqlite3_stmt *export_prepare(sqlite3 *db, long long run, const char *sql, struct mistake *m)
+{
+    sqlite3_stmt *rows;
+
+    if (sqlite3_prepare_v2(db, sql, -1, &rows, NULL) != SQLITE_OK) {
+        mistake_set(m, "%s", sqlite3_errmsg(db));
+        return NULL;
+    }
+    sqlite3_bind_int64(rows, 1, run);
+    return rows;
+}
+
+int export_step(sqlite3_stmt *rows, struct mistake *m)
+{
+    switch (sqlite3_step(rows)) {
+    case SQLITE_ROW:
+        return 1;
+    case SQLITE_DONE:
+        return 0;
+    default:
+        return mistake_set(m, "%s", sqlite3_errmsg(sqlite3_db_handle(rows)));
+    }
+}
+
+static int make_room(struct reading *r, struct mistake *m)
+{
+    size_t room = r->room ? 2 * r->room : 16;
+    struct exported_window *window;
+    double *rate;
+
+    if (r->cell.count < r->room)
+        return 0;
+    window = realloc(r->cell.window, room * sizeof *window);
+    if (window)
+        r->cell.window = window;
+    rate = realloc(r->cell.rate, room * sizeof *rate);
+    if (rate)
+        r->cell.rate = rate;
+    if (!window || !rate)
+        return mistake_set(m, "no memory for the windows of a cell");
+    r->room = room;
+    return 0;
+}
+
+static int next_window(struct reading *r, struct mistake *m)
+{
+    int result = export_step(r->windows, m);
+
+    r->more = result > 0;
+    return result;
+}
+
+/* The windows of the cell at which `cells` stands. */
+static int read_windows(struct reading *r, struct mistake *m)
+{
+    r->cell.count = 0;
+    while (r->more && sqlite3_column_int64(r->windows, 0) == sqlite3_column_int64(r->cells, 0)) {
+        struct exported_window window = { sqlite3_column_double(r->windows, 1),
+                                          sqlite3_column_double(r->windows, 2),
+                                          sqlite3_column_double(r->windows, 3) };
+
+        if (make_room(r, m) < 0)
+            return -1;
+        r->cell.window[r->cell.count] = window;
+        r->cell.rate[r->cell.count++] = window.rate;
+        if (next_window(r, m) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_cells(struct reading *r, export_each *each, void *context, struct mistake *m)
+{
+    int result = next_window(r, m);
+
+    while (result >= 0 && (result = export_step(r->cells, m)) > 0) {
+        r->cell.name = (const char *)sqlite3_column_text(r->cells, 1);
+        r->cell.unit = (const char *)sqlite3_column_text(r->cells, 2);
+        r->cell.threads = sqlite3_column_int(r->cells, 3);
+        result = read_windows(r, m);
+        if (result == 0 && r->cell.count) {
+            each(&r->cell, context);
+            r->cell.number++;
+        }
+    }
+    return result;
+}
+
+int export_cells(sqlite3 *db, long long run, export_each *each, void *context, struct mistake *m)
+{
+    struct reading r = { export_prepare(db, run, cells_sql, m),
+                         export_prepare(db, run, windows_sql, m) };
+    int result = -1;
+
+    if (r.cells && r.windows)
+        result = read_cells(&r, each, context, m);
+    free(r.cell.window);
+    free(r.cell.rate);
+    sqlite3_finalize(r.windows);
+    sqlite3_finalize(r.cells);
+    return result;
+}
+
+void export_json(FILE *out, json_t *value)
+{
+    if (!value || json_dumpf(value, out, JSON_ENCODE_ANY) < 0)
+        fputs("null", out);
+    json_decref(value);
+}

@@ -1,0 +1,84 @@
+/* output.c - a file that is there whole, or not at all. */
+#include "lab/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* 0, or -1 and a mistake. Only a regular file is replaced: a device is no result. */
+static int check_place(const char *path, bool replace, struct mistake *m)
+{
+    struct stat there;
+
+    if (lstat(path, &there) < 0)
+        return 0;
+    if (!replace)
+        return mistake_set(m, "'%s' is there already; --replace writes over it", path);
+    if (!S_ISREG(there.st_mode))
+        return mistake_set(m, "'%s' is not a regular file, and not replaced", path);
+    return 0;
+}
+
+static int refuse(const struct output *o, const char *why, struct mistake *m)
+{
+    return mistake_set(m, "'%s' cannot be written: %s", o->path, why);
+}
+
+int output_open(struct output *o, const char *path, bool replace, struct mistake *m)
+{
+    *o = (struct output){ stdout, path, NULL, replace };
+    if (!path)
+        return 0;
+    if (check_place(path, replace, m) < 0)
+        return -1;
+    if (asprintf(&o->part, "%s.%d.part", path, (int)getpid()) < 0) {
+        o->part = NULL;
+        return refuse(o, strerror(errno), m);
+    }
+    o->out = fopen(o->part, "wx");
+    if (o->out)
+        return 0;
+    refuse(o, strerror(errno), m);
+    free(o->part);
+    return -1;
+}
+
+/* Where the file system knows no exclusive rename, the look at opening has to do. */
+static int move(const struct output *o)
+{
+    if (o->replace)
+        return rename(o->part, o->path);
+    if (renameat2(AT_FDCWD, o->part, AT_FDCWD, o->path, RENAME_NOREPLACE) == 0)
+        return 0;
+    return errno == EINVAL ? rename(o->part, o->path) : -1;
+}
+
+int output_finish(struct output *o, struct mistake *m)
+{
+    if (!o->path)
+        return 0;
+    /* A disk that was full may have room again: then only this tells. */
+    if (ferror(o->out))
+        refuse(o, "a write failed; is the disk full?", m);
+    else if (fflush(o->out) || fsync(fileno(o->out)) < 0 || move(o) < 0)
+        refuse(o, strerror(errno), m);
+    else {
+        fclose(o->out);
+        free(o->part);
+        return 0;
+    }
+    output_drop(o);
+    return -1;
+}
+
+void output_drop(struct output *o)
+{
+    if (!o->path)
+        return;
+    unlink(o->part);
+    fclose(o->out);
+    free(o->part);
+}
