@@ -10,9 +10,6 @@
 #ifndef LAB_CSV_H
 #define LAB_CSV_H
 
-#include "lab/cell.h"
-#include "lab/measurement.h"
-
 #include <sqlite3.h>
 #include <stdio.h>
 
@@ -20,9 +17,5 @@ void csv_write_names(FILE *out, sqlite3_stmt *rows);
 
 /* Every row that is still to come. SQLITE_DONE; or the error that ended them. */
 int csv_write_rows(FILE *out, sqlite3_stmt *rows);
-
-/* The first thing that is written to `out`. */
-void csv_write_head(FILE *out);
-void csv_write(FILE *out, const struct cell *cell, const struct measurement *m, int cores);
 
 #endif

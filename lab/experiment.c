@@ -157,14 +157,28 @@ static FILE *open_csv(const struct experiment *e, struct mistake *m)
         mistake_set(m, "--csv: '%s' is there already; --replace writes over it", e->csv);
     else if (!csv)
         mistake_set(m, "--csv: '%s' cannot be written: %s", e->csv, strerror(errno));
-    else {
-        csv_write_head(csv);
-        if (!ferror(csv) && fflush(csv) == 0)
-            return csv;
-        mistake_set(m, "--csv: '%s' cannot be written: %s", e->csv, strerror(errno));
-        fclose(csv);
-    }
-    return NULL;
+    else
+        setvbuf(csv, NULL, _IOLBF, 0);
+    return csv;
+}
+
+/* The head, and what is not run: all that there is before the first window. */
+static int begin_csv(struct under_way *u, struct mistake *m)
+{
+    struct session *s = &u->session;
+    sqlite3_stmt *rows = store_tidy(s->store, s->run, 0, 0, m);
+
+    if (!rows)
+        return -1;
+    csv_write_names(s->csv, rows);
+    if (session_csv(s, 0, 0, m) < 0)
+        return -1;
+    if (!ferror(s->csv) && fflush(s->csv) == 0)
+        return 0;
+    mistake_set(m, "--csv: '%s' cannot be written: %s", u->experiment->csv, strerror(errno));
+    fclose(s->csv);
+    s->csv = NULL;
+    return -1;
 }
 
 static void print_time(double s, FILE *out)
@@ -249,12 +263,12 @@ static int open_all(struct under_way *u, struct mistake *m)
 {
     const struct experiment *e = u->experiment;
 
+    if (e->csv && !(u->session.csv = open_csv(e, m)))
+        return -1;
     u->session.store = store_open(e->results ? e->results : ":memory:", STORE_WRITE, m);
     if (!u->session.store || take_up(u, m) < 0)
         return -1;
-    if (e->csv && !(u->session.csv = open_csv(e, m)))
-        return -1;
-    return 0;
+    return e->csv ? begin_csv(u, m) : 0;
 }
 
 static int close_all(struct under_way *u)

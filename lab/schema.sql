@@ -187,7 +187,7 @@ GROUP BY c.cell HAVING count(w.window) < r.rounds_least;
 -- run: what `lab export --format csv` writes.
 CREATE VIEW tidy AS
 SELECT m.key AS machine, r.uuid AS run, r.matrix, r.cores, r.seed,
-       c.workload, c.kind, c.unit, c.shares, c.mode, c.policy, c.gil, c.heap, c.build, c.threads,
+       c.cell, c.workload, c.kind, c.unit, c.shares, c.mode, c.policy, c.gil, c.heap, c.build, c.threads,
        c.control, c.safe, coalesce(w.kind, 'timed') AS window, coalesce(w.block, 0) AS round,
        w.sequence, coalesce(w.status, 'skipped') AS status, coalesce(w.note, c.refusal) AS note,
        w.started, w.started_ns, w.seconds, w.overlap, w.steal, w.busy, w.mhz, w.max_rss_bytes,

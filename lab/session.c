@@ -115,13 +115,23 @@ static void end_occasion(struct occasion *o, struct disturbance d)
     o->mhz = d.mhz;
 }
 
+int session_csv(struct session *s, size_t cell, int sequence, struct mistake *m)
+{
+    sqlite3_stmt *rows = store_tidy(s->store, s->run, cell, sequence, m);
+
+    if (!rows)
+        return -1;
+    if (csv_write_rows(s->csv, rows) == SQLITE_DONE)
+        return 0;
+    return mistake_set(m, "cannot read back a window: %s",
+                       sqlite3_errmsg(store_database(s->store)));
+}
+
 static int keep(struct session *s, size_t cell, const struct measurement *w, struct mistake *m)
 {
     if (store_window(s->store, s->run, cell, w, m) < 0)
         return -1;
-    if (s->csv)
-        csv_write(s->csv, &s->plan->cell[cell], w, s->plan->cores);
-    return 0;
+    return s->csv ? session_csv(s, cell, w->occasion.sequence, m) : 0;
 }
 
 /* One window of one cell; block 0 is its audit. As session_run. */

@@ -26,6 +26,9 @@ struct session {
  * window could not be kept. What is finished is kept in any case. */
 int session_run(struct session *s, struct mistake *m);
 
+/* Writes the rows of a window to the CSV; if `sequence` is 0, of all cells that are not run. */
+int session_csv(struct session *s, size_t cell, int sequence, struct mistake *m);
+
 /* How many windows are wanted at least, audits too, beside those that are there; and how many
  * at most. */
 void session_windows_left(const struct plan *plan, const struct results *r, size_t *least,

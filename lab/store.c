@@ -24,7 +24,7 @@ struct store {
     const char *path;  /* interned */
     int lock;          /* descriptor that holds the writer's lock; -1: none */
     bool writes;
-    sqlite3_stmt *window, *sample; /* insertions; made when first needed */
+    sqlite3_stmt *window, *sample, *tidy, *skipped; /* made when first needed */
 };
 
 /* Looked at once: it takes some milliseconds. */
@@ -282,6 +282,8 @@ void store_close(struct store *s)
         return;
     sqlite3_finalize(s->window);
     sqlite3_finalize(s->sample);
+    sqlite3_finalize(s->tidy);
+    sqlite3_finalize(s->skipped);
     if (s->database && s->writes) {
         sqlite3_busy_timeout(s->database, 0);
         sqlite3_exec(s->database, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
@@ -443,7 +445,8 @@ int store_begin(struct store *s, const struct plan *plan, int64_t *run, struct m
                          write_cells(s, plan, *run, m) == 0, m);
 }
 
-static int insertion(struct store *s, sqlite3_stmt **q, const char *sql, struct mistake *m)
+/* Prepares the statement when it is first needed. */
+static int prepare_once(struct store *s, sqlite3_stmt **q, const char *sql, struct mistake *m)
 {
     if (!*q)
         *q = prepare(s, sql, m);
@@ -472,7 +475,7 @@ static int write_window(struct store *s, int64_t run, size_t cell, const struct 
     const struct occasion *o = &w->occasion;
     sqlite3_stmt *q;
 
-    if (insertion(s, &s->window, "INSERT INTO windows (cell, kind, block, sequence, started, "
+    if (prepare_once(s, &s->window, "INSERT INTO windows (cell, kind, block, sequence, started, "
             "started_ns, took_s, status, note, steal, busy, mhz, seconds, overlap, max_rss_bytes, "
             "lost, published, off, over, under, leaked, early, kept_bytes) "
             "SELECT cell, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
@@ -522,7 +525,7 @@ static int write_samples(struct store *s, const struct measurement *w, struct mi
 {
     int64_t window = sqlite3_last_insert_rowid(s->database);
 
-    if (insertion(s, &s->sample, "INSERT INTO samples (window, role, worker, name, ops, cpu_s, "
+    if (prepare_once(s, &s->sample, "INSERT INTO samples (window, role, worker, name, ops, cpu_s, "
                   "planned_pu, observed_pu, binding, p50_ns, p90_ns, p99_ns, max_ns, cycles, "
                   "instructions, cache_misses, voluntary_switches, involuntary_switches) "
                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", m) < 0)
@@ -550,6 +553,25 @@ int store_window(struct store *s, int64_t run, size_t cell, const struct measure
     }
     sqlite3_reset(s->sample);
     return status;
+}
+
+sqlite3_stmt *store_tidy(struct store *s, int64_t run, size_t cell, int sequence,
+                         struct mistake *m)
+{
+    sqlite3_stmt **q = sequence ? &s->tidy : &s->skipped;
+
+    if (prepare_once(s, q, sequence ? "SELECT * FROM tidy WHERE cell = (SELECT cell FROM cells "
+                                   "WHERE run = ?1 AND number = ?2) AND sequence = ?3"
+                                 : "SELECT * FROM tidy WHERE run = (SELECT uuid FROM runs "
+                                   "WHERE run = ?1) AND status = 'skipped' ORDER BY cell", m) < 0)
+        return NULL;
+    sqlite3_reset(*q);
+    sqlite3_bind_int64(*q, 1, run);
+    if (sequence) {
+        sqlite3_bind_int64(*q, 2, (int64_t)cell);
+        sqlite3_bind_int(*q, 3, sequence);
+    }
+    return *q;
 }
 
 int store_end(struct store *s, int64_t run, struct mistake *m)

@@ -57,6 +57,12 @@ int store_begin(struct store *store, const struct plan *plan, int64_t *run, stru
 int store_window(struct store *store, int64_t run, size_t cell, const struct measurement *w,
                  struct mistake *m);
 
+/* Rows of the view `tidy`, for csv.h: of the window of this number in the plan's cell; or, if
+ * `sequence` is 0, of all cells that are not run. The store's until the next call; NULL and a
+ * mistake. */
+sqlite3_stmt *store_tidy(struct store *store, int64_t run, size_t cell, int sequence,
+                         struct mistake *m);
+
 /* The run is finished. */
 int store_end(struct store *store, int64_t run, struct mistake *m);
 

@@ -1,5 +1,4 @@
-/* test_table.c - what people and programs read: the table, the answer and the CSV. */
-#include "lab/csv.h"
+/* test_table.c - what people and programs read: the table and the answer. */
 #include "lab/results.h"
 #include "lab/runtimes.h"
 
@@ -214,36 +213,6 @@ static void answer_is_whole_with_many_modes(void **state)
     results_free(&r);
 }
 
-/* Whoever is killed leaves whole lines: each is one write. On a socket that keeps
- * messages apart every one must end a line. */
-static void csv_is_written_line_by_line(void **state)
-{
-    enum { WORKERS = 60 };
-    struct results r = room(1);
-    struct measurement m = { .seconds = 1, .samples = WORKERS,
-                             .sample = calloc(WORKERS, sizeof *m.sample) };
-    struct occasion occasion = { .block = 1, .sequence = 1, .started = "now" };
-    char message[65536];
-    ssize_t size_bytes;
-    int ends[2], lines = 0;
-    FILE *out;
-
-    (void)state;
-    add(&r, "jemalloc", "gil", 1, (uint64_t[]){ 0 });
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
-    assert_non_null(out = fdopen(ends[1], "w"));
-    csv_write_head(out);
-    m.occasion = occasion;
-    csv_write(out, &r.outcome[0].cell, &m, 4);
-    fclose(out);
-    for (; (size_bytes = read(ends[0], message, sizeof message)) > 0; lines++)
-        assert_int_equal(message[size_bytes - 1], '\n');
-    assert_true(lines > 0);
-    close(ends[0]);
-    measurement_free(&m);
-    results_free(&r);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,7 +222,6 @@ int main(void)
         cmocka_unit_test(every_line_fits_a_hundred_columns),
         cmocka_unit_test(table_says_of_how_many_windows_it_is),
         cmocka_unit_test(answer_is_whole_with_many_modes),
-        cmocka_unit_test(csv_is_written_line_by_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
