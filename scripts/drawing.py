@@ -3,6 +3,7 @@
 A plot is a file in scripts/plots/, and its name there is its name everywhere. It defines
 
     TITLE    the question that it answers
+    PLACE    where it stands among the others; the first is the usual one
     QUERY    SQL that gives all the numbers it draws; {run} stands for the number of the run
     picture  (rows, run) -> Picture; raises Nothing, with the reason, if there is none
 
@@ -98,10 +99,10 @@ class Line:
 
 
 def plots():
-    """The names of all plots, the usual one first."""
+    """The names of all plots, in their order."""
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "plots")
     names = sorted(f[:-3].replace("_", "-") for f in os.listdir(folder) if f.endswith(".py"))
-    return sorted(names, key=lambda name: name != "cpu-vs-io")
+    return sorted(names, key=lambda name: plot(name).PLACE)
 
 
 def plot(name):

@@ -138,8 +138,8 @@ def estimate_text(estimate, form):
 def rate_text(value):
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if value >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
+            return f"{value / size:#.3g}".rstrip(".") + letter
+    return f"{value:#.3g}".rstrip(".")
 
 
 def middle(estimate):
@@ -226,7 +226,7 @@ def warnings_section(judged):
         for words in cell["warnings"]:
             said.setdefault(words, []).append(
                 f"{cell['workload']} under {cell['mode']} {drawing.beside(cell['threads'])}")
-    lines = [f"{words}. Touches {'; '.join(where[:4])}"
+    lines = [f"{words[:1].upper()}{words[1:]}. Touches {'; '.join(where[:4])}"
              + (f" and {len(where) - 4} more" if len(where) > 4 else "") + "."
              for words, where in said.items()]
     return ('<section id="warnings" aria-labelledby="warnings-h"><h2 id="warnings-h">How far to '
@@ -237,18 +237,23 @@ def warnings_section(judged):
 
 
 def provenance_section(run):
-    rows = run.query("SELECT name, moment, value FROM facts WHERE run = {run} ORDER BY name, moment "
-                     "= 'after', moment")
-    facts = [(r["name"], {"run": ""}.get(r["moment"], r["moment"]),
-              "absent on this machine" if r["value"] is None else r["value"]) for r in rows]
+    facts = {}
+    for row in run.query("SELECT name, moment, value FROM facts WHERE run = {run} ORDER BY name"):
+        known = "absent on this machine" if row["value"] is None else row["value"]
+        facts.setdefault(row["name"], {})[row["moment"]] = known
+    lasting = [(name, of["run"]) for name, of in facts.items() if "run" in of]
+    passing = [(name, of.get("before"), of.get("after")) for name, of in facts.items()
+               if "run" not in of]
     record = run.record
     settings = [(name, record[name]) for name in (
         "uuid", "matrix", "plan", "build", "seed", "placing", "window_s", "ramp_s", "bind",
         "rounds_least", "rounds_most", "precision", "budget_s", "started", "ended")]
     return ('<section id="provenance" aria-labelledby="provenance-h"><h2 id="provenance-h">Where it '
             "comes from</h2>"
-            + (table(("fact", "when", "value"), facts, "Machine and build") if facts else
+            + (table(("fact", "value"), lasting, "Machine and build") if lasting else
                "<p>The file holds no facts about machine and build.</p>")
+            + (table(("fact", "before", "after"), passing, "Before the run and after it")
+               if passing else "")
             + details("The settings of the run", table(("setting", "value"), settings,
                                                         "Settings of the run"))
             + details("The plan as it was written", '<pre class="scroll" tabindex="0" role="region" '
@@ -258,25 +263,30 @@ def provenance_section(run):
 
 # The page.
 
+def moment(text):
+    """'2025-01-02T03:04:05Z' -> '2025-01-02 03:04 UTC'"""
+    return f"{text[:10]} {text[11:16]} UTC"
+
+
 def head_words(run):
     r = run.record
-    ended = f"until {r['ended']}" if r["ended"] else "not finished"
+    ended = f"to {moment(r['ended'])}" if r["ended"] else "not finished"
     others = [row[0] for row in run.connection.execute("SELECT run FROM runs ORDER BY run")
               if row[0] != run.number]
     more = (f" This file holds other runs, too: {', '.join(map(str, others))}; --run N reports one."
             if others else "")
     return (f"Run {run.number} of the matrix {r['matrix']} on {r['host'] or r['key']}, with "
-            f"{drawing.counted(run.cores, 'core')}; from {r['started']} {ended}.{more}")
+            f"{drawing.counted(run.cores, 'core')}; from {moment(r['started'])}, {ended}.{more}")
 
 
 def page(run, path):
-    names = [name for name in drawing.plots() if name != "machine"]
+    plots = {name: (name, drawing.plot(name).TITLE, figure_section(name, run, path))
+             for name in drawing.plots()}
+    machine = plots.pop("machine")  # is not what was measured, but where
     sections = ([("findings", "What was found", findings_section(run.judged)),
                  ("warnings", "How far to trust it", warnings_section(run.judged))]
-                + [(name, drawing.plot(name).TITLE, figure_section(name, run, path))
-                   for name in names]
-                + [("cells", "All cells", cells_section(run.judged)),
-                   ("machine", drawing.plot("machine").TITLE, figure_section("machine", run, path)),
+                + list(plots.values())
+                + [("cells", "All cells", cells_section(run.judged)), machine,
                    ("provenance", "Where it comes from", provenance_section(run))])
     parts = {}
     for name in ("html", "css", "js"):

@@ -4,6 +4,7 @@ import drawing
 from drawing import KINDS, Nothing, Panel, Picture, counted, in_words, joined
 
 TITLE = "Do more threads get more done?"
+PLACE = 1
 # 1x is what nolock does with the fewest threads; without nolock, the first mode.
 QUERY = """\
 SELECT cell, workload, kind, unit, mode, heap, build, threads, safe, windows, rate,

@@ -4,6 +4,7 @@ import drawing
 from drawing import KINDS, PALE, Nothing, Panel, Picture, joined
 
 TITLE = "Does every thread get its share?"
+PLACE = 5
 # Of one worker there is nothing to say.
 QUERY = drawing.median_query("CASE WHEN c.counted > 1 THEN r.fairness END",
                              "rates r JOIN cells c USING (cell)")

@@ -6,6 +6,7 @@ import drawing
 from drawing import KINDS, PALE, Nothing, Panel, Picture, Point, joined
 
 TITLE = "How long does one operation take?"
+PLACE = 4
 # A worker records four quantiles of each window. Of each, over all workers and windows of
 # the cell: the lowest, the median, the highest.
 QUERY = """\
@@ -94,7 +95,7 @@ def panel(workload, rows, run):
     labels = [style for style, _ in found.values()]
     return Panel(
         workload, f"{KINDS[rows[0]['kind']][0]}, one {rows[0]['unit']}\n"
-        "● half take at most this  |  90 %  ◆  99 %  ×  the worst",
+        "● half take at most this  ·  | 90 %  ·  ◆ 99 %  ·  × the worst",
         f"Latency of {workload}. " + "; ".join(
             f"{label} {drawing.beside(threads)}: "
             + ", ".join(f"{name} {drawing.duration(quantiles[name].middle)}" for name in QUANTILES)

@@ -6,6 +6,7 @@ import drawing
 from drawing import INK, KINDS, PALE, Nothing, Panel, Picture, joined
 
 TITLE = "What does safety cost one thread?"
+PLACE = 3
 QUERY = drawing.median_query("r.rate / free.rate", """rates r JOIN cells c USING (cell)
             JOIN rates free
               ON (free.run, free.workload, free.mode, free.heap, free.build, free.threads,
@@ -18,8 +19,11 @@ def draw_bars(axes, lines):
     """From the top: a bar for each mode, its interval, and its length in figures."""
     for i, line in enumerate(lines):
         p, style = line.points[0], line.style
-        axes.barh(i, p.middle, height=0.6, color=drawing.face(style), edgecolor=style.colour,
-                  lw=1.4, hatch="////" if style.unsafe else None, alpha=1)
+        # The fill is pale, or the part of the interval that lies on it could not be seen.
+        axes.barh(i, p.middle, height=0.6, color=style.colour, lw=0,
+                  alpha=0 if style.unsafe else 0.45)
+        axes.barh(i, p.middle, height=0.6, color="none", edgecolor=style.colour, lw=1.6,
+                  hatch="////" if style.unsafe else None)
         axes.errorbar(p.middle, i, xerr=[[p.middle - p.low], [p.high - p.middle]], color=INK,
                       capsize=4, lw=1.3)
         axes.text(1.02, i, drawing.times(p.middle), va="center", fontsize=9.5, weight="bold",

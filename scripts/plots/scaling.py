@@ -4,6 +4,7 @@ import drawing
 from drawing import KINDS, ZONE, Panel, Picture, joined
 
 TITLE = "How does each workload scale?"
+PLACE = 2
 # Pairs within a block: what disturbed a block disturbed both of its windows.
 QUERY = drawing.median_query("r.rate / base.rate", """rates r JOIN cells c USING (cell)
             JOIN rates base

@@ -32,6 +32,7 @@
         const button = document.createElement("button");
         button.type = "button";
         button.textContent = head.textContent;
+        head.dataset.name = head.textContent; /* printed instead: a repeated head has no buttons */
         button.addEventListener("click", () => sort(column));
         head.replaceChildren(button);
     });
