@@ -1,37 +1,196 @@
-"""Reads the tidy CSV that `lab run --csv` writes: a row for each worker and window."""
+"""Reads what the lab has measured: a results file, or the tidy CSV of its view `tidy`.
+
+`connect` gives an SQLite connection either way, with the tables and views of
+lab/schema.sql, so that a question is asked in the same words of both. A CSV becomes a
+database in memory; what the CSV does not tell (provenance, refusals, the thread count that
+others are compared with) is guessed from the rest or absent.
+"""
 
 import csv
+import os
+import re
+import sqlite3
 import statistics
+import urllib.parse
 from dataclasses import dataclass, field
 
-COLUMNS = ("workload kind unit mode gil heap threads cores round window status note safe role "
-           "worker ops seconds p50_ns p99_ns when").split()
+SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab", "schema.sql")
+MAGIC = b"SQLite format 3\0"
+NUMBER = re.compile(r"^-?\d+(\.\d*)?([eE][-+]?\d+)?$")
 
 
 class BadResults(Exception):
     """One line for the user: which file, which line, what is wrong with it."""
 
 
+def schema():
+    with open(SCHEMA, encoding="utf-8") as file:
+        return file.read()
+
+
+def schema_pragma(name):
+    return int(re.search(rf"PRAGMA {name} = (\w+)", schema())[1], 0)
+
+
+def is_database(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError as error:
+        raise BadResults(f"{path}: {error.strerror}") from None
+
+
+def connect(path):
+    """A connection with the tables and views of the schema. BadResults if it cannot be."""
+    connection = open_database(path) if is_database(path) else open_csv(path)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def open_database(path):
+    connection = sqlite3.connect(f"file:{urllib.parse.quote(path)}?mode=ro", uri=True)
+    try:
+        theirs = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
+        raise BadResults(f"{path}: {error}") from None
+    if theirs != schema_pragma("application_id"):
+        raise BadResults(f"{path}: a database, but not one of results")
+    if version != schema_pragma("user_version"):
+        raise BadResults(f"{path}: of version {version}, and these scripts know "
+                         f"{schema_pragma('user_version')} only")
+    return connection
+
+
+def keep_views(connection):
+    """Computes the views that others build on once, not once for each question.
+
+    A temporary table hides the view of its name, so that the same question gives the same
+    answer, only sooner: a second for a million samples, not a second each.
+    """
+    for name in ("rates", "medians", "speedups"):
+        sql, = connection.execute("SELECT sql FROM main.sqlite_schema WHERE name = ?",
+                                  (name,)).fetchone()
+        connection.execute(sql.replace("CREATE VIEW", "CREATE TEMP TABLE", 1))
+
+
+# By table: its columns that stand in the CSV by their own names.
+COPIED = {
+    "machines": "",
+    "runs": "matrix cores seed",
+    "cells": "workload kind unit shares mode policy gil heap build threads control safe",
+    "windows": "sequence status note started started_ns seconds overlap steal busy mhz "
+               "max_rss_bytes lost published off over under leaked early kept_bytes",
+    "samples": "worker ops cpu_s planned_pu observed_pu binding p50_ns p90_ns p99_ns max_ns "
+               "cycles instructions cache_misses voluntary_switches involuntary_switches",
+}
+NEEDED = "machine run window round role role_number " + " ".join(COPIED.values())
+CELL_KEY = "run workload mode gil heap build threads control".split()
+# What the schema wants to be there and the CSV does not hold.
+UNTOLD = {
+    "machines": {},
+    "runs": dict(source="", plan="", build="", placing="", window_s=0, ramp_s=0, timeout_s=0,
+                 memory_bytes=0, bind="", rounds_least=0, rounds_most=0, precision=0, budget_s=0,
+                 started=""),
+    "cells": dict(about="", counted=0, workers=0, base=0, miscounts=0),
+    "windows": dict(took_s=0),
+    "samples": {},
+}
+
+
+def value(text):
+    """A CSV knows no types: nothing is NULL, what looks like a number is one."""
+    if text == "":
+        return None
+    if not NUMBER.match(text):
+        return text
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+class Loader:
+    """Takes the rows of a CSV apart again, into the tables that they were joined from."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.known = {}
+
+    def insert(self, table, row, /, **own):
+        columns = {**UNTOLD[table], **{c: row[c] for c in COPIED[table].split()}, **own}
+        names = ", ".join(f'"{name}"' for name in columns)
+        return self.connection.execute(
+            f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})",
+            list(columns.values())).lastrowid
+
+    def once(self, table, known_by, row, /, **own):
+        if (table, known_by) not in self.known:
+            self.known[table, known_by] = self.insert(table, row, **own)
+        return self.known[table, known_by]
+
+    def add(self, texts):
+        row = {name: value(text) for name, text in texts.items()}
+        for name in ("note", "build"):
+            row[name] = texts[name]
+        machine = self.once("machines", texts["machine"], row, key=texts["machine"])
+        run = self.once("runs", texts["run"], row, machine=machine, uuid=texts["run"])
+        key = tuple(texts[c] for c in CELL_KEY)
+        cell = self.once("cells", key, row, run=run, number=len(self.known))
+        window = self.once("windows", (*key, texts["window"], texts["round"]), row, cell=cell,
+                           kind=texts["window"], block=row["round"])
+        if row["role_number"] is not None:
+            self.insert("samples", row, window=window, role=row["role_number"],
+                        name=texts["role"])
+
+    def finish(self):
+        """The least count of threads is what others are compared with; from when to when."""
+        self.connection.executescript("""
+            UPDATE cells SET base = (SELECT min(threads) FROM cells o
+                WHERE (o.run, o.workload) = (cells.run, cells.workload));
+            UPDATE runs SET
+                started = (SELECT min(started) FROM windows JOIN cells USING (cell)
+                           WHERE cells.run = runs.run),
+                rounds_least = (SELECT max(block) FROM windows JOIN cells USING (cell)
+                                WHERE cells.run = runs.run);""")
+
+
+def open_csv(path):
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(schema())
+    loader = Loader(connection)
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = [c for c in NEEDED.split() if c not in (reader.fieldnames or [])]
+            if missing:
+                raise BadResults(f"{path}: neither a results file nor its CSV: no column "
+                                 f"{missing[0]}")
+            try:
+                load(reader, loader)
+            except (ValueError, sqlite3.Error) as error:
+                raise BadResults(f"{path}, line {reader.line_num}: {error}") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise BadResults(f"{path}: neither a results file nor its CSV") from None
+    loader.finish()
+    return connection
+
+
+def load(reader, loader):
+    for row in reader:
+        if None in row or None in row.values():
+            raise ValueError("it has not as many fields as the header")
+        loader.add(row)
+
+
 @dataclass
 class Window:
-    """One window of one cell. Its workers are those of the workload's first role."""
+    """One timed window of one cell, for scripts that want to go through them by round."""
     workload: str
-    kind: str
-    unit: str
     mode: str
-    gil: str
-    heap: str
     threads: int
-    cores: int
     round: int
-    window: str
     status: str
     note: str
-    safe: bool
-    when: str
-    rates: dict = field(default_factory=dict)  # by worker: operations per second
+    rates: dict = field(default_factory=dict)  # by worker of the first role: operations a second
     p50s_ns: list = field(default_factory=list)
-    p99s_ns: list = field(default_factory=list)
 
     @property
     def has_data(self):
@@ -45,57 +204,19 @@ class Window:
     def p50_ns(self):
         return statistics.median(self.p50s_ns) if self.p50s_ns else None
 
-    @property
-    def p99_ns(self):
-        return statistics.median(self.p99s_ns) if self.p99s_ns else None
-
-
-def window_of(row):
-    return Window(workload=row["workload"], kind=row["kind"], unit=row["unit"], mode=row["mode"],
-                  gil=row["gil"], heap=row["heap"], threads=int(row["threads"]),
-                  cores=int(row["cores"]), round=int(row["round"]), window=row["window"],
-                  status=row["status"], note=row["note"], when=row["when"],
-                  safe=row["safe"].lower() not in ("no", "0", "false", "unsafe"))
-
-
-def add_worker(window, row):
-    worker = int(row["worker"])
-    if worker in window.rates:
-        raise ValueError(f"worker {worker} of this window stands here twice; two runs in one file?")
-    if float(row["seconds"]) <= 0:
-        raise ValueError(f"a window of {row['seconds']} seconds")
-    window.rates[worker] = int(row["ops"]) / float(row["seconds"])
-    for column, into in (("p50_ns", window.p50s_ns), ("p99_ns", window.p99s_ns)):
-        if float(row[column] or 0) > 0:
-            into.append(float(row[column]))
-
-
-def windows_of(reader):
-    windows, first_role = {}, {}
-    for row in reader:
-        if None in row or None in row.values():
-            raise ValueError("it has not as many fields as the header")
-        key = tuple(row[c] for c in "workload mode gil heap threads round window".split())
-        if key not in windows:
-            windows[key] = window_of(row)
-        if row["ops"] and row["role"] == first_role.setdefault(row["workload"], row["role"]):
-            add_worker(windows[key], row)
-    return list(windows.values())
-
 
 def read(path):
-    """Every window, in the order of the file. BadResults if it is not such a file."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [c for c in COLUMNS if c not in (reader.fieldnames or [])]
-            if missing:
-                raise BadResults(f"{path}: this is not a CSV of `lab run`: no column {missing[0]}")
-            try:
-                return windows_of(reader)
-            except ValueError as error:
-                raise BadResults(f"{path}, line {reader.line_num}: {error}") from None
-    except OSError as error:
-        raise BadResults(f"{path}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise BadResults(f"{path}: this is not a CSV of `lab run`") from None
+    """Every timed window, in the order of the file. BadResults if it is not such a file."""
+    windows = {}
+    for row in connect(path).execute("""
+            SELECT w.window, c.workload, c.mode, c.threads, w.block, w.status, w.note,
+                   w.seconds, s.worker, s.ops, s.p50_ns
+            FROM windows w JOIN cells c USING (cell)
+            LEFT JOIN samples s ON s.window = w.window AND s.role = 0
+            WHERE w.kind = 'timed' ORDER BY w.window"""):
+        window = windows.setdefault(row["window"], Window(*row[1:7]))
+        if row["ops"] is not None and row["seconds"]:
+            window.rates[row["worker"]] = row["ops"] / row["seconds"]
+        if row["p50_ns"] is not None:
+            window.p50s_ns.append(row["p50_ns"])
+    return list(windows.values())

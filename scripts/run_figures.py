@@ -36,7 +36,7 @@ class Run:
             if done.returncode:
                 sys.exit(f"run_figures.py: {' '.join(command)} failed:\n{done.stderr}")
             self.windows = {(w.workload, w.mode, w.threads, w.round): w
-                            for w in results.read(path) if w.window == "timed" and w.has_data}
+                            for w in results.read(path) if w.has_data}
 
     def over_rounds(self, value):
         """What `value` says of each round, where all that it needs is there."""
