@@ -31,7 +31,7 @@ mode.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sa
 mode.tsan    := -O1 -fsanitize=thread
 mode.gcov    := -O0 --coverage
 CFLAGS   += $(or $(mode.$(MODE)),$(error MODE=$(MODE)? one of: release debug asan tsan gcov))
-lab_libs := -lsqlite3 -ljansson -lmd
+lab_libs := -lsqlite3 -lyaml -ljansson -lmd
 LDLIBS   := -lhwloc $(if $(filter asan tsan,$(MODE)),,-ljemalloc) -lm -pthread
 
 name      = $(basename $(notdir $(sort $(wildcard $1))))

@@ -94,7 +94,7 @@ int experiment_take(void *input, int key, char *value, struct mistake *m)
 }
 
 /* What to do with the results is not for a matrix to say. */
-static bool is_no_setting(const void *entry)
+bool experiment_withheld(const void *entry)
 {
     const struct argp_option *o = entry;
 
@@ -106,7 +106,7 @@ int experiment_set(struct experiment *e, const char *name, const char *value, st
     struct names names = NAMES_OF("key", experiment_options);
     int i;
 
-    names.hidden = is_no_setting;
+    names.hidden = experiment_withheld;
     i = names_find(&names, name, m);
     if (i < 0)
         return -1;

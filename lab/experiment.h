@@ -35,6 +35,10 @@ struct experiment {
 /* Of both commands: dials and settings, whose keys are letters, then what to do with them. */
 extern const struct argp_option experiment_options[];
 
+/* For struct names: whether this argp_option is neither dial nor setting, so that a matrix
+ * cannot say it. */
+bool experiment_withheld(const void *entry);
+
 /* With the usual settings, and no dial set. */
 void experiment_init(struct experiment *e, const char *command);
 
