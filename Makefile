@@ -66,6 +66,10 @@ $(call registry,micros.h,MICRO,$(call name,benches/micro/*.c))
 $(call registry,demos.h,DEMO,$(call name,benches/demos/*.c))
 $(call registry,commands.h,COMMAND,$(call name,lab/command/*.c))
 $(call registry,exports.h,EXPORT,$(call name,lab/export/*.c))
+# From which tree: nothing if it is not a git's own, "dirty" if it has what no commit has.
+git    := GIT_CEILING_DIRECTORIES=$(abspath ..) git --no-optional-locks
+commit := $(shell $(git) rev-parse HEAD 2>/dev/null && $(git) status --porcelain | grep -q . && echo dirty)
+$(call registry,commit.h,COMMIT,"$(commit)")
 $(call registry,flags,FLAGS,"$(CC) $(subst ",,$(CPPFLAGS) $(CFLAGS))")
 
 # V=1 shows the commands.
@@ -117,7 +121,7 @@ CXX := $(if $(clang),$(CC:clang%=clang++%),$(CXX))
 $B/once/%.o: %.cc $B/gen/flags
 	$(call say,CXX $<)$(CXX) -std=c++17 -I. -MMD -MP -g -Wall -Wextra $(mode.$(MODE)) -c -o $@ $<
 $B/once/lab/store.o: lab/schema.sql
-$B/once/lab/bench/bench.o: CPPFLAGS += -DBUILD_MODE='"$(MODE)"'
+$B/once/lab/bench/bench.o $B/once/lab/software.o: CPPFLAGS += -DBUILD_MODE='"$(MODE)"'
 $B/bench: $(addprefix $B/once/,lab/bench/bench.o lab/runtimes.o benches/gbench.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(LDLIBS)
 

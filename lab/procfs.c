@@ -51,5 +51,5 @@ int64_t procfs_number(const char *text, const char *name)
         return -1;
     errno = 0;
     number = strtoll(value, &end, 10);
-    return end > value && number >= 0 && !errno ? number : -1;
+    return end > value && !errno ? number : -1;
 }

@@ -19,7 +19,7 @@ ssize_t procfs_read(const char *root, const char *path, char *text, size_t size_
  * is. It ends with its line. */
 const char *procfs_field(const char *text, const char *name);
 
-/* The same as a number; -1 if there is none. */
+/* The same as a number; -1 if there is none. All that is read here is positive. */
 int64_t procfs_number(const char *text, const char *name);
 
 #endif
