@@ -177,9 +177,9 @@ run: results := $B/run-$(shell date -u +%Y%m%dT%H%M%S)
 run:
 	scripts/install.sh build plot
 	+$(build) $B/lab
-	$B/lab run --csv $(results).csv
-	scripts/plot.py $(results).csv -o $(results).png --here --command 'make run'
-	@echo 'the picture: $(results).png    every sample: $(results).csv'
+	$B/lab matrix benches/matrices/quick.yaml --results $(results).db
+	scripts/plot.py $(results).db -o $(results).png --here --command 'make run'
+	@echo 'the picture: $(results).png    every sample: $(results).db'
 
 peers:
 	scripts/install.sh build peers

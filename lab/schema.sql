@@ -52,7 +52,7 @@ CREATE TABLE runs (
     pid       INTEGER               -- of the process that began or resumed it last
 ) STRICT;
 
--- What was true of machine and build: `name` as `lab doctor --facts` prints it. What does
+-- What was true of machine and build, as lab/provenance.h collects it. What does
 -- not change is of the moment 'run'; what does has a row 'before' and one 'after'.
 CREATE TABLE facts (
     run    INTEGER NOT NULL REFERENCES runs,

@@ -2,7 +2,9 @@
 #include "lab/store.h"
 
 #include "lab/intern.h"
+#include "lab/facts.h"
 #include "lab/machine.h"
+#include "lab/provenance.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,9 +37,24 @@ static const struct machine *this_machine(struct mistake *m)
     return machine.xml || machine_look(&machine, m) == 0 ? &machine : NULL;
 }
 
-static const char *provenance_build(void)
+/* What is true of this process until its end. */
+static const struct facts *these_facts(void)
 {
-    return __DATE__ __TIME__;
+    static struct facts facts;
+
+    if (!facts.count) {
+        provenance_machine(&facts, "");
+        provenance_software(&facts);
+    }
+    return &facts;
+}
+
+/* The hash of this program. */
+static const char *this_build(void)
+{
+    const char *hash = facts_get(these_facts(), "binary_sha256");
+
+    return hash ? hash : "";
 }
 
 /* The schema as it was when this was compiled. */
@@ -377,7 +394,7 @@ static int write_run(struct store *s, const struct plan *plan, int64_t machine, 
     bind_text(q, 3, plan->name);
     bind_text(q, 4, plan->source);
     bind_text(q, 5, hash);
-    bind_text(q, 6, provenance_build());
+    bind_text(q, 6, this_build());
     sqlite3_bind_int(q, 7, plan->cores);
     bind_text(q, 8, started);
     sqlite3_bind_int64(q, 9, getpid());
@@ -401,6 +418,38 @@ static void bind_cell(sqlite3_stmt *q, const struct cell *c)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sqlite3_bind_int(q, at++, numbers[i]);
     sqlite3_bind_text(q, at, c->refusal, -1, SQLITE_STATIC);
+}
+
+static int write_facts(struct store *s, int64_t run, const char *moment, const struct facts *f,
+                       struct mistake *m)
+{
+    sqlite3_stmt *q = prepare(s, "INSERT OR REPLACE INTO facts (run, moment, name, value) "
+                              "VALUES (?, ?, ?, ?)", m);
+    int status = q ? 0 : -1;
+
+    for (int i = 0; i < f->count && status == 0; i++) {
+        sqlite3_bind_int64(q, 1, run);
+        bind_text(q, 2, moment);
+        bind_text(q, 3, f->fact[i].name);
+        bind_text(q, 4, f->fact[i].value);
+        if (sqlite3_step(q) != SQLITE_DONE)
+            status = fail(s, m);
+        sqlite3_reset(q);
+    }
+    sqlite3_finalize(q);
+    return status;
+}
+
+/* "before" or "after" */
+static int write_moment(struct store *s, int64_t run, const char *moment, struct mistake *m)
+{
+    struct facts facts = { 0 };
+    int status;
+
+    provenance_changing(&facts, "");
+    status = write_facts(s, run, moment, &facts, m);
+    facts_free(&facts);
+    return status;
 }
 
 #define CELL_COLUMNS                                                                          \
@@ -442,7 +491,9 @@ int store_begin(struct store *s, const struct plan *plan, int64_t *run, struct m
         return -1;
     return settle(s, write_machine(s, &id, m) == 0 &&
                          write_run(s, plan, id, run, m) == 0 &&
-                         write_cells(s, plan, *run, m) == 0, m);
+                         write_cells(s, plan, *run, m) == 0 &&
+                         write_facts(s, *run, "run", these_facts(), m) == 0 &&
+                         write_moment(s, *run, "before", m) == 0, m);
 }
 
 /* Prepares the statement when it is first needed. */
@@ -574,7 +625,7 @@ sqlite3_stmt *store_tidy(struct store *s, int64_t run, size_t cell, int sequence
     return *q;
 }
 
-int store_end(struct store *s, int64_t run, struct mistake *m)
+static int write_end(struct store *s, int64_t run, struct mistake *m)
 {
     sqlite3_stmt *q = prepare(s, "UPDATE runs SET ended = ?, pid = NULL WHERE run = ?", m);
     char ended[32];
@@ -585,6 +636,13 @@ int store_end(struct store *s, int64_t run, struct mistake *m)
     bind_text(q, 1, ended);
     sqlite3_bind_int64(q, 2, run);
     return finish(s, q, m);
+}
+
+int store_end(struct store *s, int64_t run, struct mistake *m)
+{
+    if (execute(s, "BEGIN IMMEDIATE", m) < 0)
+        return -1;
+    return settle(s, write_end(s, run, m) == 0 && write_moment(s, run, "after", m) == 0, m);
 }
 
 /* Reading */
@@ -675,7 +733,7 @@ int store_find_plan(struct store *s, const struct plan *plan, struct run *run, s
     }
     plan_hash(plan, hash);
     bind_text(q, 1, hash);
-    bind_text(q, 2, provenance_build());
+    bind_text(q, 2, this_build());
     bind_text(q, 3, machine->key);
     return read_run(s, q, run, m);
 }
@@ -694,7 +752,7 @@ static void read_cell(sqlite3_stmt *q, struct cell *c)
     };
 }
 
-/* As many as there were room for; a file that was tampered with may have others. */
+/* As many as there is room for; a file that was tampered with may have others. */
 static int read_cells(struct store *s, const struct run *run, struct cell *cell, size_t *count,
                       struct mistake *m)
 {
