@@ -255,6 +255,10 @@ static int play(const char *part)
         tell_how_it_began();
         return 1;
     }
+    if (!strcmp(part, "tell its options")) {
+        fprintf(stderr, "%s, %s\n", getenv("TSAN_OPTIONS"), getenv("PART"));
+        return 1;
+    }
     if (!strncmp(part, "garbage ", 8)) {
         print_garbage(atoi(part + 8));
         return 0;
@@ -505,19 +509,43 @@ static void time_in_which_the_parent_was_stopped_is_not_the_childs(void **state)
 /* Whatever is unusual here, a cell begins as anywhere else. */
 static void child_begins_clean(void **state)
 {
-    int open_here = open("/dev/null", O_RDONLY);
+    int zeroes = open("/dev/zero", O_RDONLY), input = dup(STDIN_FILENO);
+    struct rlimit core, most;
     sigset_t usr2;
 
     (void)state;
+    getrlimit(RLIMIT_CORE, &core);
+    most = (struct rlimit){ core.rlim_max, core.rlim_max };
+    setrlimit(RLIMIT_CORE, &most);
     sigemptyset(&usr2);
     sigaddset(&usr2, SIGUSR2);
     sigprocmask(SIG_BLOCK, &usr2, NULL);
     signal(SIGUSR1, SIG_IGN);
+    dup2(zeroes, STDIN_FILENO);
     assert_failed(measure_part("tell how it began"),
                   "core 0 oom 1000 ignored 0 blocked 0 files 3 input -1");
+    dup2(input, STDIN_FILENO);
     signal(SIGUSR1, SIG_DFL);
     sigprocmask(SIG_UNBLOCK, &usr2, NULL);
-    close(open_here);
+    setrlimit(RLIMIT_CORE, &core);
+    close(zeroes);
+    close(input);
+}
+
+/* It is to race; but TSan would end it. The rest of the environment is the caller's. */
+static void races_of_an_unsafe_cell_are_not_reported(void **state)
+{
+    struct child_rules rules = { .time_ns = long_ns, .interrupted = &interrupted };
+    struct window window = { 0, NS_PER_MS, false };
+    struct cell cell = cell_of("");
+    struct measurement m;
+
+    (void)state;
+    interrupted = 0;
+    cell.safe = false;
+    setenv("PART", "tell its options", 1);
+    assert_int_equal(child_measure(&rules, &cell, &window, false, &m), 0);
+    assert_failed(m, ": report_bugs=0, tell its options");
 }
 
 static struct measurement run_instead(const char *build)
@@ -644,6 +672,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(signals_do_not_disturb),
         cmocka_unit_test(time_in_which_the_parent_was_stopped_is_not_the_childs),
         cmocka_unit_test(child_begins_clean),
+        cmocka_unit_test(races_of_an_unsafe_cell_are_not_reported),
         cmocka_unit_test(executable_that_is_no_lab_is_named),
         cmocka_unit_test(without_files_there_is_a_note_and_no_leak),
         cmocka_unit_test(without_processes_there_is_a_note),

@@ -106,6 +106,21 @@ static void measurement_cut_short_or_garbled_is_refused(void **state)
     measurement_free(&sent);
 }
 
+/* It goes to terminals and into files: what a cell says must not move a cursor there. */
+static void note_comes_back_as_printable_ascii(void **state)
+{
+    struct measurement sent = two_workers(30, 10), got;
+    char text[4096];
+
+    (void)state;
+    snprintf(sent.note, sizeof sent.note, "went\033[2J wrong \xc3\xa9");
+    send(&sent, text, sizeof text);
+    assert_int_equal(measurement_read(&got, text), 0);
+    assert_string_equal(got.note, "went?[2J wrong ??");
+    measurement_free(&got);
+    measurement_free(&sent);
+}
+
 static void numbers_are_short_for_people(void **state)
 {
     char text[48];
@@ -123,6 +138,7 @@ int main(void)
         cmocka_unit_test(rate_and_fairness_are_of_the_first_role),
         cmocka_unit_test(measurement_comes_back_from_text_as_it_was),
         cmocka_unit_test(measurement_cut_short_or_garbled_is_refused),
+        cmocka_unit_test(note_comes_back_as_printable_ascii),
         cmocka_unit_test(numbers_are_short_for_people),
     };
 
