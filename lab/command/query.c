@@ -66,10 +66,10 @@ static int take(void *input, int key, char *value, struct mistake *m)
 }
 
 /* Everything but reading is refused, whatever the question and the file's views say. */
-static int authorize(void *unused, int action, const char *a, const char *b, const char *database,
+static int authorize(void *refused, int action, const char *a, const char *b, const char *database,
                      const char *source)
 {
-    (void)unused, (void)a, (void)b, (void)database, (void)source;
+    (void)a, (void)b, (void)database, (void)source;
     switch (action) {
     case SQLITE_SELECT:
     case SQLITE_READ:
@@ -77,6 +77,7 @@ static int authorize(void *unused, int action, const char *a, const char *b, con
     case SQLITE_RECURSIVE:
         return SQLITE_OK;
     default:
+        *(bool *)refused = true;
         return SQLITE_DENY;
     }
 }
@@ -88,8 +89,6 @@ static int explain(sqlite3 *db, struct mistake *m)
     const char *said = sqlite3_errmsg(db);
     char name[64];
 
-    if (sqlite3_errcode(db) == SQLITE_AUTH)
-        return mistake_set(m, "a question only reads: it begins with SELECT, WITH or VALUES");
     if (sscanf(said, "no such table: %63s", name) == 1)
         return names_unknown(&names, name, m);
     return mistake_set(m, "%s", said);
@@ -173,6 +172,19 @@ static int list_relations(sqlite3 *db, struct mistake *m)
     return 0;
 }
 
+/* What the user asks. 0, or -1 and a mistake. */
+static int ask_safely(sqlite3 *db, const char *question, enum form form, struct mistake *m)
+{
+    bool refused = false;
+    int result;
+
+    sqlite3_set_authorizer(db, authorize, &refused);
+    result = ask(db, question, form, m);
+    if (refused)
+        mistake_set(m, "a question only reads: it begins with SELECT, WITH or VALUES");
+    return result;
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
     enum form form = FORM_TABLE;
@@ -184,12 +196,12 @@ static int run(const struct command *self, int argc, char **argv)
 
     if (!store)
         mistake_exit(argv[0], &m);
-    if (!question && form == FORM_TABLE) {
+    if (question)
+        result = ask_safely(store_database(store), question, form, &m);
+    else if (form == FORM_TABLE)
         result = list_relations(store_database(store), &m);
-    } else {
-        sqlite3_set_authorizer(store_database(store), question ? authorize : NULL, NULL);
-        result = ask(store_database(store), question ? question : relations_sql, form, &m);
-    }
+    else
+        result = ask(store_database(store), relations_sql, form, &m);
     store_close(store);
     if (result < 0)
         mistake_exit(argv[0], &m);

@@ -2,11 +2,11 @@
 """A results file for the tests of what reads them: no measurement, but every table filled.
 
     results_file.py FILE [--uuid U] [--machine KEY] [--blocks N] [--planned N] [--workers N]
-                         [--rate R] [--ended]
+                         [--rate R] [--load L] [--ended]
 
 Cells: fib and sleep, gil and nolock, 1 and 2 threads, the twin of a control, one that is
 refused, and an audit. A window's numbers follow from its place alone, so two files of one
-run agree in the windows that both have. --rate multiplies what each worker did.
+run agree in the windows that both have. --rate multiplies what each worker did; --load is a fact.
 """
 import argparse
 import pathlib
@@ -68,7 +68,7 @@ def write(db, args):
                  started="2026-01-02T03:04:05Z",
                  ended="2026-01-02T03:05:05Z" if args.ended else None)
     insert(db, "facts", run=run, moment="run", name="kernel", value="6.1")
-    insert(db, "facts", run=run, moment="before", name="load", value="0.1")
+    insert(db, "facts", run=run, moment="before", name="load", value=args.load)
     cells = [(add_cell(db, run, number, dials), number, dials)
              for number, dials in enumerate(plan())]
     measured = [cell for cell in cells if "refusal" not in cell[2]]
@@ -89,6 +89,7 @@ def main():
     parser.add_argument("--planned", type=int, default=3)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--rate", type=float, default=1)
+    parser.add_argument("--load", default="0.1")
     parser.add_argument("--ended", action="store_true")
     args = parser.parse_args()
     db = sqlite3.connect(args.file)

@@ -1,0 +1,123 @@
+#!/bin/sh
+# `lab query` as its users run it: TAP, the program in $LAB.
+set -u
+here=$(dirname "$0")
+dir=$(mktemp -d) || exit 2
+trap 'rm -rf "$dir"' EXIT
+number=0
+
+# is NAME COMMAND...: the command's status tells.
+is()
+{
+    number=$((number + 1))
+    name=$1
+    shift
+    if "$@" >"$dir/is" 2>&1; then
+        echo "ok $number - $name"
+    else
+        echo "not ok $number - $name"
+        sed 's/^/# /' "$dir/is" "$dir/out" "$dir/err" 2>/dev/null | head -n 30
+    fi
+}
+
+# Runs the lab; its status in $status, what it said in $dir/out and $dir/err.
+query()
+{
+    timeout 120 "$LAB" query "$@" >"$dir/out" 2>"$dir/err" </dev/null
+    status=$?
+}
+
+# prints NAME TEXT: what was asked for, and no more.
+prints()
+{
+    printf '%s\n' "$2" >"$dir/expected"
+    is "$1" sh -c "[ $status -eq 0 ] && [ ! -s $dir/err ] && diff $dir/expected $dir/out"
+}
+
+# A user's mistake: status 2, one line that holds these words, and the file as it was.
+refuses()
+{
+    words=$1
+    shift
+    query "$dir/a.db" "$@"
+    is "refuses: $*" sh -c "[ $status -eq 2 ] && [ ! -s $dir/out ] && cmp $dir/a.db $dir/copy.db &&
+        [ \$(wc -l <$dir/err) -eq 1 ] && grep -qF -- \"$words\" $dir/err"
+}
+
+"$here/results_file.py" "$dir/a.db"
+cp "$dir/a.db" "$dir/copy.db"
+
+query "$dir/a.db" "SELECT workload, threads, rate, NULL AS missing FROM medians
+                   WHERE mode = 'gil' AND control = 0 AND rate > 5000"
+prints "a table: numbers to the right, no more digits than are read" \
+    "workload  threads     rate  missing
+fib             1  4016000  -
+fib             2  8112004  -
+sleep           2     8432  -"
+query "$dir/a.db" "SELECT 1 / 3.0 AS third, 12345678.9 AS large, 'x' AS text"
+prints "six digits, but whole numbers whole" \
+    "   third     large  text
+0.333333  12345679  x"
+query "$dir/a.db" "SELECT 'a' || char(27) || char(10) || 'b' AS x"
+prints "nothing reaches the terminal but letters" "x
+a  b"
+query "$dir/a.db" "SELECT printf('%.*c', 80, 'é') AS x"
+is "a long text is cut between letters" sh -c "[ \$(tail -n 1 $dir/out) = \
+    \$(/usr/bin/python3 -c 'print(\"é\" * 69 + \"...\")') ]"
+query "$dir/a.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2500)
+                   SELECT i FROM n"
+is "rows beyond those that were looked at first" \
+    sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -eq 2501 ] && tail -n 1 $dir/out | grep -q '^2500$'"
+
+query "$dir/a.db" --csv "SELECT 1 / 3.0 AS third, 'a,b' AS text, NULL AS missing"
+prints "--csv has all digits" "third,text,missing
+0.3333333333333333,\"a,b\","
+query "$dir/a.db" --json "SELECT 1 AS one, 'a\"b' AS text, 0.1 AS real, NULL AS missing, 9e999 AS inf
+                          UNION ALL SELECT 2, 'c', 0.5, 1, 0"
+is "--json is an array with an object for each row" /usr/bin/python3 -c "
+import json
+assert json.load(open('$dir/out')) == [
+    {'one': 1, 'text': 'a\"b', 'real': 0.1, 'missing': None, 'inf': None},
+    {'one': 2, 'text': 'c', 'real': 0.5, 'missing': 1, 'inf': 0}]"
+query "$dir/a.db" --json "SELECT 1 AS x WHERE 0"
+prints "of nothing, too" "[]"
+
+query "$dir/a.db"
+listed=$status
+cp "$dir/out" "$dir/listing"
+is "without a question: every table and view, with what it is and its columns" \
+    /usr/bin/python3 -c "
+import re, sqlite3
+said = open('$dir/listing').read()
+db = sqlite3.connect('$dir/a.db')
+names = [name for name, in db.execute('SELECT name FROM sqlite_schema WHERE sql LIKE \"CREATE %\"')]
+assert $listed == 0 and len(names) > 10
+for name in names:
+    assert re.search(rf'^{name} +(table|view) +\w.*\n +\w+, ', said, re.M), name"
+grep -o '"SELECT [^"]*"' "$dir/listing" | tr -d '"' >"$dir/examples"
+is "and three examples" [ "$(wc -l <"$dir/examples")" -eq 3 ]
+while read -r example; do
+    query "$dir/a.db" "$example"
+    is "which give rows: $example" sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -gt 1 ]"
+done <"$dir/examples"
+
+refuses "did you mean 'rates'" "SELECT * FROM rate"
+refuses "no such column: speed" "SELECT speed FROM rates"
+refuses "syntax error" "SELEC 1"
+refuses "asks nothing" ""
+refuses "one question at a time" "SELECT 1; SELECT 2"
+refuses "only reads" "DELETE FROM runs"
+refuses "only reads" "ATTACH '$dir/other.db' AS other"
+refuses "only reads" "PRAGMA user_version = 7"
+refuses "only reads" "CREATE TEMP TABLE x (y)"
+refuses "exclude one another" --csv --json "SELECT 1"
+is "and no other file was made" [ ! -e "$dir/other.db" ]
+
+query "$dir/a.db" "SELECT abs(x) FROM (SELECT 1 AS x UNION ALL SELECT -9223372036854775807 - 1)"
+is "an error on the way is one" sh -c "[ $status -eq 2 ] && grep -q 'integer overflow' $dir/err"
+query "$dir/none.db" "SELECT 1"
+is "there must be a file" sh -c "[ $status -eq 2 ] && grep -q none.db $dir/err && [ ! -e $dir/none.db ]"
+head -c 20000 "$dir/a.db" >"$dir/cut.db"
+query "$dir/cut.db" "SELECT * FROM tidy"
+is "half a file is no results file" sh -c "[ $status -eq 2 ] && [ \$(wc -l <$dir/err) -eq 1 ]"
+echo "1..$number"
