@@ -254,7 +254,7 @@ double mann_whitney_p(const double *a, size_t a_count, const double *b, size_t b
     struct comparison c = { .p = 1 };
 
     if (!la.value || !lb.value || (a_count && b_count && mann_whitney(la, lb, &c)))
-        c.p = -1;
+        c.p = 1;
     free(la.value);
     free(lb.value);
     return c.p;

@@ -35,7 +35,7 @@ struct comparison compare_pairs(const double *a, const double *b, size_t count);
 struct comparison compare_groups(const double *a, size_t a_count, const double *b, size_t b_count,
                                  uint64_t seed);
 
-/* Its p alone, without the drawing that the interval takes. -1 and ENOMEM. */
+/* Its p alone, without the drawing that the interval takes; 1 if memory is short. */
 double mann_whitney_p(const double *a, size_t a_count, const double *b, size_t b_count);
 
 /* For many comparisons at once, the p that each of them may be judged by alone. Holm's keep the

@@ -214,7 +214,7 @@ static void build(struct stair *s, const double *sorted, size_t count)
 
 double dip_of_sorted(const double *sorted, size_t count)
 {
-    double *heights = malloc((4 * count + 1) * sizeof *heights), dip = -1;
+    double *heights = malloc((4 * count + 1) * sizeof *heights), dip = 0;
     size_t *vertices = malloc(2 * count * sizeof *vertices);
     struct stair s;
 
@@ -231,29 +231,31 @@ double dip_of_sorted(const double *sorted, size_t count)
     return dip;
 }
 
-static double uniform_dip(double *values, size_t count, uint64_t *random)
+static bool uniform_dips_as_much(double observed, double *drawn, size_t count, uint64_t *random)
 {
+    double dip;
+
     for (size_t i = 0; i < count; i++)
-        values[i] = random_unit(random);
-    sort_values(values, count);
-    return dip_of_sorted(values, count);
+        drawn[i] = random_unit(random);
+    sort_values(drawn, count);
+    dip = dip_of_sorted(drawn, count);
+    return dip >= observed || dip == 0;
 }
 
 double bimodality_p(double *values, size_t count, uint64_t seed)
 {
-    double *drawn = malloc((count + 1) * sizeof *drawn), observed, p = -1;
+    double *drawn, observed;
     int draws = 0, as_large = 0;
 
-    if (!drawn || count < DIP_MIN) {
-        free(drawn);
-        return drawn ? 1 : -1;
-    }
     sort_values(values, count);
+    if (count < DIP_MIN)
+        return 1;
     observed = dip_of_sorted(values, count);
-    for (; observed >= 0 && draws < DRAWS && as_large < ENOUGH; draws++)
-        as_large += uniform_dip(drawn, count, &seed) >= observed;
-    if (observed >= 0)
-        p = as_large < ENOUGH ? (double)(as_large + 1) / (draws + 1) : (double)as_large / draws;
+    drawn = malloc(count * sizeof *drawn);
+    for (; drawn && draws < DRAWS && as_large < ENOUGH; draws++)
+        as_large += uniform_dips_as_much(observed, drawn, count, &seed);
     free(drawn);
-    return p;
+    if (!draws || as_large == ENOUGH)
+        return draws ? (double)as_large / draws : 1;
+    return (double)(as_large + 1) / (draws + 1);
 }

@@ -22,7 +22,7 @@ int drift_over_order(const double *values, size_t count, struct drift *drift);
 
 /* How far the values are from any distribution with one mode: the dip (J. and P. Hartigan, The Dip
  * Test of Unimodality, Annals of Statistics 1985), from 1 / (2 * count) to 1/4. `sorted` is
- * ascending, `count` at least 1. A negative number and ENOMEM. */
+ * ascending, `count` at least 1. 0, as of no sample, if memory is short. */
 double dip_of_sorted(const double *sorted, size_t count);
 
 enum { DIP_MIN = 10 }; /* with fewer samples two heaps are seen where there is one cloud */
@@ -33,7 +33,7 @@ enum { DIP_MIN = 10 }; /* with fewer samples two heaps are seen where there is o
  * Biometrika 1991). 1 if there are fewer than DIP_MIN values. For values that seldom repeat, as
  * rates are: a few numbers that all do are so many modes. Of ten values of two heaps far apart it
  * finds six times in ten, of normal ones it suspects 2 % (test_stability prints both). Sorts
- * `values`. A negative number and ENOMEM. */
+ * `values`. If memory is short it claims nothing: 1. */
 double bimodality_p(double *values, size_t count, uint64_t seed);
 
 #endif

@@ -145,7 +145,7 @@ static void dips_of_the_uniform_are_those_of_the_table(void **state)
 /* False alarms: at 5 % on what has one mode; and how often two heaps are found. */
 static void one_mode_is_seldom_called_two(void **state)
 {
-    enum { TRIALS = 400 };
+    enum { TRIALS = 150 };
     static const size_t counts[] = { 10, 20, 50 };
     uint64_t random = 23;
 
