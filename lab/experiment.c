@@ -2,8 +2,10 @@
 #include "lab/experiment.h"
 
 #include "lab/csv.h"
+#include "lab/json.h"
 #include "lab/names.h"
 #include "lab/session.h"
+#include "lab/show.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_AGAIN = 0x100, KEY_JSON };
+enum { KEY_AGAIN = 0x100 };
 
 const struct argp_option experiment_options[] = {
     { "workload", 'w', "LIST", 0, "what is run: see `lab list workloads`", 0 },
@@ -38,6 +40,7 @@ const struct argp_option experiment_options[] = {
     { "results", 'd', "FILE", 0, "keep everything in this results file, and resume from it", 0 },
     { "again", KEY_AGAIN, NULL, 0, "begin another run, though the file has this one", 0 },
     { "dry-run", 'n', NULL, 0, "say what would be measured, and how long it would take", 0 },
+    JSON_OPTION,
     { "csv", 'o', "FILE", 0, "write every sample to FILE as tidy CSV, too", 0 },
     { "replace", 'f', NULL, 0, "write over that FILE if it is there", 0 },
     { 0 },
@@ -81,6 +84,9 @@ int experiment_take(void *input, int key, char *value, struct mistake *m)
     case 'f':
         e->replace = true;
         return 0;
+    case 'j':
+        e->json = true;
+        return 0;
     case KEY_AGAIN:
         e->again = true;
         return 0;
@@ -98,7 +104,7 @@ bool experiment_withheld(const void *entry)
 {
     const struct argp_option *o = entry;
 
-    return o->key > 'z' || strchr("dnof", o->key);
+    return o->key > 'z' || strchr("dnofj", o->key);
 }
 
 int experiment_set(struct experiment *e, const char *name, const char *value, struct mistake *m)
@@ -305,7 +311,7 @@ static int measure(struct under_way *u)
     struct session *s = &u->session;
     struct mistake m;
     size_t least, most;
-    int status;
+    int status, status_of_json = 0;
 
     session_windows_left(&u->plan, &u->results, &least, &most);
     if (u->resumed)
@@ -318,12 +324,16 @@ static int measure(struct under_way *u)
     status = session_run(s, &m);
     if (status == 0)
         status = store_end(s->store, s->run, &m);
-    table_print(&u->results, stdout);
-    answer_print(&u->results, stdout);
+    if (u->experiment->json) {
+        status_of_json = show_json(s->store, s->run, &u->results);
+    } else {
+        table_print(&u->results, stdout);
+        answer_print(&u->results, stdout);
+    }
     print_ending(u, status, &m);
     if (status)
         return status < 0 ? 1 : 130;
-    return any_failed(&u->results);
+    return status_of_json || any_failed(&u->results);
 }
 
 int experiment_run(struct experiment *e)

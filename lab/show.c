@@ -1,256 +1,207 @@
-/* show.c - a run as JSON. */
+/* show.c - how cells scale, and what was counted in them. */
 #include "lab/show.h"
 
 #include "lab/judgement.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *text_json(const char *text)
+enum { WIDTH = 96, INDENT = 4 };
+
+/* The first outcome of a series that has something to say of threads. */
+static bool begins_series(const struct results *r, const struct outcome *o)
 {
-    return text ? json_string(text) : json_null();
+    size_t count;
+    const struct outcome *const *series = results_series(r, &o->cell, &count);
+
+    return !o->cell.control && count > 1 && series[0] == o;
 }
 
-static json_t *estimate_json(struct estimate e)
-{
-    if (!e.count)
-        return json_null();
-    return json_pack("{s:o, s:o, s:o, s:o, s:I}", "median", json_finite(e.median), "low",
-                     json_finite(e.low), "high", json_finite(e.high), "confidence",
-                     json_finite(e.confidence), "count", (json_int_t)e.count);
-}
-
-/* A figure of a fit; an infinite one has no value. */
-static json_t *figure_json(struct figure f)
-{
-    return json_pack("{s:o, s:o, s:o}", "median", json_finite(f.value), "low", json_finite(f.low),
-                     "high", json_finite(f.high));
-}
-
-/* Before and after come as "before: load average". */
-static json_t *facts_json(struct store *store, const struct run *run)
-{
-    json_t *facts = json_object();
-    sqlite3_stmt *q = NULL;
-
-    sqlite3_prepare_v2(store_database(store), "SELECT CASE moment WHEN 'run' THEN name ELSE "
-                       "moment || ': ' || name END, value FROM facts WHERE run = ? "
-                       "ORDER BY moment DESC, name", -1, &q, NULL);
-    sqlite3_bind_int64(q, 1, run->id);
-    while (facts && sqlite3_step(q) == SQLITE_ROW)
-        if (json_object_set_new(facts, (const char *)sqlite3_column_text(q, 0),
-                                text_json((const char *)sqlite3_column_text(q, 1))) < 0) {
-            json_decref(facts);
-            facts = NULL;
-        }
-    sqlite3_finalize(q);
-    return facts;
-}
-
-static json_t *run_json(struct store *store, const struct run *run)
-{
-    const struct settings *t = &run->settings;
-
-    return json_pack(
-        "{s:I, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:i, s:s, s:o, s:I, s:s, s:i, s:i, s:f, s:f, "
-        "s:f, s:f, s:o}",
-        "run", (json_int_t)run->id, "uuid", run->uuid, "matrix", run->matrix, "machine",
-        run->machine, "host", text_json(run->host), "synthetic", text_json(run->synthetic), "plan",
-        run->plan, "build", run->build, "cores", run->cores, "started", run->started, "ended",
-        text_json(run->ended), "seed", (json_int_t)t->seed, "order", placing_names[t->placing],
-        "rounds_least", t->rounds_least, "rounds_most", t->rounds_most, "window_s", t->window_s,
-        "ramp_s", t->ramp_s, "precision", t->precision, "budget_s", t->budget_s, "facts",
-        facts_json(store, run));
-}
-
-static json_t *floor_json(const struct results *r)
-{
-    struct floor floor = judge_floor(r);
-
-    if (floor.pairs < 2)
-        return json_null();
-    return json_pack("{s:o, s:I, s:f}", "ratio", json_finite(floor.share), "pairs",
-                     (json_int_t)floor.pairs, "confidence", floor.confidence);
-}
-
-static json_t *audit_json(const struct outcome *o)
-{
-    const struct damage *d = o->audit ? &o->audit->damage : NULL;
-
-    if (!d || !measured(o->audit))
-        return json_null();
-    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "published", (json_int_t)d->published, "off",
-                     (json_int_t)d->off, "net", (json_int_t)(d->over - d->under), "leaked",
-                     (json_int_t)d->leaked, "early", (json_int_t)d->early);
-}
-
-static json_t *warnings_json(const struct results *r, const struct outcome *o)
-{
-    json_t *array = json_array();
-    struct warnings w;
-
-    judge_warnings(o, r->precision, &w);
-    for (int i = 0; i < w.count; i++)
-        array = json_with(array, json_string(w.text[i]));
-    return array;
-}
-
-/* Why windows gave nothing, each reason once. */
-static json_t *notes_json(const struct outcome *o)
-{
-    json_t *array = json_array();
-    const char *said = "";
-
-    for (int k = 0; k < o->rounds; k++) {
-        const struct measurement *m = &o->round[k];
-        char text[NOTE_BYTES + 32];
-
-        if (m->status == STATUS_OK || !strcmp(m->note, said))
-            continue;
-        said = m->note;
-        snprintf(text, sizeof text, "%s: %s", status_name(m->status), m->note);
-        array = json_with(array, json_string(text));
-    }
-    return array;
-}
-
-static json_t *karp_flatt_json(struct estimate speed_up, const struct cell *c)
-{
-    if (!speed_up.count || c->base != 1 || c->threads < 2)
-        return json_null();
-    return json_finite(karp_flatt(speed_up.median, c->threads));
-}
-
-static uint64_t most_memory(const struct outcome *o)
-{
-    uint64_t most = 0;
-
-    for (int k = 0; k < o->rounds; k++)
-        if (o->round[k].max_rss_bytes > most)
-            most = o->round[k].max_rss_bytes;
-    return most;
-}
-
-static uint64_t lost(const struct outcome *o)
-{
-    uint64_t sum = 0;
-
-    for (int k = 0; k < o->rounds; k++)
-        sum += o->round[k].lost;
-    return sum;
-}
-
-static json_t *cell_json(const struct results *r, const struct outcome *o)
+static void print_step(const struct results *r, const struct outcome *o, FILE *out)
 {
     const struct cell *c = &o->cell;
     struct estimate speed_up = outcome_ratio(o, results_find(r, c, c->mode, c->base));
-    uint64_t memory = most_memory(o);
 
-    return json_pack(
-        "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s, s:b, s:i, s:i, "
-        "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
-        "cell", (json_int_t)(o - r->outcome), "workload", c->workload, "mode", c->mode, "policy",
-        c->policy, "gil", c->gil, "heap", c->heap, "build", c->build, "threads", c->threads,
-        "base", c->base, "kind", kind_names[c->kind], "unit", c->unit, "about", c->about, "safe",
-        c->safe, "control", c->control, "windows", o->rounds,
-        "rate", estimate_json(outcome_rate(o)), "fairness",
-        c->counted > 1 ? estimate_json(outcome_fairness(o)) : json_null(), "p50_ns",
-        estimate_json(outcome_p50_ns(o)), "of_nolock",
-        estimate_json(outcome_ratio(o, results_nolock(r, c))), "speedup", estimate_json(speed_up),
-        "karp_flatt", karp_flatt_json(speed_up, c), "max_rss_bytes",
-        memory ? json_integer((json_int_t)memory) : json_null(), "audit", audit_json(o), "lost",
-        (json_int_t)lost(o), "refusal", text_json(c->refusal), "warnings", warnings_json(r, o),
-        "notes", notes_json(o));
-}
-
-static json_t *cells_json(const struct results *r)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < r->count && array; i++)
-        array = json_with(array, cell_json(r, &r->outcome[i]));
-    return array;
-}
-
-/* Each whole number of threads up to twice those that were measured. */
-static json_t *curve_json(const struct scaling *s)
-{
-    json_t *array = json_array();
-
-    for (int threads = 1; threads <= 2 * s->measured && array; threads++) {
-        json_t *point = figure_json(scaling_at(s, threads));
-
-        if (point) {
-            json_object_set_new(point, "threads", json_integer(threads));
-            json_object_set_new(point, "extrapolated", json_boolean(threads > s->measured));
-        }
-        array = json_with(array, point);
+    if (!speed_up.count || c->base != 1) {
+        fprintf(out, "  %7d %9s\n", c->threads, "-");
+        return;
     }
-    return array;
+    fprintf(out, "  %7d %9.2f  %5.2f .. %-5.2f %10.0f %%", c->threads, speed_up.median,
+            speed_up.low, speed_up.high, 100 * speed_up.median / c->threads);
+    if (c->threads > 1 && c->threads <= r->cores)
+        fprintf(out, " %11.0f %%", 100 * karp_flatt(speed_up.median, c->threads));
+    else
+        fprintf(out, " %13s", c->threads > 1 ? "too few cores" : "-");
+    fputc('\n', out);
 }
 
-static json_t *fit_json(const struct cell *c, const struct scaling *s, bool fits)
+/* Breaks its lines between words. */
+static void print_paragraph(const char *text, FILE *out)
 {
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:o}", "workload", c->workload, "mode",
-                               c->mode, "heap", c->heap, "build", c->build, "refusal",
-                               fits ? json_null() : json_string(s->refusal));
-    char text[1024];
+    size_t column = 0;
 
-    if (!fits || !object)
-        return object;
-    json_object_set_new(object, "gain", figure_json(s->g));
-    json_object_set_new(object, "serial", figure_json(s->a));
-    json_object_set_new(object, "coherence", figure_json(s->b));
-    json_object_set_new(object, "peak", figure_json(s->peak));
-    json_object_set_new(object, "misfit", json_finite(s->misfit));
-    json_object_set_new(object, "words", json_string(scaling_reading(s, text, sizeof text)));
-    json_object_set_new(object, "curve", curve_json(s));
-    return object;
+    while (*text) {
+        size_t length = strcspn(text, " ");
+
+        if (column && column + 1 + length > WIDTH - INDENT) {
+            fputc('\n', out);
+            column = 0;
+        }
+        column += (size_t)fprintf(out, "%*s%.*s", column ? 1 : INDENT, column ? " " : "",
+                                  (int)length, text) - (column ? 0 : INDENT);
+        text += length + (text[length] == ' ');
+    }
+    fputc('\n', out);
 }
 
-static json_t *scaling_json(const struct results *r)
+static void print_series(const struct results *r, const struct outcome *first,
+                         struct scaling *scaling, FILE *out)
+{
+    const struct cell *c = &first->cell;
+    const struct outcome *const *series;
+    char text[1024];
+    size_t count;
+
+    series = results_series(r, c, &count);
+    fprintf(out, "\n%s, %s%s%s\n  threads  speed-up  interval        efficiency  Karp-Flatt\n",
+            c->workload, c->mode, *c->build ? ", " : "", c->build);
+    for (size_t i = 0; i < count; i++)
+        print_step(r, series[i], out);
+    if (judge_scaling(r, c, scaling))
+        print_paragraph(scaling_reading(scaling, text, sizeof text), out);
+    else
+        fprintf(out, "%*sno scalability law is fitted: %s\n", INDENT, "", scaling->refusal);
+}
+
+void show_scaling(const struct results *r, FILE *out)
 {
     struct scaling *scaling = malloc(sizeof *scaling);
-    json_t *array = scaling ? json_array() : NULL;
 
-    for (size_t i = 0; i < r->count && array; i++) {
-        const struct cell *c = &r->outcome[i].cell;
-        size_t count;
-        const struct outcome *const *series = results_series(r, c, &count);
-
-        /* Once for each series: at the outcome with which it begins. */
-        if (!c->control && count > 1 && series[0] == &r->outcome[i]) {
-            bool fits = judge_scaling(r, c, scaling);
-
-            array = json_with(array, fit_json(c, scaling, fits));
-        }
-    }
+    for (size_t i = 0; i < r->count && scaling; i++)
+        if (begins_series(r, &r->outcome[i]))
+            print_series(r, &r->outcome[i], scaling, out);
     free(scaling);
-    return array;
+    fputs("\nspeed-up: times one thread of the same mode. efficiency: of what each thread could "
+          "do alone.\nKarp-Flatt: the share of the work that would have to be serial to explain "
+          "it; if it grows\nwith the threads, something else holds them up.\n", out);
 }
 
-static json_t *findings_json(const struct results *r)
-{
-    json_t *array = json_array();
-    char *text = NULL, *line, *rest;
-    size_t size_bytes;
-    FILE *out = open_memstream(&text, &size_bytes);
+/* One column: what to add up of a worker; negative: not known. */
+struct counted {
+    const char *name;
+    int64_t (*of)(const struct sample *s);
+};
 
-    if (!out)
-        return array;
-    answer_sentences(r, out);
-    fclose(out);
-    for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-        array = json_with(array, json_string(line));
-    free(text);
-    return array;
+static int64_t cycles(const struct sample *s)
+{
+    return s->cycles;
 }
 
-int show_json(struct store *store, const struct run *run, const struct results *r)
+static int64_t instructions(const struct sample *s)
 {
-    return json_print(json_pack("{s:o, s:o, s:o, s:o, s:o}", "run", run_json(store, run), "floor",
-                                floor_json(r), "cells", cells_json(r), "scaling", scaling_json(r),
-                                "findings", findings_json(r)));
+    return s->instructions;
+}
+
+static int64_t cache_misses(const struct sample *s)
+{
+    return s->cache_misses;
+}
+
+static int64_t switches(const struct sample *s)
+{
+    if (s->voluntary_switches < 0 || s->involuntary_switches < 0)
+        return -1;
+    return s->voluntary_switches + s->involuntary_switches;
+}
+
+static int64_t cpu_ns(const struct sample *s)
+{
+    return (int64_t)(s->cpu_seconds * 1e9);
+}
+
+static const struct counted counted[] = {
+    { "cpu ns", cpu_ns }, { "cycles", cycles }, { "instructions", instructions },
+    { "cache misses", cache_misses }, { "switches", switches },
+};
+
+/* Of the first role, for each operation; negative: not known. */
+static double per_operation(const struct measurement *m, const struct counted *what)
+{
+    double sum = 0, ops = 0;
+
+    for (int i = 0; i < m->samples; i++) {
+        const struct sample *s = &m->sample[i];
+
+        if (s->role_index)
+            continue;
+        if (what->of(s) < 0)
+            return -1;
+        sum += (double)what->of(s);
+        ops += (double)s->ops;
+    }
+    return ops > 0 ? sum / ops : -1;
+}
+
+static struct estimate median_of(const struct outcome *o, const struct counted *what)
+{
+    double *values = calloc((size_t)o->rounds + 1, sizeof *values);
+    struct estimate e = { 0 };
+    size_t count = 0;
+
+    for (int k = 0; k < o->rounds && values; k++) {
+        double value = measured(&o->round[k]) ? per_operation(&o->round[k], what) : -1;
+
+        if (value >= 0)
+            values[count++] = value;
+    }
+    if (count)
+        e = estimate_median(values, count);
+    free(values);
+    return e;
+}
+
+static void print_counts(const struct outcome *o, FILE *out)
+{
+    const struct cell *c = &o->cell;
+
+    fprintf(out, "%-22s %-14s %7d", c->workload, c->mode, c->threads);
+    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++) {
+        struct estimate e = median_of(o, &counted[i]);
+
+        if (e.count)
+            fprintf(out, " %12.4g", e.median);
+        else
+            fprintf(out, " %12s", "-");
+    }
+    fputc('\n', out);
+}
+
+/* Why there are no hardware counters, as the run has it on record. */
+static void print_reason(struct store *store, int64_t run, FILE *out)
+{
+    sqlite3_stmt *q = NULL;
+
+    if (sqlite3_prepare_v2(store_database(store), "SELECT value FROM facts WHERE run = ? AND "
+                           "moment = 'run' AND name = 'perf_counters'", -1, &q, NULL) == SQLITE_OK) {
+        sqlite3_bind_int64(q, 1, run);
+        if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_text(q, 0) &&
+            strcmp((const char *)sqlite3_column_text(q, 0), "available"))
+            fprintf(out, "cycles, instructions and cache misses were not to be had: "
+                    "perf_event_open says %s.\n", sqlite3_column_text(q, 0));
+    }
+    sqlite3_finalize(q);
+}
+
+void show_counters(struct store *store, int64_t run, const struct results *r, FILE *out)
+{
+    fprintf(out, "\nFor each operation, medians over the windows:\n%-22s %-14s %7s", "workload",
+            "mode", "threads");
+    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
+        fprintf(out, " %12s", counted[i].name);
+    fputc('\n', out);
+    for (size_t i = 0; i < r->count; i++)
+        if (!r->outcome[i].cell.refusal && !r->outcome[i].cell.control)
+            print_counts(&r->outcome[i], out);
+    fprintf(out, "switches: of the worker by the kernel, voluntary (it waited) or not.\n");
+    print_reason(store, run, out);
 }

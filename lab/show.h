@@ -1,15 +1,24 @@
-/* show.h - a run as JSON: all that is judged of it.
+/* show.h - a run for people and for programs, beside the table and the sentences.
  *
- * docs/reading.md has its shape. What cannot be told is null.
+ * docs/reading.md explains the columns and has the JSON's shape. What cannot be told is "-",
+ * and null.
  */
 #ifndef LAB_SHOW_H
 #define LAB_SHOW_H
 
-#include "lab/json.h"
 #include "lab/results.h"
 #include "lab/store.h"
 
-/* Prints it on standard output; the exit status. */
-int show_json(struct store *store, const struct run *run, const struct results *results);
+#include <stdio.h>
+
+/* All that is judged, as JSON on standard output. The exit status. */
+int show_json(struct store *store, int64_t run, const struct results *results);
+
+/* Speed-up, efficiency, Karp-Flatt's serial share and the scalability law, for each series
+ * of cells that differ in their threads alone. */
+void show_scaling(const struct results *results, FILE *out);
+
+/* What processor and kernel counted for each operation. */
+void show_counters(struct store *store, int64_t run, const struct results *results, FILE *out);
 
 #endif

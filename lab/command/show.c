@@ -1,5 +1,6 @@
 /* show.c - `lab show`: the table and the sentences of a run that is in a results file. */
 #include "lab/command.h"
+#include "lab/json.h"
 #include "lab/options.h"
 #include "lab/show.h"
 #include "lab/store.h"
@@ -8,7 +9,7 @@
 
 struct options {
     const char *run;
-    bool json;
+    bool json, scaling, counters;
 };
 
 static int take(void *input, int key, char *value, struct mistake *m)
@@ -18,14 +19,15 @@ static int take(void *input, int key, char *value, struct mistake *m)
     (void)m;
     if (key == 'r')
         o->run = value;
-    else
-        o->json = true;
+    o->json |= key == 'j';
+    o->scaling |= key == 's';
+    o->counters |= key == 'c';
     return 0;
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
-    struct options o = { NULL, false };
+    struct options o = { 0 };
     const char *path = argv[options_parse(self, argc, argv, &o)];
     struct mistake m;
     struct store *store = store_open(path, STORE_READ, &m);
@@ -37,7 +39,12 @@ static int run(const struct command *self, int argc, char **argv)
         store_load(store, &run, &results, &m) < 0)
         mistake_exit(argv[0], &m);
     if (o.json) {
-        status = show_json(store, &run, &results);
+        status = show_json(store, run.id, &results);
+    } else if (o.scaling || o.counters) {
+        if (o.scaling)
+            show_scaling(&results, stdout);
+        if (o.counters)
+            show_counters(store, run.id, &results, stdout);
     } else {
         table_print(&results, stdout);
         answer_print(&results, stdout);
@@ -49,6 +56,8 @@ static int run(const struct command *self, int argc, char **argv)
 
 static const struct argp_option described[] = {
     { "run", 'r', "N", 0, "which run of the file, by number or uuid (the last)", 0 },
+    { "scaling", 's', NULL, 0, "instead: what more threads bring, and the scalability law", 0 },
+    { "counters", 'c', NULL, 0, "instead: cycles, cache misses, switches for each operation", 0 },
     JSON_OPTION,
     { 0 },
 };

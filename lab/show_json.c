@@ -1,0 +1,266 @@
+/* show_json.c - a run as JSON. */
+#include "lab/show.h"
+
+#include "lab/json.h"
+#include "lab/judgement.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *text_json(const char *text)
+{
+    return text ? json_string(text) : json_null();
+}
+
+static json_t *estimate_json(struct estimate e)
+{
+    if (!e.count)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o, s:I}", "median", json_finite(e.median), "low",
+                     json_finite(e.low), "high", json_finite(e.high), "confidence",
+                     json_finite(e.confidence), "count", (json_int_t)e.count);
+}
+
+/* A figure of a fit; an infinite one has no value. */
+static json_t *figure_json(struct figure f)
+{
+    return json_pack("{s:o, s:o, s:o}", "median", json_finite(f.value), "low", json_finite(f.low),
+                     "high", json_finite(f.high));
+}
+
+/* Before and after come as "before: load average". */
+static json_t *facts_json(struct store *store, const struct run *run)
+{
+    json_t *facts = json_object();
+    sqlite3_stmt *q = NULL;
+
+    sqlite3_prepare_v2(store_database(store), "SELECT CASE moment WHEN 'run' THEN name ELSE "
+                       "moment || ': ' || name END, value FROM facts WHERE run = ? "
+                       "ORDER BY moment DESC, name", -1, &q, NULL);
+    sqlite3_bind_int64(q, 1, run->id);
+    while (facts && sqlite3_step(q) == SQLITE_ROW)
+        if (json_object_set_new(facts, (const char *)sqlite3_column_text(q, 0),
+                                text_json((const char *)sqlite3_column_text(q, 1))) < 0) {
+            json_decref(facts);
+            facts = NULL;
+        }
+    sqlite3_finalize(q);
+    return facts;
+}
+
+static json_t *run_json(struct store *store, const struct run *run)
+{
+    const struct settings *t = &run->settings;
+
+    return json_pack(
+        "{s:I, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:i, s:s, s:o, s:I, s:s, s:i, s:i, s:f, s:f, "
+        "s:f, s:f, s:o}",
+        "run", (json_int_t)run->id, "uuid", run->uuid, "matrix", run->matrix, "machine",
+        run->machine, "host", text_json(run->host), "synthetic", text_json(run->synthetic), "plan",
+        run->plan, "build", run->build, "cores", run->cores, "started", run->started, "ended",
+        text_json(run->ended), "seed", (json_int_t)t->seed, "order", placing_names[t->placing],
+        "rounds_least", t->rounds_least, "rounds_most", t->rounds_most, "window_s", t->window_s,
+        "ramp_s", t->ramp_s, "precision", t->precision, "budget_s", t->budget_s, "facts",
+        facts_json(store, run));
+}
+
+static json_t *floor_json(const struct results *r)
+{
+    struct floor floor = judge_floor(r);
+
+    if (floor.pairs < 2)
+        return json_null();
+    return json_pack("{s:o, s:I, s:f}", "ratio", json_finite(floor.share), "pairs",
+                     (json_int_t)floor.pairs, "confidence", floor.confidence);
+}
+
+static json_t *audit_json(const struct outcome *o)
+{
+    const struct damage *d = o->audit ? &o->audit->damage : NULL;
+
+    if (!d || !measured(o->audit))
+        return json_null();
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "published", (json_int_t)d->published, "off",
+                     (json_int_t)d->off, "net", (json_int_t)(d->over - d->under), "leaked",
+                     (json_int_t)d->leaked, "early", (json_int_t)d->early);
+}
+
+static json_t *warnings_json(const struct results *r, const struct outcome *o)
+{
+    json_t *array = json_array();
+    struct warnings w;
+
+    judge_warnings(o, r->precision, &w);
+    for (int i = 0; i < w.count; i++)
+        array = json_with(array, json_string(w.text[i]));
+    return array;
+}
+
+/* Why windows gave nothing, each reason once. */
+static json_t *notes_json(const struct outcome *o)
+{
+    json_t *array = json_array();
+    const char *said = "";
+
+    for (int k = 0; k < o->rounds; k++) {
+        const struct measurement *m = &o->round[k];
+        char text[NOTE_BYTES + 32];
+
+        if (m->status == STATUS_OK || !strcmp(m->note, said))
+            continue;
+        said = m->note;
+        snprintf(text, sizeof text, "%s: %s", status_name(m->status), m->note);
+        array = json_with(array, json_string(text));
+    }
+    return array;
+}
+
+static json_t *karp_flatt_json(struct estimate speed_up, const struct cell *c)
+{
+    if (!speed_up.count || c->base != 1 || c->threads < 2)
+        return json_null();
+    return json_finite(karp_flatt(speed_up.median, c->threads));
+}
+
+static uint64_t most_memory(const struct outcome *o)
+{
+    uint64_t most = 0;
+
+    for (int k = 0; k < o->rounds; k++)
+        if (o->round[k].max_rss_bytes > most)
+            most = o->round[k].max_rss_bytes;
+    return most;
+}
+
+static uint64_t lost(const struct outcome *o)
+{
+    uint64_t sum = 0;
+
+    for (int k = 0; k < o->rounds; k++)
+        sum += o->round[k].lost;
+    return sum;
+}
+
+static json_t *cell_json(const struct results *r, const struct outcome *o)
+{
+    const struct cell *c = &o->cell;
+    struct estimate speed_up = outcome_ratio(o, results_find(r, c, c->mode, c->base));
+    uint64_t memory = most_memory(o);
+
+    return json_pack(
+        "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s, s:b, s:i, s:i, "
+        "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
+        "cell", (json_int_t)(o - r->outcome), "workload", c->workload, "mode", c->mode, "policy",
+        c->policy, "gil", c->gil, "heap", c->heap, "build", c->build, "threads", c->threads,
+        "base", c->base, "kind", kind_names[c->kind], "unit", c->unit, "about", c->about, "safe",
+        c->safe, "control", c->control, "windows", o->rounds,
+        "rate", estimate_json(outcome_rate(o)), "fairness",
+        c->counted > 1 ? estimate_json(outcome_fairness(o)) : json_null(), "p50_ns",
+        estimate_json(outcome_p50_ns(o)), "of_nolock",
+        estimate_json(outcome_ratio(o, results_nolock(r, c))), "speedup", estimate_json(speed_up),
+        "karp_flatt", karp_flatt_json(speed_up, c), "max_rss_bytes",
+        memory ? json_integer((json_int_t)memory) : json_null(), "audit", audit_json(o), "lost",
+        (json_int_t)lost(o), "refusal", text_json(c->refusal), "warnings", warnings_json(r, o),
+        "notes", notes_json(o));
+}
+
+static json_t *cells_json(const struct results *r)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < r->count && array; i++)
+        array = json_with(array, cell_json(r, &r->outcome[i]));
+    return array;
+}
+
+/* Each whole number of threads up to twice those that were measured. */
+static json_t *curve_json(const struct scaling *s)
+{
+    json_t *array = json_array();
+
+    for (int threads = 1; threads <= 2 * s->measured && array; threads++) {
+        json_t *point = figure_json(scaling_at(s, threads));
+
+        if (point) {
+            json_object_set_new(point, "threads", json_integer(threads));
+            json_object_set_new(point, "extrapolated", json_boolean(threads > s->measured));
+        }
+        array = json_with(array, point);
+    }
+    return array;
+}
+
+static json_t *fit_json(const struct cell *c, const struct scaling *s, bool fits)
+{
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:o}", "workload", c->workload, "mode",
+                               c->mode, "heap", c->heap, "build", c->build, "refusal",
+                               fits ? json_null() : json_string(s->refusal));
+    char text[1024];
+
+    if (!fits || !object)
+        return object;
+    json_object_set_new(object, "gain", figure_json(s->g));
+    json_object_set_new(object, "serial", figure_json(s->a));
+    json_object_set_new(object, "coherence", figure_json(s->b));
+    json_object_set_new(object, "peak", figure_json(s->peak));
+    json_object_set_new(object, "misfit", json_finite(s->misfit));
+    json_object_set_new(object, "words", json_string(scaling_reading(s, text, sizeof text)));
+    json_object_set_new(object, "curve", curve_json(s));
+    return object;
+}
+
+static json_t *scaling_json(const struct results *r)
+{
+    struct scaling *scaling = malloc(sizeof *scaling);
+    json_t *array = scaling ? json_array() : NULL;
+
+    for (size_t i = 0; i < r->count && array; i++) {
+        const struct cell *c = &r->outcome[i].cell;
+        size_t count;
+        const struct outcome *const *series = results_series(r, c, &count);
+
+        /* Once for each series: at the outcome with which it begins. */
+        if (!c->control && count > 1 && series[0] == &r->outcome[i]) {
+            bool fits = judge_scaling(r, c, scaling);
+
+            array = json_with(array, fit_json(c, scaling, fits));
+        }
+    }
+    free(scaling);
+    return array;
+}
+
+static json_t *findings_json(const struct results *r)
+{
+    json_t *array = json_array();
+    char *text = NULL, *line, *rest;
+    size_t size_bytes;
+    FILE *out = open_memstream(&text, &size_bytes);
+
+    if (!out)
+        return array;
+    answer_sentences(r, out);
+    fclose(out);
+    for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        array = json_with(array, json_string(line));
+    free(text);
+    return array;
+}
+
+int show_json(struct store *store, int64_t number, const struct results *r)
+{
+    char which[24];
+    struct run run;
+    struct mistake m;
+
+    snprintf(which, sizeof which, "%lld", (long long)number);
+    if (store_find(store, which, &run, &m) < 0) {
+        fprintf(stderr, "lab: %s\n", m.text);
+        return 1;
+    }
+    return json_print(json_pack("{s:o, s:o, s:o, s:o, s:o}", "run", run_json(store, &run), "floor",
+                                floor_json(r), "cells", cells_json(r), "scaling", scaling_json(r),
+                                "findings", findings_json(r)));
+}
