@@ -4,6 +4,7 @@
 #include "lab/csv.h"
 #include "lab/json.h"
 #include "lab/names.h"
+#include "lab/progress.h"
 #include "lab/session.h"
 #include "lab/show.h"
 
@@ -187,21 +188,12 @@ static int begin_csv(struct under_way *u, struct mistake *m)
     return -1;
 }
 
-static void print_time(double s, FILE *out)
-{
-    if (s < 90)
-        fprintf(out, "%.0f s", s);
-    else if (s < 5400)
-        fprintf(out, "%.0f min", s / 60);
-    else
-        fprintf(out, "%.1f h", s / 3600);
-}
-
 /* "64 cells, 320 windows at least and 1600 at most: 2 min to 9 min" */
 static void print_outlook(const struct plan *plan, const struct results *r, FILE *out)
 {
     size_t least, most;
     double budget_s = plan->settings.budget_s, window_s = plan_window_s(plan), most_s;
+    char text[24];
 
     session_windows_left(plan, r, &least, &most);
     most_s = (double)most * window_s;
@@ -210,12 +202,9 @@ static void print_outlook(const struct plan *plan, const struct results *r, FILE
     fprintf(out, "%zu cells, %zu windows", plan->count, least);
     if (most > least)
         fprintf(out, " at least");
-    fprintf(out, ": ");
-    print_time((double)least * window_s, out);
-    if (most > least) {
-        fprintf(out, " to ");
-        print_time(most_s, out);
-    }
+    fprintf(out, ": %s", human_time((double)least * window_s, text, sizeof text));
+    if (most > least)
+        fprintf(out, " to %s", human_time(most_s, text, sizeof text));
     fputc('\n', out);
 }
 

@@ -24,15 +24,26 @@ static unsigned long long seconds_left(const struct progress *p)
     return (p->all - p->done) * each_ns / NS_PER_S + 1;
 }
 
+const char *human_time(double seconds, char *text, size_t size_bytes)
+{
+    if (seconds < 90)
+        snprintf(text, size_bytes, "%.0f s", seconds);
+    else if (seconds < 5400)
+        snprintf(text, size_bytes, "%.0f min", seconds / 60);
+    else
+        snprintf(text, size_bytes, "%.1f h", seconds / 3600);
+    return text;
+}
+
 void progress_next(struct progress *p, const char *what)
 {
-    unsigned long long left = seconds_left(p);
+    char left[24];
 
+    human_time((double)seconds_left(p), left, sizeof left);
     if (p->terminal) {
-        fprintf(stderr, "\r\033[K[%zu/%zu] %.60s  %llu:%02llu left", p->done + 1, p->all, what,
-                left / 60, left % 60);
+        fprintf(stderr, "\r\033[K[%zu/%zu] %.60s  %s left", p->done + 1, p->all, what, left);
     } else if (p->done * 10 / p->all >= p->told) {
-        fprintf(stderr, "window %zu of %zu, about %llu s left\n", p->done + 1, p->all, left);
+        fprintf(stderr, "window %zu of %zu, about %s left\n", p->done + 1, p->all, left);
         p->told = p->done * 10 / p->all + 1;
     }
     p->done++;

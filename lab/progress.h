@@ -25,6 +25,9 @@ void progress_more(struct progress *p, size_t windows);
 /* `what` is about to run. */
 void progress_next(struct progress *p, const char *what);
 
+/* "45 s", "12 min", "3.5 h" */
+const char *human_time(double seconds, char *text, size_t size_bytes);
+
 /* Clears the line. */
 void progress_end(struct progress *p);
 

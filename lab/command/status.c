@@ -2,7 +2,7 @@
 #include "lab/command.h"
 #include "lab/json.h"
 #include "lab/options.h"
-#include "lab/plan.h"
+#include "lab/progress.h"
 #include "lab/store.h"
 
 #include <stdio.h>
@@ -62,10 +62,10 @@ static struct progress_of read_row(sqlite3_stmt *q, bool busy)
 
 static int print_run(const struct progress_of *p)
 {
-    char left[32] = "-";
+    char left[24] = "-";
 
     if (!p->ended)
-        snprintf(left, sizeof left, "%.0f s", p->left_s);
+        human_time(p->left_s, left, sizeof left);
     printf("%4lld  %-16s %-12s %-9s %7lld %8lld %7lld %8lld %9s  %s\n", p->run, p->matrix,
            p->host ? p->host : "-", p->state, p->cells, p->windows, p->failed, p->missing, left,
            p->started);
