@@ -214,7 +214,7 @@ def open_run(path, wanted=None, lab=None, workloads=None):
     connection = results.connect(path)
     try:
         number = newest_run(connection, wanted)
-        results.keep_views(connection)
+        results.keep_rates(connection)
         return Run(connection, number, lab and ask_lab(lab, path, number), workloads)
     except (sqlite3.Error, results.BadResults) as error:
         raise results.BadResults(f"{path}: {error}") from None
@@ -261,21 +261,37 @@ def joined(words):
 # Rows into lines, workload by workload.
 
 MEDIAN = """\
-SELECT cell, workload, mode, heap, build, threads, kind, unit, safe, windows,
-       avg(value) AS middle, low, high
-FROM (SELECT *, row_number() OVER by_value AS place, count(*) OVER whole AS windows,
-             min(value) OVER whole AS low, max(value) OVER whole AS high
-      FROM (SELECT r.*, {value} AS value
-            FROM {source}
-            WHERE r.run = {{run}} AND NOT r.control AND value IS NOT NULL)
-      WINDOW by_value AS (PARTITION BY cell ORDER BY value), whole AS (PARTITION BY cell))
-WHERE place IN ((windows + 1) / 2, (windows + 2) / 2)
-GROUP BY cell"""
+WITH placed AS (
+    SELECT r.cell, {value} AS value,
+           row_number() OVER (PARTITION BY r.cell ORDER BY {value}) AS place
+    FROM {source}
+    WHERE r.run = {{run}} AND NOT r.control AND {value} IS NOT NULL),
+counts AS (
+    SELECT cell, max(place) AS windows, min(value) AS low, max(value) AS high
+    FROM placed GROUP BY cell)
+SELECT c.cell, c.workload, c.mode, c.heap, c.build, c.threads, c.kind, c.unit, c.safe,
+       n.windows, avg(p.value) AS middle, n.low, n.high
+FROM counts n JOIN cells c USING (cell) JOIN placed p
+  ON p.cell = n.cell AND p.place IN ((n.windows + 1) / 2, (n.windows + 2) / 2)
+GROUP BY c.cell ORDER BY c.number"""
+# Pairs within a block, for what disturbed a block disturbed both of its windows.
+# CROSS JOIN has SQLite go through the few cells first, not through the many windows.
+BESIDE = """\
+cells c CROSS JOIN cells b
+           ON (b.run, b.workload, b.heap, b.build, b.threads, b.control)
+            = (c.run, c.workload, c.heap, c.build, c.base, 0) AND b.mode = {mode}
+         CROSS JOIN rates r ON r.cell = c.cell {further}
+         CROSS JOIN rates base ON base.cell = b.cell AND base.block = r.block AND base.rate > 0"""
 
 
 def median_query(value, source="rates r"):
     """SQL for the median over a cell's windows of `value`, of the lowest and the highest."""
     return MEDIAN.format(value=value, source=source)
+
+
+def ratio_query(mode, further=""):
+    """SQL for the same of the ratio to another mode's rate, with as few threads as it has."""
+    return median_query("r.rate / base.rate", BESIDE.format(mode=mode, further=further))
 
 
 def chosen(rows, run):

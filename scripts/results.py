@@ -2,8 +2,8 @@
 
 `connect` gives an SQLite connection either way, with the tables and views of
 lab/schema.sql, so that a question is asked in the same words of both. A CSV becomes a
-database in memory; what the CSV does not tell (provenance, refusals, the thread count that
-others are compared with) is guessed from the rest or absent.
+database in memory; what the CSV does not tell (provenance, the thread count that others are
+compared with) is guessed from the rest or absent.
 """
 
 import csv
@@ -62,16 +62,13 @@ def open_database(path):
     return connection
 
 
-def keep_views(connection):
-    """Computes the views that others build on once, not once for each question.
+def keep_rates(connection):
+    """Computes the view on which the plots build once, not once for each question.
 
     A temporary table hides the view of its name, so that the same question gives the same
-    answer, only sooner: a second for a million samples, not a second each.
+    answer, only sooner: of a million samples the view takes a second.
     """
-    for name in ("rates", "medians", "speedups"):
-        sql, = connection.execute("SELECT sql FROM main.sqlite_schema WHERE name = ?",
-                                  (name,)).fetchone()
-        connection.execute(sql.replace("CREATE VIEW", "CREATE TEMP TABLE", 1))
+    connection.execute("CREATE TEMP TABLE rates AS SELECT * FROM main.rates")
 
 
 # By table: its columns that stand in the CSV by their own names.
@@ -133,7 +130,11 @@ class Loader:
         machine = self.once("machines", texts["machine"], row, key=texts["machine"])
         run = self.once("runs", texts["run"], row, machine=machine, uuid=texts["run"])
         key = tuple(texts[c] for c in CELL_KEY)
-        cell = self.once("cells", key, row, run=run, number=len(self.known))
+        skipped = row["status"] == "skipped"
+        cell = self.once("cells", key, row, run=run, number=len(self.known),
+                         refusal=row["note"] if skipped else None)
+        if skipped:
+            return
         window = self.once("windows", (*key, texts["window"], texts["round"]), row, cell=cell,
                            kind=texts["window"], block=row["round"])
         if row["role_number"] is not None:

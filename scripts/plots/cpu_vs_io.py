@@ -6,12 +6,12 @@ from drawing import KINDS, Nothing, Panel, Picture, counted, in_words, joined
 TITLE = "Do more threads get more done?"
 PLACE = 1
 # 1x is what nolock does with the fewest threads; without nolock, the first mode.
-QUERY = """\
-SELECT cell, workload, kind, unit, mode, heap, build, threads, safe, windows, rate,
-       rate / one AS middle, least / one AS low, most / one AS high, one, measure
-FROM (SELECT *, first_value(rate) OVER least_threads AS one,
+QUERY = f"""\
+SELECT cell, workload, kind, unit, mode, heap, build, threads, safe, windows, middle AS rate,
+       middle / one AS middle, low / one AS low, high / one AS high, one, measure
+FROM (SELECT *, first_value(middle) OVER least_threads AS one,
              first_value(mode) OVER least_threads AS measure
-      FROM medians WHERE run = {run} AND NOT control
+      FROM ({drawing.median_query("r.rate")})
       WINDOW least_threads AS (PARTITION BY workload
                                ORDER BY threads, mode <> 'nolock', cell))
 ORDER BY cell"""

@@ -7,12 +7,7 @@ from drawing import INK, KINDS, PALE, Nothing, Panel, Picture, joined
 
 TITLE = "What does safety cost one thread?"
 PLACE = 3
-QUERY = drawing.median_query("r.rate / free.rate", """rates r JOIN cells c USING (cell)
-            JOIN rates free
-              ON (free.run, free.workload, free.mode, free.heap, free.build, free.threads,
-                  free.control, free.block)
-               = (r.run, r.workload, 'nolock', r.heap, r.build, c.base, r.control, r.block)
-             AND r.threads = c.base AND free.rate > 0""")
+QUERY = drawing.ratio_query("'nolock'", "AND c.threads = c.base")
 
 
 def draw_bars(axes, lines):

@@ -5,13 +5,7 @@ from drawing import KINDS, ZONE, Panel, Picture, joined
 
 TITLE = "How does each workload scale?"
 PLACE = 2
-# Pairs within a block: what disturbed a block disturbed both of its windows.
-QUERY = drawing.median_query("r.rate / base.rate", """rates r JOIN cells c USING (cell)
-            JOIN rates base
-              ON (base.run, base.workload, base.mode, base.heap, base.build, base.threads,
-                  base.control, base.block)
-               = (r.run, r.workload, r.mode, r.heap, r.build, c.base, r.control, r.block)
-             AND base.rate > 0""")
+QUERY = drawing.ratio_query("c.mode", "AND b.gil = c.gil")
 
 
 class Curve:
