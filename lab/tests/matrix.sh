@@ -87,6 +87,7 @@ cells 6 mine.yaml
 cells 4 mine.yaml other
 cells 3 mine.yaml --threads 1
 cells 4 mine.yaml --mode atomic,nolock --threads 2
+cells 8 mine.yaml --policy atomic --gil none,mutex
 for file in "$matrices"/*.yaml; do
     # A build may lack policies that these name.
     [ "$("$LAB" list policies | grep -cE '^  (plain|atomic|biased|locked) ')" -eq 4 ] || break
@@ -99,8 +100,8 @@ is "warns of an item that leaves nothing out" sh -c "[ $status -eq 0 ] && [ -s o
     grep -qx 'lab matrix: mine.yaml:15: this item of exclude leaves out no cell' err"
 
 lab matrix mine.yaml
-is "measures, and keeps the results in the matrix's name" sh -c "[ $status -eq 0 ] && [ -s mine.db ] &&
-    grep -q '^sleep ' out"
+is "measures, and keeps the results in the matrix's name" sh -c "[ $status -eq 0 ] &&
+    [ -s mine.db ] && grep -q '^sleep ' out"
 is "the file is in the record" grep -q 'exclude: { workload: sleep, mode: gil }' mine.db
 lab matrix mine.yaml
 is "the same command finds all done" grep -q 'mine.db has all' err
