@@ -131,10 +131,22 @@ static const char *name_of(int letter)
     return o->name;
 }
 
+/* Modes can be said in two ways, as such or as policies with locks: the one that was asked for
+ * replaces the other of a file. */
+static void drop_other_way(struct experiment *e)
+{
+    for (int i = 0; i < e->asks; i++)
+        if (e->asked[i].letter == 'm')
+            e->dials.policy.count = e->dials.gil.count = 0;
+        else if (e->asked[i].letter == 'p' || e->asked[i].letter == 'g')
+            e->dials.mode.count = 0;
+}
+
 /* What was asked for on the command line goes before what was there. A mistake begins with the
  * option. */
 static int set_asked(struct experiment *e, struct mistake *m)
 {
+    drop_other_way(e);
     for (int i = 0; i < e->asks; i++) {
         const char *name = name_of(e->asked[i].letter);
         struct mistake its;

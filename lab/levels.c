@@ -120,7 +120,7 @@ int levels_read(struct levels *l, struct document *d, yaml_node_t *node, const c
         return document_mistake(d, node, m, "%s: the list is empty", what);
     for (int i = 0; i < count; i++) {
         yaml_node_t *item = document_item(d, node, i);
-        const char *text = document_text(d, item, what, m);
+        const char *text = document_text(d, item, "a word or a number", m);
         bool dots = text && strcmp(text, "..") == 0;
 
         if (!text)

@@ -104,7 +104,7 @@ static int add_matrix(struct reader *r, const yaml_node_pair_t *pair, struct mis
 
     if (!is_name(text_of(at)))
         return document_mistake(
-            d, at, m, "'%.100s' is no name for a matrix: letters, digits, _ - . are", text_of(at));
+            d, at, m, "a matrix's name is of letters, digits, _ - . and not '%.100s'", text_of(at));
     if (document_check_mapping(d, body, "a mapping of keys such as \"workload: fib\"", m) < 0)
         return -1;
     for (const yaml_node_pair_t *p = body->data.mapping.pairs.start;

@@ -5,24 +5,30 @@
 
 #include <stdlib.h>
 
-/* Where the results are kept if nobody says: NAME.db. To be freed. */
-static char *results_of(const char *name)
-{
-    char *file;
+/* Static, as it is large for a stack, and of use until the process ends. */
+static struct experiment experiment;
 
-    return asprintf(&file, "%s.db", name) < 0 ? NULL : file;
+/* Where the results are kept if nobody says: NAME.db. */
+static int run_kept(struct experiment *e)
+{
+    char *results;
+    int status;
+
+    if (asprintf(&results, "%s.db", e->name) < 0)
+        return 1;
+    e->results = results;
+    status = experiment_run(e);
+    free(results);
+    return status;
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
-    struct experiment *e = malloc(sizeof *e);
+    struct experiment *e = &experiment;
     struct matrix *matrix;
-    char *results;
     struct mistake m;
-    int first, status = 1;
+    int first, status;
 
-    if (!e)
-        return 1;
     experiment_init(e, argv[0]);
     first = options_parse(self, argc, argv, e);
     if (topology_load(&m) < 0)
@@ -30,17 +36,10 @@ static int run(const struct command *self, int argc, char **argv)
     matrix = matrix_read(argv[first], argc - first > 1 ? argv[first + 1] : NULL, e, &m);
     if (!matrix)
         mistake_exit(argv[0], &m);
-    results = results_of(e->name);
-    if (!e->results)
-        e->results = results;
-    if (results) {
-        matrix_warn(matrix, e, stderr);
-        status = experiment_run(e);
-    }
-    free(results);
+    matrix_warn(matrix, e, stderr);
+    status = e->results ? experiment_run(e) : run_kept(e);
     matrix_free(matrix);
     topology_unload();
-    free(e);
     return status;
 }
 
@@ -57,9 +56,9 @@ static const struct explained statuses[] = {
 
 const struct command command_matrix = {
     .about = "measure what a file describes",
-    .doc = "Measures a matrix of FILE, which is in YAML: docs/matrices.md describes it. NAME may be "
-           "left out if the file has one matrix, or one that is named as the file. The results are "
-           "kept in NAME.db, or where --results says; if it has a part of this run, the same "
+    .doc = "Measures a matrix of FILE, which is in YAML: docs/matrices.md describes it. NAME may "
+           "be left out if the file has one matrix, or one that is named as the file. The results "
+           "are kept in NAME.db, or where --results says; if it has a part of this run, the same "
            "command goes on with it. What an option says goes before what the file says.",
     .options = experiment_options,
     .arguments = "FILE [NAME]",

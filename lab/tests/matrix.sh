@@ -1,0 +1,111 @@
+#!/bin/sh
+# matrix.sh - `lab matrix` as its users run it. Prints TAP. LAB is the program.
+set -u
+
+LAB=$(realpath "${LAB:-build/release/lab}")
+matrices=$(realpath benches/matrices)
+folder=$(mktemp -d) || exit 2
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 130' INT TERM
+number=0
+
+if [ "$("$LAB" list policies | grep -cE '^  (plain|atomic) ')" -ne 2 ]; then
+    echo "ok 1 - lab matrix # skip this build lacks plain or atomic"
+    echo "1..1"
+    exit
+fi
+cd "$folder" || exit 2
+
+# is NAME COMMAND...: the command's status tells.
+is()
+{
+    number=$((number + 1))
+    name=$1
+    shift
+    if "$@" >is 2>&1; then
+        echo "ok $number - $name"
+    else
+        echo "not ok $number - $name"
+        sed 's/^/# /' is out err | head -n 30
+    fi
+}
+
+lab()
+{
+    timeout 120 "$LAB" "$@" >out 2>err </dev/null
+    status=$?
+}
+
+# A user's mistake: status 2, nothing measured or written, one line that holds these words.
+mistake()
+{
+    words=$1
+    shift
+    lab matrix "$@"
+    is "says what is wrong: matrix $*" sh -c "[ $status -eq 2 ] && [ ! -s out ] &&
+        [ \$(wc -l <err) -eq 1 ] && grep -qF -- \"$words\" err && ! ls ./*.db"
+}
+
+# What it would measure, without the control cells.
+cells()
+{
+    expected=$1
+    shift
+    lab matrix "$@" --dry-run
+    is "$expected cells: matrix $*" sh -c "[ $status -eq 0 ] && [ ! -s err ] &&
+        [ \$(grep -c ' threads\{0,1\}\$' out) -eq $expected ] && ! ls ./*.db"
+}
+
+cat >mine.yaml <<'END'
+mine:
+  workload: [fib, sleep]
+  mode: [gil, atomic]
+  threads: [1, 2]
+  window: 20ms
+  ramp: 5ms
+  rounds: 2
+  control: no
+  exclude: { workload: sleep, mode: gil }
+other:
+  extends: mine
+  mode: nolock
+slip:
+  extends: mine
+  exclude: { threads: 3 }
+END
+printf 'wrong:\n  workload: [fib,\n             fbi]\n' >wrong.yaml
+
+mistake "it takes FILE [NAME]"
+mistake "it takes FILE [NAME]" a b c
+mistake "nowhere.yaml: No such file or directory" nowhere.yaml
+mistake "wrong.yaml:3:14: unknown workload 'fbi'; did you mean 'fib'?" wrong.yaml
+mistake "mine.yaml: unknown matrix 'othr'; did you mean 'other'?" mine.yaml othr
+mistake "unknown mode 'x'" mine.yaml --mode x
+mistake "every cell of 'other' is excluded" mine.yaml other --workload sleep --mode gil
+
+cells 6 mine.yaml
+cells 4 mine.yaml other
+cells 3 mine.yaml --threads 1
+cells 4 mine.yaml --mode atomic,nolock --threads 2
+cells 8 mine.yaml --policy atomic --gil none,mutex
+for file in "$matrices"/*.yaml; do
+    # A build may lack policies that these name.
+    [ "$("$LAB" list policies | grep -cE '^  (plain|atomic|biased|locked) ')" -eq 4 ] || break
+    lab matrix "$file" --dry-run
+    is "can be planned: $(basename "$file")" [ "$status" -eq 0 ]
+done
+
+lab matrix mine.yaml slip --dry-run
+is "warns of an item that leaves nothing out" sh -c "[ $status -eq 0 ] && [ -s out ] &&
+    grep -qx 'lab matrix: mine.yaml:15: this item of exclude leaves out no cell' err"
+
+lab matrix mine.yaml
+is "measures, and keeps the results in the matrix's name" sh -c "[ $status -eq 0 ] &&
+    [ -s mine.db ] && grep -q '^sleep ' out"
+is "the file is in the record" grep -q 'exclude: { workload: sleep, mode: gil }' mine.db
+lab matrix mine.yaml
+is "the same command finds all done" grep -q 'mine.db has all' err
+lab matrix mine.yaml --results elsewhere.db --workload fib --mode gil --threads 1
+is "keeps the results where it is told" [ -s elsewhere.db ]
+
+echo "1..$number"
