@@ -113,6 +113,15 @@ HWLOC_SYNTHETIC=rubbish
 mistake '^lab topo: .*HWLOC_SYNTHETIC' topo
 unset HWLOC_SYNTHETIC
 
+export MALLOC_CONF=narenas:1
+shows '^warn  *malloc settings  *MALLOC_CONF=narenas:1$' doctor
+tidy doctor
+run doctor --strict
+[ $? -eq 1 ] && grep -q '^[a-z]*  *ASLR  ' "$out"
+result "lab doctor --strict fails where something warns"
+unset MALLOC_CONF
+mistake "^lab doctor: unexpected argument 'x'" doctor x
+
 shows . demo
 demos=$(LC_ALL=C sed -n 's/^  \([a-z_]*\)  .*/\1/p' <<END
 $("$LAB" list demos)

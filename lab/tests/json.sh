@@ -89,4 +89,10 @@ cp "$out" "$folder/demos"
 json demo && cmp -s "$out" "$folder/demos"
 result "lab demo --json is lab list demos --json"
 
+json doctor
+same "the verdicts of the doctor" \
+    "[len(it['findings']) > 15, it['warnings'] == sum(f['verdict'] == 'warn' for f in it['findings'])]" \
+    "True
+True"
+
 echo "1..$number"
