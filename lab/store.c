@@ -187,7 +187,7 @@ bool store_is_busy(const char *path)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_BYTE,
                           .l_len = 1 };
-    int file = open(path, O_RDWR | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     bool busy;
 
     if (file < 0)
@@ -461,11 +461,21 @@ static int write_cells(struct store *s, const struct plan *plan, int64_t run, st
     return status;
 }
 
+/* What is written into a file that has no name any more is gone when we are. */
+static int check_there(struct store *s, struct mistake *m)
+{
+    int moved = 0;
+
+    sqlite3_file_control(s->database, NULL, SQLITE_FCNTL_HAS_MOVED, &moved);
+    return moved ? mistake_set(m, "%s: was deleted or replaced while it was written: what was "
+                               "measured is lost, but for what is shown", s->path) : 0;
+}
+
 /* Ends a transaction: commits what was `good`, else undoes it and keeps the mistake. */
 static int settle(struct store *s, bool good, struct mistake *m)
 {
     if (good && execute(s, "COMMIT", m) == 0)
-        return 0;
+        return check_there(s, m);
     sqlite3_exec(s->database, "ROLLBACK", NULL, NULL, NULL);
     return -1;
 }
