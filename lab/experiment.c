@@ -43,12 +43,27 @@ const struct argp_option experiment_options[] = {
     { 0 },
 };
 
-static volatile int interrupted;
+static volatile int interrupted; /* the signal that did it */
 
 static void interrupt(int signal)
 {
-    (void)signal;
-    interrupted = 1;
+    interrupted = signal;
+}
+
+/* A run may last for hours: it is ended in order by whatever asks for it, and goes on, for
+ * what it measures is in the file, if nobody reads its progress any more. Who has started it
+ * by nohup(1) wants it to outlive the terminal. A file that may not grow is to be an error of
+ * the write. */
+static void handle_signals(void)
+{
+    struct sigaction hangup;
+
+    sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+    sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 void experiment_init(struct experiment *e, const char *command)
@@ -263,6 +278,7 @@ static int open_all(struct under_way *u, struct mistake *m)
 {
     const struct experiment *e = u->experiment;
 
+    handle_signals();
     if (e->csv && !(u->session.csv = open_csv(e, m)))
         return -1;
     u->session.store = store_open(e->results ? e->results : ":memory:", STORE_WRITE, m);
@@ -312,8 +328,6 @@ static int measure(struct under_way *u)
         fprintf(stderr, "%s: %s has %s; --again measures anew\n", u->experiment->command,
                 u->experiment->results, least ? "a part of this run, and it goes on"
                                               : "all that this run wants at least");
-    sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
-    sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
     s->interrupted = &interrupted;
     status = session_run(s, &m);
     if (status == 0)
@@ -322,7 +336,7 @@ static int measure(struct under_way *u)
     answer_print(&u->results, stdout);
     print_ending(u, status, &m);
     if (status)
-        return status < 0 ? 1 : 130;
+        return status < 0 ? 1 : 128 + interrupted;
     return any_failed(&u->results);
 }
 
