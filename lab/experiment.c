@@ -177,7 +177,7 @@ static FILE *open_csv(const struct experiment *e, struct mistake *m)
     return csv;
 }
 
-/* The head, and what is not run: all that there is before the first window. */
+/* The head, what is not run, and what an earlier part of the run has measured. */
 static int begin_csv(struct under_way *u, struct mistake *m)
 {
     struct session *s = &u->session;
@@ -273,16 +273,15 @@ static bool any_failed(const struct results *r)
     return false;
 }
 
-/* Before anything is measured: so that nothing is measured in vain. */
+/* Before anything is measured: so that nothing is measured in vain. The results file first: if
+ * another lab writes to it, the CSV may be that one's. */
 static int open_all(struct under_way *u, struct mistake *m)
 {
     const struct experiment *e = u->experiment;
 
     handle_signals();
-    if (e->csv && !(u->session.csv = open_csv(e, m)))
-        return -1;
     u->session.store = store_open(e->results ? e->results : ":memory:", STORE_WRITE, m);
-    if (!u->session.store || take_up(u, m) < 0)
+    if (!u->session.store || (e->csv && !(u->session.csv = open_csv(e, m))) || take_up(u, m) < 0)
         return -1;
     return e->csv ? begin_csv(u, m) : 0;
 }

@@ -26,7 +26,7 @@ struct store {
     const char *file;  /* interned; the same as SQLite must get it */
     int lock;          /* descriptor that holds the writer's lock; -1: none */
     bool writes;
-    sqlite3_stmt *window, *sample, *tidy, *skipped; /* made when first needed */
+    sqlite3_stmt *window, *sample, *tidy, *all; /* made when first needed */
 };
 
 /* Looked at once: it takes some milliseconds. */
@@ -319,7 +319,7 @@ void store_close(struct store *s)
     sqlite3_finalize(s->window);
     sqlite3_finalize(s->sample);
     sqlite3_finalize(s->tidy);
-    sqlite3_finalize(s->skipped);
+    sqlite3_finalize(s->all);
     if (s->database && s->writes) {
         sqlite3_busy_timeout(s->database, 0);
         sqlite3_exec(s->database, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
@@ -604,12 +604,12 @@ int store_window(struct store *s, int64_t run, size_t cell, const struct measure
 sqlite3_stmt *store_tidy(struct store *s, int64_t run, size_t cell, int sequence,
                          struct mistake *m)
 {
-    sqlite3_stmt **q = sequence ? &s->tidy : &s->skipped;
+    sqlite3_stmt **q = sequence ? &s->tidy : &s->all;
 
     if (prepare_once(s, q, sequence ? "SELECT * FROM tidy WHERE cell = (SELECT cell FROM cells "
                                    "WHERE run = ?1 AND number = ?2) AND sequence = ?3"
                                  : "SELECT * FROM tidy WHERE run = (SELECT uuid FROM runs "
-                                   "WHERE run = ?1) AND status = 'skipped' ORDER BY cell", m) < 0)
+                                   "WHERE run = ?1) ORDER BY sequence, cell", m) < 0)
         return NULL;
     sqlite3_reset(*q);
     sqlite3_bind_int64(*q, 1, run);
