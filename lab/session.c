@@ -143,6 +143,7 @@ static int run_window(struct running *r, size_t cell, int block, struct mistake 
     struct window window = { (uint64_t)(t->ramp_s * NS_PER_S), (uint64_t)(t->window_s * NS_PER_S),
                              plan_binds(s->plan, &o->cell) };
     struct child_rules rules = { .time_ns = (uint64_t)(t->timeout_s * NS_PER_S),
+                                 .memory_bytes = t->memory_bytes,
                                  .interrupted = s->interrupted };
     struct pulse before, after;
     struct measurement w, *kept;
