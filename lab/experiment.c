@@ -47,12 +47,27 @@ const struct argp_option experiment_options[] = {
     { 0 },
 };
 
-static volatile int interrupted;
+static volatile int interrupted; /* the signal that did it */
 
 static void interrupt(int signal)
 {
-    (void)signal;
-    interrupted = 1;
+    interrupted = signal;
+}
+
+/* A run may last for hours: it is ended in order by whatever asks for it, and goes on, for
+ * what it measures is in the file, if nobody reads its progress any more. Who has started it
+ * by nohup(1) wants it to outlive the terminal. A file that may not grow is to be an error of
+ * the write. */
+static void handle_signals(void)
+{
+    struct sigaction hangup;
+
+    sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+    sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 void experiment_init(struct experiment *e, const char *command)
@@ -181,7 +196,7 @@ static FILE *open_csv(const struct experiment *e, struct mistake *m)
     return csv;
 }
 
-/* The head, and what is not run: all that there is before the first window. */
+/* The head, what is not run, and what an earlier part of the run has measured. */
 static int begin_csv(struct under_way *u, struct mistake *m)
 {
     struct session *s = &u->session;
@@ -265,15 +280,15 @@ static bool any_failed(const struct results *r)
     return false;
 }
 
-/* Before anything is measured: so that nothing is measured in vain. */
+/* Before anything is measured: so that nothing is measured in vain. The results file first: if
+ * another lab writes to it, the CSV may be that one's. */
 static int open_all(struct under_way *u, struct mistake *m)
 {
     const struct experiment *e = u->experiment;
 
-    if (e->csv && !(u->session.csv = open_csv(e, m)))
-        return -1;
+    handle_signals();
     u->session.store = store_open(e->results ? e->results : ":memory:", STORE_WRITE, m);
-    if (!u->session.store || take_up(u, m) < 0)
+    if (!u->session.store || (e->csv && !(u->session.csv = open_csv(e, m))) || take_up(u, m) < 0)
         return -1;
     return e->csv ? begin_csv(u, m) : 0;
 }
@@ -319,8 +334,6 @@ static int measure(struct under_way *u)
         fprintf(stderr, "%s: %s has %s; --again measures anew\n", u->experiment->command,
                 u->experiment->results, least ? "a part of this run, and it goes on"
                                               : "all that this run wants at least");
-    sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
-    sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
     s->interrupted = &interrupted;
     status = session_run(s, &m);
     if (status == 0)
@@ -333,7 +346,7 @@ static int measure(struct under_way *u)
     }
     print_ending(u, status, &m);
     if (status)
-        return status < 0 ? 1 : 130;
+        return status < 0 ? 1 : 128 + interrupted;
     return status_of_json || any_failed(&u->results);
 }
 

@@ -26,7 +26,8 @@ struct session {
  * window could not be kept. What is finished is kept in any case. */
 int session_run(struct session *s, struct mistake *m);
 
-/* Writes the rows of a window to the CSV; if `sequence` is 0, of all cells that are not run. */
+/* Writes the rows of a window to the CSV; if `sequence` is 0, all that the store
+ * has of the run. */
 int session_csv(struct session *s, size_t cell, int sequence, struct mistake *m);
 
 /* How many windows are wanted at least, audits too, beside those that are there; and how many

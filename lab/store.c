@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,10 +24,11 @@ enum { LOCK_BYTE = 0x7ffffff0 };
 
 struct store {
     sqlite3 *database;
-    const char *path;  /* interned */
+    const char *path;  /* interned; as the user wrote it */
+    const char *file;  /* interned; the same as SQLite must get it */
     int lock;          /* descriptor that holds the writer's lock; -1: none */
     bool writes;
-    sqlite3_stmt *window, *sample, *tidy, *skipped; /* made when first needed */
+    sqlite3_stmt *window, *sample, *tidy, *all; /* made when first needed */
 };
 
 /* Looked at once: it takes some milliseconds. */
@@ -151,6 +153,34 @@ static double share_of(sqlite3_stmt *statement, int column)
 
 /* Opening and closing */
 
+/* SQLite knows names that mean no file: ":memory:" and whatever begins with "file:". */
+static const char *file_name(const char *path, enum store_access access)
+{
+    char *text;
+    const char *name;
+
+    if (*path == '/' || (access == STORE_WRITE && !strcmp(path, ":memory:")))
+        return intern(path);
+    text = sqlite3_mprintf("./%s", path);
+    name = intern(text ? text : path);
+    sqlite3_free(text);
+    return name;
+}
+
+/* Only of a plain file: to open a pipe would wait for whoever is at its other end. */
+static int check_kind(const struct store *s, struct mistake *m)
+{
+    struct stat status;
+
+    if (!*s->path || stat(s->path, &status) < 0)
+        return s->writes ? 0 : mistake_set(m, "%s: %s", s->path, errno == ENOENT || !*s->path
+                                           ? "there is no such file" : strerror(errno));
+    if (S_ISREG(status.st_mode))
+        return 0;
+    return mistake_set(m, "%s: is %s, and no results file", s->path,
+                       S_ISDIR(status.st_mode) ? "a folder" : "no plain file");
+}
+
 /* One writer, for as long as it lives: the lock belongs to this open file, not to the
  * process, so that closing another descriptor does not drop it, as closing drops SQLite's
  * own; and a process that is killed leaves none. */
@@ -174,7 +204,7 @@ bool store_is_busy(const char *path)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_BYTE,
                           .l_len = 1 };
-    int file = open(path, O_RDWR | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     bool busy;
 
     if (file < 0)
@@ -236,9 +266,9 @@ static int open_to_write(struct store *s, struct mistake *m)
 {
     int known;
 
-    if (strcmp(s->path, ":memory:") && take_lock(s, m) < 0)
+    if (strcmp(s->file, ":memory:") && (check_kind(s, m) < 0 || take_lock(s, m) < 0))
         return -1;
-    if (sqlite3_open_v2(s->path, &s->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL))
+    if (sqlite3_open_v2(s->file, &s->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL))
         return fail(s, m);
     sqlite3_busy_timeout(s->database, BUSY_MS);
     known = recognise(s, m);
@@ -248,27 +278,32 @@ static int open_to_write(struct store *s, struct mistake *m)
                    "PRAGMA synchronous = NORMAL", m);
 }
 
-/* A log that a killed run has left can be read only by who may write beside the file. In a
- * folder that is read-only there is none, or it is lost. */
+/* Beside a log that a killed run has left SQLite wants to write an index of it. Where it may
+ * not, in a folder that is read-only, the index can be kept in memory by who is alone with
+ * the file. We are: who writes here has that index beside the file. */
+static int open_alone(struct store *s, struct mistake *m)
+{
+    sqlite3_close(s->database);
+    s->database = NULL;
+    if (sqlite3_open_v2(s->file, &s->database, SQLITE_OPEN_READONLY, "unix-none"))
+        return fail(s, m);
+    return execute(s, "PRAGMA locking_mode = EXCLUSIVE", m);
+}
+
 static int open_to_read(struct store *s, struct mistake *m)
 {
-    char uri[4096];
     int known;
 
+    if (check_kind(s, m) < 0)
+        return -1;
     if (access(s->path, R_OK) < 0)
-        return mistake_set(m, "%s: %s", s->path, errno == ENOENT ? "there is no such file"
-                                                                 : strerror(errno));
-    if (sqlite3_open_v2(s->path, &s->database, SQLITE_OPEN_READONLY, NULL))
+        return mistake_set(m, "%s: cannot be read: %s", s->path, strerror(errno));
+    if (sqlite3_open_v2(s->file, &s->database, SQLITE_OPEN_READONLY, NULL))
         return fail(s, m);
     sqlite3_busy_timeout(s->database, BUSY_MS);
     known = recognise(s, m);
-    if (known < 0 && sqlite3_errcode(s->database) == SQLITE_CANTOPEN &&
-        !sqlite3_close(s->database)) {
-        sqlite3_snprintf(sizeof uri, uri, "file:%s?immutable=1", s->path);
-        if (sqlite3_open_v2(uri, &s->database, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL))
-            return fail(s, m);
-        known = recognise(s, m);
-    }
+    if (known < 0 && sqlite3_errcode(s->database) == SQLITE_CANTOPEN)
+        known = open_alone(s, m) == 0 ? recognise(s, m) : -1;
     if (known == 0)
         return mistake_set(m, "%s: is empty", s->path);
     return known < 0 ? -1 : 0;
@@ -283,6 +318,7 @@ struct store *store_open(const char *path, enum store_access access, struct mist
         return NULL;
     }
     s->path = intern(path);
+    s->file = file_name(path, access);
     s->lock = -1;
     s->writes = access == STORE_WRITE;
     if ((s->writes ? open_to_write(s, m) : open_to_read(s, m)) == 0)
@@ -300,7 +336,7 @@ void store_close(struct store *s)
     sqlite3_finalize(s->window);
     sqlite3_finalize(s->sample);
     sqlite3_finalize(s->tidy);
-    sqlite3_finalize(s->skipped);
+    sqlite3_finalize(s->all);
     if (s->database && s->writes) {
         sqlite3_busy_timeout(s->database, 0);
         sqlite3_exec(s->database, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
@@ -474,11 +510,21 @@ static int write_cells(struct store *s, const struct plan *plan, int64_t run, st
     return status;
 }
 
+/* What is written into a file that has no name any more is gone when we are. */
+static int check_there(struct store *s, struct mistake *m)
+{
+    int moved = 0;
+
+    sqlite3_file_control(s->database, NULL, SQLITE_FCNTL_HAS_MOVED, &moved);
+    return moved ? mistake_set(m, "%s: was deleted or replaced while it was written: what was "
+                               "measured is lost, but for what is shown", s->path) : 0;
+}
+
 /* Ends a transaction: commits what was `good`, else undoes it and keeps the mistake. */
 static int settle(struct store *s, bool good, struct mistake *m)
 {
     if (good && execute(s, "COMMIT", m) == 0)
-        return 0;
+        return check_there(s, m);
     sqlite3_exec(s->database, "ROLLBACK", NULL, NULL, NULL);
     return -1;
 }
@@ -609,12 +655,12 @@ int store_window(struct store *s, int64_t run, size_t cell, const struct measure
 sqlite3_stmt *store_tidy(struct store *s, int64_t run, size_t cell, int sequence,
                          struct mistake *m)
 {
-    sqlite3_stmt **q = sequence ? &s->tidy : &s->skipped;
+    sqlite3_stmt **q = sequence ? &s->tidy : &s->all;
 
     if (prepare_once(s, q, sequence ? "SELECT * FROM tidy WHERE cell = (SELECT cell FROM cells "
                                    "WHERE run = ?1 AND number = ?2) AND sequence = ?3"
                                  : "SELECT * FROM tidy WHERE run = (SELECT uuid FROM runs "
-                                   "WHERE run = ?1) AND status = 'skipped' ORDER BY cell", m) < 0)
+                                   "WHERE run = ?1) ORDER BY sequence, cell", m) < 0)
         return NULL;
     sqlite3_reset(*q);
     sqlite3_bind_int64(*q, 1, run);

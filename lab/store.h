@@ -58,8 +58,8 @@ int store_window(struct store *store, int64_t run, size_t cell, const struct mea
                  struct mistake *m);
 
 /* Rows of the view `tidy`, for csv.h: of the window of this number in the plan's cell; or, if
- * `sequence` is 0, of all cells that are not run. The store's until the next call; NULL and a
- * mistake. */
+ * `sequence` is 0, of all that there is of the run: cells that are not run, and what was
+ * measured. The store's until the next call; NULL and a mistake. */
 sqlite3_stmt *store_tidy(struct store *store, int64_t run, size_t cell, int sequence,
                          struct mistake *m);
 
