@@ -83,6 +83,10 @@ static enum verdict judge_governor(const struct patient *p, struct finding *f)
 
 static enum verdict judge_turbo(const struct patient *p, struct finding *f)
 {
+    const char *driver = facts_get(p->facts, "cpufreq_driver");
+
+    if (driver && !strncmp(driver, "intel", 5))
+        f->remedy = "echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo";
     return expect(p, f, "turbo", "off");
 }
 
@@ -273,8 +277,7 @@ static const struct check {
       "sudo cpupower frequency-set -g performance" },
     { "turbo", judge_turbo,
       "the fewer cores work, the faster they are: one thread looks better than it scales",
-      "echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo "
-      "(others: echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost)" },
+      "echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost" },
     { "SMT", judge_smt,
       "threads beyond the number of cores share one: they add less than a core would",
       "echo off | sudo tee /sys/devices/system/cpu/smt/control" },

@@ -208,7 +208,8 @@ static bool find_cgroup(struct cgroup *g, const char *root, const char *controll
         path = path_of(again, "");
     if (!path)
         return false;
-    snprintf(g->mount, sizeof g->mount, g->version == 1 ? "/%s" : "", controller);
+    snprintf(g->mount, sizeof g->mount, "%s%s", g->version == 1 ? "/" : "",
+             g->version == 1 ? controller : "");
     snprintf(g->path, sizeof g->path, "%s", path);
     return true;
 }

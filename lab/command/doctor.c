@@ -61,7 +61,7 @@ static int count_warnings(const struct finding *findings, int count)
 static void write_finding(const struct finding *f)
 {
     static const enum tone tones[] = { TONE_GOOD, TONE_WARNING, TONE_FAINT };
-    static const int indent = 25;
+    static const int indent = 8;
 
     printf("%s%-6s%s  %-15s  %s\n", colour(stdout, tones[f->verdict]), verdict_name(f->verdict),
            colour(stdout, TONE_PLAIN), f->topic, f->what);

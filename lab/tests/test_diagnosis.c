@@ -72,7 +72,9 @@ static void nothing_is_said_of_a_healthy_machine(void **state)
     for (int i = 0; i < count; i++) {
         if (findings[i].verdict != VERDICT_OK)
             fail_msg("%s: %s", findings[i].topic, findings[i].what);
-        assert_true(*findings[i].what && *findings[i].effect && *findings[i].remedy);
+        assert_true(*findings[i].what);
+        assert_in_range(strlen(findings[i].effect), 1, 92);
+        assert_in_range(strlen(findings[i].remedy), 1, 85);
     }
     facts_free(&f);
 }
@@ -136,6 +138,14 @@ static void each_complaint_is_of_its_fact(void **state)
         assert_verdict(cases[i].topic, cases[i].name, cases[i].value, cases[i].verdict);
 }
 
+static void remedy_is_the_drivers(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(judge_with("turbo", "turbo", "on", &calm).remedy, "no_turbo"));
+    assert_non_null(
+        strstr(judge_with("turbo", "cpufreq_driver", "acpi-cpufreq", &calm).remedy, "boost"));
+}
+
 static void assert_watched(const char *topic, double steal, double others, enum verdict want)
 {
     struct disturbance watched = { steal, others, 0, -1 };
@@ -173,6 +183,7 @@ int main(void)
         cmocka_unit_test(nothing_is_said_of_a_healthy_machine),
         cmocka_unit_test(nothing_is_claimed_of_what_is_not_known),
         cmocka_unit_test(each_complaint_is_of_its_fact),
+        cmocka_unit_test(remedy_is_the_drivers),
         cmocka_unit_test(what_was_taken_while_busy_is_judged),
         cmocka_unit_test(long_value_is_cut),
     };
