@@ -193,6 +193,9 @@ status=$?
 is "on a full disk it fails, and says so" \
     sh -c "[ $status -eq 1 ] && grep -q 'full.csv.*cannot be written' $dir/err"
 is "and leaves nothing" [ "$(find "$dir" -name 'full.csv*')" = "" ]
+(trap '' XFSZ && ulimit -f 0 && timeout 120 "$LAB" export "$dir/a.db" --format bmf \
+    -o "$dir/full.json" >"$dir/out" 2>"$dir/err")
+is "even if only the last of it has no room" [ $? -eq 1 ]
 if [ -w /dev/full ]; then
     timeout 120 "$LAB" export "$dir/a.db" >/dev/full 2>"$dir/err"
     is "so on standard output" [ $? -eq 1 ]

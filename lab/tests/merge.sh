@@ -133,6 +133,9 @@ cp "$late" "$dir/more.db"
 sqlite "$dir/more.db" "INSERT INTO samples SELECT window, role, worker + 7, name, ops, cpu_s,
     NULL, NULL, binding, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM samples LIMIT 1"
 refuses "more.db: run run-b, cell" "$dir/more.db"
+cp "$late" "$dir/fewer.db"
+sqlite "$dir/fewer.db" "DELETE FROM samples WHERE worker = 1"
+refuses "fewer.db: run run-b, cell" "$dir/fewer.db"
 cp "$late" "$dir/sample.db"
 sqlite "$dir/sample.db" "UPDATE samples SET worker = worker + 7"
 refuses "sample.db: run run-b, cell" "$dir/sample.db"
@@ -153,12 +156,15 @@ sqlite "$dir/orphan.db" "DELETE FROM machines"
 refuses "orphan.db: is damaged" "$dir/orphan.db"
 head -c 20000 "$late" >"$dir/half.db"
 refuses "half.db: " "$dir/many3.db" "$dir/half.db"
+# A page that is not read when rows are copied.
 $python -c "
+import sqlite3
+page, = sqlite3.connect('$late').execute(
+    'SELECT rootpage FROM sqlite_schema WHERE name = ?', ['sqlite_autoindex_machines_1']).fetchone()
 data = bytearray(open('$late', 'rb').read())
-page = 4096 * (len(data) // 4096 // 2)
-data[page:page + 4096] = bytes(range(256)) * 16
+data[4096 * (page - 1):4096 * page] = bytes(range(256)) * 16
 open('$dir/page.db', 'wb').write(data)"
-refuses "page.db: " "$dir/page.db"
+refuses "page.db: is damaged" "$dir/page.db"
 echo 'no database' >"$dir/text.db"
 refuses "text.db: is not a results file" "$dir/text.db"
 refuses "none.db: there is no such file" "$dir/none.db"

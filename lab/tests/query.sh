@@ -58,6 +58,10 @@ query "$dir/a.db" "SELECT 1 / 3.0 AS third, 12345678.9 AS large, 'x' AS text"
 prints "six digits, but whole numbers whole" \
     "   third     large  text
 0.333333  12345679  x"
+query "$dir/a.db" "SELECT 100 AS number UNION ALL SELECT NULL"
+prints "what is not known stands where it would" "number
+   100
+     -"
 query "$dir/a.db" "SELECT 'a' || char(27) || char(10) || 'b' AS x"
 prints "nothing reaches the terminal but letters" "x
 a  b"
