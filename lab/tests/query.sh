@@ -105,6 +105,12 @@ while read -r example; do
     is "which give rows: $example" sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -gt 1 ]"
 done <"$dir/examples"
 
+grep -o '`SELECT [^`]*`' "$here/../../docs/reading.md" | tr -d '`' >"$dir/questions"
+while read -r question; do
+    query "$dir/a.db" "$question"
+    is "docs/reading.md: $question" sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -gt 1 ]"
+done <"$dir/questions"
+
 refuses "did you mean 'rates'" "SELECT * FROM rate"
 refuses "no such column: speed" "SELECT speed FROM rates"
 refuses "syntax error" "SELEC 1"
