@@ -68,6 +68,8 @@ def write(db, args):
                  started="2026-01-02T03:04:05Z",
                  ended="2026-01-02T03:05:05Z" if args.ended else None)
     insert(db, "facts", run=run, moment="run", name="kernel", value="6.1")
+    insert(db, "facts", run=run, moment="run", name="build_mode", value="release")
+    insert(db, "facts", run=run, moment="run", name="absent", value=None)
     insert(db, "facts", run=run, moment="before", name="load", value=args.load)
     cells = [(add_cell(db, run, number, dials), number, dials)
              for number, dials in enumerate(plan())]
