@@ -51,9 +51,10 @@ def add_window(db, cell, number, dials, block, sequence, args):
                     over=3 * (not block), under=1 * (not block), leaked=0, early=0, kept_bytes=0)
     for worker in range(args.workers or dials["threads"]):
         slow = 1000 if dials["kind"] == "io" else 1
+        ops = 10**6 + 10**4 * number + 1000 * (block * 7 % 10) + worker
         insert(db, "samples", window=window, role=0, worker=worker, name="worker",
-               ops=int((10**6 + 10**4 * number + 1000 * (block * 7 % 10) + worker) / slow * args.rate),
-               cpu_s=0.25 / 3, planned_pu=worker, observed_pu=worker, binding="bound",
+               ops=int(ops / slow * args.rate), cpu_s=0.25 / 3, planned_pu=worker,
+               observed_pu=worker, binding="bound",
                p50_ns=1000 + block if dials["kind"] == "io" else None,
                p99_ns=2000 + block if dials["kind"] == "io" else None)
 
