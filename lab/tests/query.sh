@@ -2,6 +2,7 @@
 # `lab query` as its users run it: TAP, the program in $LAB.
 set -u
 here=$(dirname "$0")
+python=/usr/bin/python3
 dir=$(mktemp -d) || exit 2
 trap 'rm -rf "$dir"' EXIT
 number=0
@@ -67,7 +68,7 @@ prints "nothing reaches the terminal but letters" "x
 a  b"
 query "$dir/a.db" "SELECT printf('%.*c', 80, 'é') AS x"
 is "a long text is cut between letters" sh -c "[ \$(tail -n 1 $dir/out) = \
-    \$(/usr/bin/python3 -c 'print(\"é\" * 69 + \"...\")') ]"
+    \$($python -c 'print(\"é\" * 69 + \"...\")') ]"
 query "$dir/a.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2500)
                    SELECT i FROM n"
 is "rows beyond those that were looked at first" \
@@ -79,7 +80,7 @@ prints "--csv has all digits" "third,text,missing
 0.3333333333333333,\"a,b\","
 query "$dir/a.db" --json "SELECT 1 AS one, 'a\"b' AS text, 0.1 AS real, NULL AS missing,
                                  9e999 AS inf UNION ALL SELECT 2, 'c', 0.5, 1, 0"
-is "--json is an array with an object for each row" /usr/bin/python3 -c "
+is "--json is an array with an object for each row" $python -c "
 import json
 assert json.load(open('$dir/out')) == [
     {'one': 1, 'text': 'a\"b', 'real': 0.1, 'missing': None, 'inf': None},
@@ -91,7 +92,7 @@ query "$dir/a.db"
 listed=$status
 cp "$dir/out" "$dir/listing"
 is "without a question: every table and view, with what it is and its columns" \
-    /usr/bin/python3 -c "
+    $python -c "
 import re, sqlite3
 said = open('$dir/listing').read()
 db = sqlite3.connect('$dir/a.db')
@@ -112,6 +113,13 @@ while read -r question; do
     query "$dir/a.db" "$question"
     is "docs/reading.md: $question" sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -gt 1 ]"
 done <"$dir/questions"
+is "docs/reading.md: The samples has each column of tidy" $python -c "
+import re, sqlite3
+samples = open('$here/../../docs/reading.md').read().split('## The samples')[1].split('## ')[0]
+rows = [line.split('|')[1] for line in samples.splitlines() if line.startswith('| \`')]
+said = sorted(name for row in rows for name in re.findall(r'\`(\w+)\`', row))
+view = sqlite3.connect('$dir/a.db').execute('SELECT * FROM tidy')
+assert said == sorted(column[0] for column in view.description), said"
 
 refuses "did you mean 'rates'" "SELECT * FROM rate"
 refuses "no such column: speed" "SELECT speed FROM rates"
