@@ -28,7 +28,7 @@ static void write_string(FILE *out, const char *text, bool alone)
 
 static void write_real(FILE *out, double value)
 {
-    enum { SURE = 15, ENOUGH = 17 }; /* decimal digits that a double keeps, and that tell all apart */
+    enum { SURE = 15, ENOUGH = 17 }; /* digits that a double keeps; that tell any two apart */
     char text[32];
     int digits = SURE;
 

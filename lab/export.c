@@ -19,7 +19,7 @@ const struct named_export export_list[] = {
 static const char cells_sql[] =
     "SELECT cell, 'workload:' || workload || '/mode:' || mode || '/heap:' || heap || "
     "iif(build = '', '', '/build:' || build) || '/threads:' || threads, unit, threads "
-    "FROM cells WHERE run = ?1 AND control = 0 ORDER BY cell";
+    "FROM cells WHERE run = ?1 ORDER BY cell";
 
 /* All at once, for the view cannot be asked for one cell without reading the others. */
 static const char windows_sql[] =

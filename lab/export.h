@@ -51,8 +51,8 @@ struct exported_cell {
 
 typedef void export_each(const struct exported_cell *cell, void *context);
 
-/* Calls `each` for the cells of a run that have been measured. Left out are the twins of the
- * control: another cell has their name. 0, or -1 and a mistake. */
+/* Calls `each` for the cells of a run that have been measured. Left out are the
+ * control cells: they have one name. 0, or -1 and a mistake. */
 int export_cells(sqlite3 *db, long long run, export_each *each, void *context, struct mistake *m);
 
 /* With the run bound to ?1. NULL and a mistake. */

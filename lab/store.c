@@ -751,7 +751,7 @@ int store_find(struct store *s, const char *which, struct run *run, struct mista
 {
     sqlite3_stmt *q = prepare(s, RUN_QUERY "WHERE ?1 IS NULL OR r.run = ?1 OR "
                               "substr(r.uuid, 1, length(?1)) = ?1 "
-                              "ORDER BY r.run DESC LIMIT 1", m);
+                              "ORDER BY r.run = ?1 DESC, r.run DESC LIMIT 1", m);
     int found;
 
     if (!q)

@@ -157,10 +157,11 @@ static const char *about_relation(const char *name)
 static int list_relations(sqlite3 *db, struct mistake *m)
 {
     sqlite3_stmt *rows = prepare(db, relations_sql, m);
+    int result;
 
     if (!rows)
         return -1;
-    while (sqlite3_step(rows) == SQLITE_ROW) {
+    while ((result = sqlite3_step(rows)) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(rows, 1);
 
         printf("%-10s %-5s  %s\n                  %s\n", name, sqlite3_column_text(rows, 0),
@@ -168,8 +169,10 @@ static int list_relations(sqlite3 *db, struct mistake *m)
     }
     for (const struct explained *e = examples; e->what; e++)
         printf("\n%s:\n    %s\n", e->about, e->what);
+    if (result != SQLITE_DONE)
+        explain(db, m);
     sqlite3_finalize(rows);
-    return 0;
+    return result == SQLITE_DONE ? 0 : -1;
 }
 
 /* What the user asks. 0, or -1 and a mistake. */

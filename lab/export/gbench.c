@@ -56,7 +56,8 @@ static json_t *caches_json(const char *xml)
 static const char run_sql[] =
     "SELECT started AS date, host AS host_name, 'lab' AS executable, cores AS num_cpus, "
     "(SELECT CAST(avg(mhz) AS INTEGER) FROM windows JOIN cells c USING (cell) WHERE c.run = ?1) "
-    "AS mhz_per_cpu, uuid AS run, key AS machine, matrix, seed "
+    "AS mhz_per_cpu, (SELECT value FROM facts WHERE run = ?1 AND moment = 'run' AND "
+    "name = 'build_mode') AS library_build_type, uuid AS run, key AS machine, matrix, seed "
     "FROM runs JOIN machines USING (machine) WHERE run = ?1";
 
 static const char xml_sql[] =

@@ -130,7 +130,9 @@ assert abs(it['cpu_time'] / (1e9 * cpu_s / ops) - 1) < 1e-9"
 holds "its context is of the run, and has no more than is known" "
 it = json.loads(out)['context']
 assert it['host_name'] == 'host-aaaa' and it['num_cpus'] == 2 and it['run'] == 'first'
-assert it['kernel'] == '6.1' and it['caches'] == [] and 'mhz_per_cpu' not in it
+assert it['kernel'] == '6.1' and it['library_build_type'] == 'release'
+assert 'absent' not in it and 'load' not in it
+assert it['caches'] == [] and 'mhz_per_cpu' not in it
 assert None not in it.values()"
 if [ -e $compare ] && $python -c 'import scipy' 2>/dev/null; then
     export_ "$dir/slow.db" --format gbench -o "$dir/slow.json"
@@ -168,6 +170,12 @@ it = json.loads(out)['context']
 assert it['mhz_per_cpu'] == 2000
 assert it['caches'] == [{'type': 'Unified', 'level': 2, 'size': 1048576, 'num_sharing': 2}]"
 
+"$here/results_file.py" "$dir/one.db" --uuid 1-begins-as-a-number --machine other
+cp "$dir/a.db" "$dir/two.db"
+"$LAB" merge -o "$dir/two.db" "$dir/one.db" >/dev/null
+export_ "$dir/two.db" --run 1
+is "a run's number goes before the beginning of a uuid" cmp "$dir/a.csv" "$dir/out"
+
 mistake "did you mean 'csv'" "$dir/a.db" --format cvs
 mistake "has no run 'third'" "$dir/a.db" --run third
 mistake "several runs" "$dir/both.db" --format bmf
@@ -193,6 +201,9 @@ status=$?
 is "on a full disk it fails, and says so" \
     sh -c "[ $status -eq 1 ] && grep -q 'full.csv.*cannot be written' $dir/err"
 is "and leaves nothing" [ "$(find "$dir" -name 'full.csv*')" = "" ]
+(trap '' XFSZ && ulimit -f 0 && timeout 120 "$LAB" export "$dir/a.db" --format bmf \
+    -o "$dir/full.json" >"$dir/out" 2>"$dir/err")
+is "even if only the last of it has no room" [ $? -eq 1 ]
 if [ -w /dev/full ]; then
     timeout 120 "$LAB" export "$dir/a.db" >/dev/full 2>"$dir/err"
     is "so on standard output" [ $? -eq 1 ]

@@ -2,6 +2,7 @@
 # `lab query` as its users run it: TAP, the program in $LAB.
 set -u
 here=$(dirname "$0")
+python=/usr/bin/python3
 dir=$(mktemp -d) || exit 2
 trap 'rm -rf "$dir"' EXIT
 number=0
@@ -58,23 +59,28 @@ query "$dir/a.db" "SELECT 1 / 3.0 AS third, 12345678.9 AS large, 'x' AS text"
 prints "six digits, but whole numbers whole" \
     "   third     large  text
 0.333333  12345679  x"
+query "$dir/a.db" "SELECT 100 AS number UNION ALL SELECT NULL"
+prints "what is not known stands where it would" "number
+   100
+     -"
 query "$dir/a.db" "SELECT 'a' || char(27) || char(10) || 'b' AS x"
 prints "nothing reaches the terminal but letters" "x
 a  b"
 query "$dir/a.db" "SELECT printf('%.*c', 80, 'é') AS x"
 is "a long text is cut between letters" sh -c "[ \$(tail -n 1 $dir/out) = \
-    \$(/usr/bin/python3 -c 'print(\"é\" * 69 + \"...\")') ]"
+    \$($python -c 'print(\"é\" * 69 + \"...\")') ]"
 query "$dir/a.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2500)
                    SELECT i FROM n"
 is "rows beyond those that were looked at first" \
-    sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -eq 2501 ] && tail -n 1 $dir/out | grep -q '^2500$'"
+    sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -eq 2501 ] &&
+        [ \$(tail -n 1 $dir/out) = 2500 ]"
 
 query "$dir/a.db" --csv "SELECT 1 / 3.0 AS third, 'a,b' AS text, NULL AS missing"
 prints "--csv has all digits" "third,text,missing
 0.3333333333333333,\"a,b\","
-query "$dir/a.db" --json "SELECT 1 AS one, 'a\"b' AS text, 0.1 AS real, NULL AS missing, 9e999 AS inf
-                          UNION ALL SELECT 2, 'c', 0.5, 1, 0"
-is "--json is an array with an object for each row" /usr/bin/python3 -c "
+query "$dir/a.db" --json "SELECT 1 AS one, 'a\"b' AS text, 0.1 AS real, NULL AS missing,
+                                 9e999 AS inf UNION ALL SELECT 2, 'c', 0.5, 1, 0"
+is "--json is an array with an object for each row" $python -c "
 import json
 assert json.load(open('$dir/out')) == [
     {'one': 1, 'text': 'a\"b', 'real': 0.1, 'missing': None, 'inf': None},
@@ -86,7 +92,7 @@ query "$dir/a.db"
 listed=$status
 cp "$dir/out" "$dir/listing"
 is "without a question: every table and view, with what it is and its columns" \
-    /usr/bin/python3 -c "
+    $python -c "
 import re, sqlite3
 said = open('$dir/listing').read()
 db = sqlite3.connect('$dir/a.db')
@@ -100,6 +106,20 @@ while read -r example; do
     query "$dir/a.db" "$example"
     is "which give rows: $example" sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -gt 1 ]"
 done <"$dir/examples"
+
+# shellcheck disable=SC2016
+grep -o '`SELECT [^`]*`' "$here/../../docs/reading.md" | tr -d '`' >"$dir/questions"
+while read -r question; do
+    query "$dir/a.db" "$question"
+    is "docs/reading.md: $question" sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -gt 1 ]"
+done <"$dir/questions"
+is "docs/reading.md: The samples has each column of tidy" $python -c "
+import re, sqlite3
+samples = open('$here/../../docs/reading.md').read().split('## The samples')[1].split('## ')[0]
+rows = [line.split('|')[1] for line in samples.splitlines() if line.startswith('| \`')]
+said = sorted(name for row in rows for name in re.findall(r'\`(\w+)\`', row))
+view = sqlite3.connect('$dir/a.db').execute('SELECT * FROM tidy')
+assert said == sorted(column[0] for column in view.description), said"
 
 refuses "did you mean 'rates'" "SELECT * FROM rate"
 refuses "no such column: speed" "SELECT speed FROM rates"
@@ -116,7 +136,8 @@ is "and no other file was made" [ ! -e "$dir/other.db" ]
 query "$dir/a.db" "SELECT abs(x) FROM (SELECT 1 AS x UNION ALL SELECT -9223372036854775807 - 1)"
 is "an error on the way is one" sh -c "[ $status -eq 2 ] && grep -q 'integer overflow' $dir/err"
 query "$dir/none.db" "SELECT 1"
-is "there must be a file" sh -c "[ $status -eq 2 ] && grep -q none.db $dir/err && [ ! -e $dir/none.db ]"
+is "there must be a file" \
+    sh -c "[ $status -eq 2 ] && grep -q none.db $dir/err && [ ! -e $dir/none.db ]"
 head -c 20000 "$dir/a.db" >"$dir/cut.db"
 query "$dir/cut.db" "SELECT * FROM tidy"
 is "half a file is no results file" sh -c "[ $status -eq 2 ] && [ \$(wc -l <$dir/err) -eq 1 ]"

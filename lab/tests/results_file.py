@@ -51,9 +51,10 @@ def add_window(db, cell, number, dials, block, sequence, args):
                     over=3 * (not block), under=1 * (not block), leaked=0, early=0, kept_bytes=0)
     for worker in range(args.workers or dials["threads"]):
         slow = 1000 if dials["kind"] == "io" else 1
+        ops = 10**6 + 10**4 * number + 1000 * (block * 7 % 10) + worker
         insert(db, "samples", window=window, role=0, worker=worker, name="worker",
-               ops=int((10**6 + 10**4 * number + 1000 * (block * 7 % 10) + worker) / slow * args.rate),
-               cpu_s=0.25 / 3, planned_pu=worker, observed_pu=worker, binding="bound",
+               ops=int(ops / slow * args.rate), cpu_s=0.25 / 3, planned_pu=worker,
+               observed_pu=worker, binding="bound",
                p50_ns=1000 + block if dials["kind"] == "io" else None,
                p99_ns=2000 + block if dials["kind"] == "io" else None)
 
@@ -68,6 +69,8 @@ def write(db, args):
                  started="2026-01-02T03:04:05Z",
                  ended="2026-01-02T03:05:05Z" if args.ended else None)
     insert(db, "facts", run=run, moment="run", name="kernel", value="6.1")
+    insert(db, "facts", run=run, moment="run", name="build_mode", value="release")
+    insert(db, "facts", run=run, moment="run", name="absent", value=None)
     insert(db, "facts", run=run, moment="before", name="load", value=args.load)
     cells = [(add_cell(db, run, number, dials), number, dials)
              for number, dials in enumerate(plan())]
