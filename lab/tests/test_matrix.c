@@ -179,6 +179,7 @@ static const char *const wrong[][2] = {
     { "a: { threads: [1, 2, .., .., 4] }\n", "1:26: threads: '..' wants a number behind it" },
     { "a: { threads: [1, 2, 5, .., 9] }\n", "1:29: threads: the numbers before '..' grow neither" },
     { "a: { threads: [1, 3, 7, .., 15] }\n", "1:29: threads: the numbers before '..' grow" },
+    { "a: { threads: [1, 3, 6, .., 12] }\n", "1:29: threads: the numbers before '..' grow" },
     { "a: { threads: [4, 3, .., 1] }\n", "1:26: threads: the numbers before '..' grow neither" },
     { "a: { threads: [2, 2, .., 5] }\n", "1:26: threads: the numbers before '..' grow neither" },
     { "a: { threads: [0, 0, 1, .., 5] }\n", "1:29: threads: the numbers before '..' grow neither" },
@@ -216,12 +217,15 @@ static const char *const wrong[][2] = {
     { "a: { exclude: { threads: '> x' } }\n", "1:26: threads: 'x' is not a number" },
     { "a: { exclude: { threads: '=> 1' } }\n", "1:26: threads: '=> 1' is not a number" },
     { "a: { exclude: { threads: '> 1..2' } }\n", "1:26: threads: '>' goes with a number, not" },
+    { "a: { exclude: { threads: [1, 2, .., 65] } }\n", "1:17: threads: more than 64 values" },
     { "a: { exclude: { workload.waits_percent: 101 } }\n", "1:41: waits_percent: '101' is not a "
                                                            "number from 0 to 100" },
     { "a: { exclude: { gil.forc: 1 } }\n", "1:17: unknown parameter of locks 'forc'" },
 
     { "a:\n\trounds: 1\n", "2:1: found character that cannot start any token: YAML is indented "
                            "with blanks, not with a tab" },
+    { "# \303\251\303\251\na:\n\trounds: 1\n", "3:1: found character that cannot start any "
+                                              "token: YAML is indented" },
     { "a:\n  exclude:\n    threads: > 4\n", "3:16: did not find expected comment or line break: "
                                             "what begins with one of > | * & ! % @ ` stands" },
     { "a: { exclude: { threads: != 4 } }\n", "1:26: the tag '!=' says nothing here; what begins" },
@@ -351,6 +355,8 @@ static void levels_are_left_out(void **state)
                  "threads: [1, 2], exclude: [{ %s }] }", table[i].condition);
         assert_cells(text, NULL, table[i].left);
     }
+    assert_cells("a: { workload: fib, threads: 1, mode: [gil, atomic+interval, nolock], "
+                 "exclude: { mode: gil } }", NULL, 2);
 }
 
 static void what_has_no_effect_gets_a_warning(void **state)
@@ -392,6 +398,7 @@ static void the_later_wins(void **state)
                                "right: { extends: base, seed: 3, policy: [plain, atomic], "
                                "gil: [interval, none] }\n"
                                "both: { extends: [left, right], gil.interval_us: [1, 2] }\n"
+                               "fewer: { extends: both, gil.interval_us: 3 }\n"
                                "moded: { extends: both, mode: nolock }\n";
     struct matrix *matrix;
 
@@ -406,6 +413,7 @@ static void the_later_wins(void **state)
     assert_cells(text, "left", 2);
     assert_cells(text, "right", 4);
     assert_cells(text, "both", 12);
+    assert_cells(text, "fewer", 8);
     assert_cells(text, "moded", 2); /* what it inherits of locks has no use there */
 }
 
@@ -441,7 +449,7 @@ static void a_matrix_is_picked(void **state)
     assert_non_null(matrix);
     assert_int_equal(e.settings.seed, 2);
     matrix_free(matrix);
-    matrix = parse("a: { seed: 1 }\nfile: { seed: 2 }\nfil: { seed: 3 }\n", NULL);
+    matrix = parse("fil: { seed: 1 }\nfile: { seed: 2 }\n", NULL);
     assert_non_null(matrix);
     assert_string_equal(e.name, "file");
     matrix_free(matrix);
@@ -472,6 +480,24 @@ static void a_long_file_is_read(void **state)
     memset(text + length, ' ', sizeof text - 1 - length);
     assert_null(parse(text, NULL));
     assert_non_null(strstr(m.text, "longer than"));
+}
+
+/* Aliases make much of little. */
+static void there_are_bounds(void **state)
+{
+    char text[4096] = "a: { threads: 1, exclude: [&x { threads: 2 }";
+
+    (void)state;
+    for (int i = 1; i <= 256; i++)
+        strcat(text, ", *x");
+    strcat(text, "] }");
+    assert_null(parse(text, NULL));
+    assert_string_equal(m.text, "file.yaml:1:28: more than 256 items of exclude");
+    strcpy(text, "a0: &a { seed: 1 }\n");
+    for (int i = 1; i <= 100; i++)
+        sprintf(text + strlen(text), "a%d: *a\n", i);
+    assert_null(parse(text, "a0"));
+    assert_string_equal(m.text, "file.yaml:101:1: more than 100 matrices");
 }
 
 /* `make run` without a matrix is what it was. */
@@ -529,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_matrix_is_picked),
         cmocka_unit_test(files_that_are_not_there),
         cmocka_unit_test(a_long_file_is_read),
+        cmocka_unit_test(there_are_bounds),
         cmocka_unit_test(quick_is_the_usual_run),
     };
 
