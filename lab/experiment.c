@@ -263,7 +263,8 @@ static int take_up(struct under_way *u, struct mistake *m)
         return store_begin(s->store, &u->plan, &s->run, m);
     s->run = run.id;
     u->resumed = true;
-    return store_load_windows(s->store, &run, &u->results, &s->sequence, m);
+    return store_resume(s->store, run.id, m) < 0
+               ? -1 : store_load_windows(s->store, &run, &u->results, &s->sequence, m);
 }
 
 static bool any_failed(const struct results *r)

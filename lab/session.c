@@ -47,8 +47,7 @@ static bool precise(const struct outcome *o, double precision)
     return rate.count > 1 && rate.high - rate.low <= 2 * precision * rate.median;
 }
 
-/* Whether the cell is to have a window in this block. A control cell goes on as long as
- * another cell does. */
+/* Whether the cell is to have a window in this block, for its own sake. */
 static bool wants(const struct plan *plan, const struct outcome *o, int block)
 {
     const struct settings *s = &plan->settings;
@@ -57,29 +56,46 @@ static bool wants(const struct plan *plan, const struct outcome *o, int block)
         return false;
     if (block <= s->rounds_least)
         return true;
-    if (o->cell.control)
-        return false;
     if (s->budget_s > 0 && time_spent_s(o) >= s->budget_s / (double)plan->count)
         return false;
-    return s->precision <= 0 || !precise(o, s->precision);
+    return s->precision > 0 ? !precise(o, s->precision) : s->budget_s > 0;
 }
 
+/* Whether the controls go as far as this block: beyond the least, if any other cell does or
+ * did. The floor must be as well known as what it is compared with. */
+static bool controls_go_on(const struct plan *plan, const struct results *r, int block)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const struct outcome *o = &r->outcome[i];
+
+        if (!o->cell.control && (o->rounds >= block || wants(plan, o, block)))
+            return true;
+    }
+    return false;
+}
+
+static bool takes_part(const struct plan *plan, const struct outcome *o, int block, bool controls)
+{
+    if (o->cell.control && block > plan->settings.rounds_least)
+        return controls && o->rounds < block && !fails_always(o);
+    return wants(plan, o, block);
+}
+
+/* What always fails would take its time limit once more. */
 static bool wants_audit(const struct outcome *o)
 {
-    return cell_audits(&o->cell) && !o->audit;
+    return cell_audits(&o->cell) && !o->audit && !fails_always(o);
 }
 
-/* How many cells want a window of this block. If any does beyond the least, so do the
- * controls: the floor must be as well known as what it is compared with. */
+/* How many cells take part in this block. */
 static size_t wanted(const struct plan *plan, const struct results *r, int block)
 {
-    size_t count = 0, controls = 0;
+    bool controls = controls_go_on(plan, r, block);
+    size_t count = 0;
 
-    for (size_t i = 0; i < r->count; i++) {
-        count += wants(plan, &r->outcome[i], block);
-        controls += r->outcome[i].cell.control != 0;
-    }
-    return count && block > plan->settings.rounds_least ? count + controls : count;
+    for (size_t i = 0; i < r->count; i++)
+        count += takes_part(plan, &r->outcome[i], block, controls);
+    return count;
 }
 
 void session_windows_left(const struct plan *plan, const struct results *r, size_t *least,
@@ -174,17 +190,14 @@ static int run_window(struct running *r, size_t cell, int block, struct mistake 
 static int run_block(struct running *r, int block, struct mistake *m)
 {
     const struct plan *plan = r->session->plan;
-    bool beyond = block > plan->settings.rounds_least;
+    const struct results *results = r->session->results;
+    bool controls = controls_go_on(plan, results, block);
     int status = 0;
 
     plan_order(plan, block, r->order);
-    for (size_t i = 0; i < plan->count && status == 0; i++) {
-        struct outcome *o = &r->session->results->outcome[r->order[i]];
-        bool control = beyond && o->cell.control && o->rounds < block && !fails_always(o);
-
-        if (control || wants(plan, o, block))
+    for (size_t i = 0; i < plan->count && status == 0; i++)
+        if (takes_part(plan, &results->outcome[r->order[i]], block, controls))
             status = run_window(r, r->order[i], block, m);
-    }
     return status;
 }
 

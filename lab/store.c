@@ -415,9 +415,9 @@ static int write_run(struct store *s, const struct plan *plan, int64_t machine, 
                      struct mistake *m)
 {
     sqlite3_stmt *q = prepare(s, "INSERT INTO runs (uuid, machine, matrix, source, plan, build, cores, "
-        "started, pid, seed, placing, window_s, ramp_s, timeout_s, memory_bytes, bind, "
+        "started, seed, placing, window_s, ramp_s, timeout_s, memory_bytes, bind, "
         "rounds_least, rounds_most, precision, budget_s) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", m);
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", m);
     char uuid[37], hash[17], started[32];
 
     if (!q)
@@ -433,8 +433,7 @@ static int write_run(struct store *s, const struct plan *plan, int64_t machine, 
     bind_text(q, 6, this_build());
     sqlite3_bind_int(q, 7, plan->cores);
     bind_text(q, 8, started);
-    sqlite3_bind_int64(q, 9, getpid());
-    bind_settings(q, 10, &plan->settings);
+    bind_settings(q, 9, &plan->settings);
     if (finish(s, q, m) < 0)
         return -1;
     *run = sqlite3_last_insert_rowid(s->database);
@@ -529,6 +528,19 @@ static int settle(struct store *s, bool good, struct mistake *m)
     return -1;
 }
 
+/* Of the file's runs this one is the one that is going on: who writes is alone. */
+int store_resume(struct store *s, int64_t run, struct mistake *m)
+{
+    sqlite3_stmt *q = prepare(s, "UPDATE runs SET pid = CASE run WHEN ?1 THEN ?2 END "
+                              "WHERE run = ?1 OR pid IS NOT NULL", m);
+
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, run);
+    sqlite3_bind_int64(q, 2, getpid());
+    return finish(s, q, m);
+}
+
 int store_begin(struct store *s, const struct plan *plan, int64_t *run, struct mistake *m)
 {
     int64_t id = 0;
@@ -536,7 +548,7 @@ int store_begin(struct store *s, const struct plan *plan, int64_t *run, struct m
     if (execute(s, "BEGIN IMMEDIATE", m) < 0)
         return -1;
     return settle(s, write_machine(s, &id, m) == 0 &&
-                         write_run(s, plan, id, run, m) == 0 &&
+                         write_run(s, plan, id, run, m) == 0 && store_resume(s, *run, m) == 0 &&
                          write_cells(s, plan, *run, m) == 0 &&
                          write_facts(s, *run, "run", these_facts(), m) == 0 &&
                          write_moment(s, *run, "before", m) == 0, m);
@@ -673,7 +685,7 @@ sqlite3_stmt *store_tidy(struct store *s, int64_t run, size_t cell, int sequence
 
 static int write_end(struct store *s, int64_t run, struct mistake *m)
 {
-    sqlite3_stmt *q = prepare(s, "UPDATE runs SET ended = ?, pid = NULL WHERE run = ?", m);
+    sqlite3_stmt *q = prepare(s, "UPDATE runs SET ended = coalesce(ended, ?), pid = NULL WHERE run = ?", m);
     char ended[32];
 
     if (!q)

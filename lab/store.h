@@ -53,6 +53,9 @@ bool store_is_busy(const char *path);
 /* Writes down a new run with its cells, of this machine, program and moment. */
 int store_begin(struct store *store, const struct plan *plan, int64_t *run, struct mistake *m);
 
+/* This process goes on with the run: its pid is the run's, and no other run's of the file. */
+int store_resume(struct store *store, int64_t run, struct mistake *m);
+
 /* Writes down a window of the cell that has this number in the plan. */
 int store_window(struct store *store, int64_t run, size_t cell, const struct measurement *w,
                  struct mistake *m);
@@ -63,7 +66,7 @@ int store_window(struct store *store, int64_t run, size_t cell, const struct mea
 sqlite3_stmt *store_tidy(struct store *store, int64_t run, size_t cell, int sequence,
                          struct mistake *m);
 
-/* The run is finished. */
+/* The run is finished; since now, if it was not before. */
 int store_end(struct store *store, int64_t run, struct mistake *m);
 
 /* The last run, or the one of this number or uuid (or the beginning of one). */
