@@ -35,8 +35,15 @@ typedef double gbench_function(struct gbench_state *state, uint64_t iterations, 
  * named on standard error. */
 int gbench_init(int *argc, char **argv);
 
+/* For a program that answers --help by itself: prints the library's own flags. */
+int gbench_print_flags(void);
+
 /* `name` is copied; `data` is handed to `function` and must outlive gbench_run. */
 int gbench_register(const char *name, gbench_function *function, void *data);
+
+/* The same for a function that is a whole measurement: each repetition calls it once, with
+ * one iteration, however short the time that it returns. */
+int gbench_register_once(const char *name, gbench_function *function, void *data);
 
 /* A pair of texts for the head of the results: what the figures depend on. */
 int gbench_add_context(const char *key, const char *value);
@@ -44,11 +51,16 @@ int gbench_add_context(const char *key, const char *value);
 /* Runs what was registered and not filtered out. How many that were, or -1. */
 int gbench_run(void);
 
-/* Only inside a gbench_function: */
+/* Only inside a gbench_function. When it was called is a counter of every run, `began_s`, from
+ * the first call: results have no time stamps, and repetitions in random order are sorted
+ * before they are shown. */
 
 /* A number beside the times of this run. Stored as it is, neither divided by the time
  * nor summed: flags that ask for that mean different things in different versions. */
 int gbench_counter(struct gbench_state *state, const char *name, double value);
+
+/* A text beside the numbers; copied. */
+int gbench_label(struct gbench_state *state, const char *text);
 
 /* This run is void, for the reason given; what the function returns is ignored. */
 int gbench_skip(struct gbench_state *state, const char *reason);

@@ -94,3 +94,15 @@ void cell_describe(const struct cell *cell, char *text, size_t size_bytes)
              cell->workload, cell->mode, cell->threads, cell->threads == 1 ? "" : "s",
              *cell->build ? ", " : "", cell->build);
 }
+
+/* The heap is always in the name: what a cell is called must not depend on which others
+ * there are. */
+char *cell_benchmark(const struct cell *cell)
+{
+    char *name;
+    int length = asprintf(&name, "workload:%s/mode:%s/heap:%s%s%s/threads:%d", cell->workload,
+                          cell->mode, cell->heap, *cell->build ? "/build:" : "", cell->build,
+                          cell->threads);
+
+    return length < 0 ? NULL : name;
+}

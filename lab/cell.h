@@ -55,6 +55,10 @@ bool cell_audits(const struct cell *cell);
 /* "fib, gil, 2 threads" */
 void cell_describe(const struct cell *cell, char *text, size_t size_bytes);
 
+/* As a benchmark of other programs: "workload:fib/mode:gil/heap:jemalloc/threads:2". To be
+ * freed; NULL: no memory. */
+char *cell_benchmark(const struct cell *cell);
+
 /* "cpu", "io", "mixed" and "nothing" .. "tables"; and back, or -1. */
 extern const char *const kind_names[], *const shares_names[];
 int name_index(const char *const *names, const char *name);

@@ -174,6 +174,13 @@ static int set_asked(struct experiment *e, struct mistake *m)
     return 0;
 }
 
+int experiment_plan(struct experiment *e, struct plan *plan, struct mistake *m)
+{
+    if (set_asked(e, m) < 0 || dials_complete(&e->dials, m) < 0)
+        return -1;
+    return plan_make(plan, e->name, e->source, &e->dials, &e->settings, e->excluded, e->with, m);
+}
+
 /* A run under way. */
 struct under_way {
     const struct experiment *experiment;
@@ -357,8 +364,7 @@ int experiment_run(struct experiment *e)
     struct mistake m;
     int status, closed;
 
-    if (set_asked(e, &m) < 0 || dials_complete(&e->dials, &m) < 0 ||
-        plan_make(&u.plan, e->name, e->source, &e->dials, &e->settings, e->excluded, e->with, &m) < 0)
+    if (experiment_plan(e, &u.plan, &m) < 0)
         mistake_exit(e->command, &m);
     if (results_init(&u.results, u.plan.cell, u.plan.count, u.plan.cores,
                      u.plan.settings.precision) < 0) {

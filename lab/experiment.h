@@ -49,8 +49,11 @@ int experiment_take(void *input, int key, char *value, struct mistake *m);
  * mistake, also if there is none of this name. */
 int experiment_set(struct experiment *e, const char *name, const char *value, struct mistake *m);
 
-/* Sets what the command line asked for; plans, measures, keeps, and says what was found. The
- * exit status. After topology_load. */
+/* Sets what the command line asked for, and plans. 0; or -1 and a mistake. After
+ * topology_load. */
+int experiment_plan(struct experiment *e, struct plan *plan, struct mistake *m);
+
+/* The same; then measures, keeps, and says what was found. The exit status. */
 int experiment_run(struct experiment *e);
 
 #endif

@@ -1,6 +1,8 @@
 /* export.c - what the formats have in common. */
 #include "lab/export.h"
 
+#include "lab/cell.h"
+
 #include <stdlib.h>
 
 #define EXPORT(name) extern const struct export_format export_##name;
@@ -14,12 +16,9 @@ const struct named_export export_list[] = {
     { NULL, NULL },
 };
 
-/* The heap is always in the name: what a cell is called must not depend on which others
- * there are. */
 static const char cells_sql[] =
-    "SELECT cell, 'workload:' || workload || '/mode:' || mode || '/heap:' || heap || "
-    "iif(build = '', '', '/build:' || build) || '/threads:' || threads, unit, threads "
-    "FROM cells WHERE run = ?1 ORDER BY cell";
+    "SELECT cell, workload, mode, heap, build, unit, threads "
+    "FROM cells WHERE run = ?1 AND control = 0 ORDER BY cell";
 
 /* All at once, for the view cannot be asked for one cell without reading the others. */
 static const char windows_sql[] =
@@ -104,19 +103,38 @@ static int read_windows(struct reading *r, struct mistake *m)
     return 0;
 }
 
+/* "" if there is none. */
+static const char *text_of(sqlite3_stmt *row, int column)
+{
+    const unsigned char *text = sqlite3_column_text(row, column);
+
+    return text ? (const char *)text : "";
+}
+
+/* What the record says of the cell. Its name is to be freed. */
+static int read_cell(struct reading *r, struct mistake *m)
+{
+    struct cell cell = { .workload = text_of(r->cells, 1), .mode = text_of(r->cells, 2),
+                         .heap = text_of(r->cells, 3), .build = text_of(r->cells, 4),
+                         .threads = sqlite3_column_int(r->cells, 6) };
+
+    r->cell.name = cell_benchmark(&cell);
+    r->cell.unit = text_of(r->cells, 5);
+    r->cell.threads = cell.threads;
+    return r->cell.name ? read_windows(r, m) : mistake_set(m, "no memory for the name of a cell");
+}
+
 static int read_cells(struct reading *r, export_each *each, void *context, struct mistake *m)
 {
     int result = next_window(r, m);
 
     while (result >= 0 && (result = export_step(r->cells, m)) > 0) {
-        r->cell.name = (const char *)sqlite3_column_text(r->cells, 1);
-        r->cell.unit = (const char *)sqlite3_column_text(r->cells, 2);
-        r->cell.threads = sqlite3_column_int(r->cells, 3);
-        result = read_windows(r, m);
+        result = read_cell(r, m);
         if (result == 0 && r->cell.count) {
             each(&r->cell, context);
             r->cell.number++;
         }
+        free(r->cell.name);
     }
     return result;
 }

@@ -40,7 +40,7 @@ struct exported_window {
 
 /* A cell and its measured windows, in the order of their blocks. */
 struct exported_cell {
-    const char *name; /* workload:fib/mode:gil/heap:jemalloc/threads:2 */
+    char *name;       /* see cell_benchmark */
     const char *unit; /* of what is counted, singular */
     int number;       /* of those that were exported, from 0 */
     int threads;

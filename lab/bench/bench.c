@@ -58,18 +58,6 @@ static double set_up_and_time(const struct micro *micro, uint64_t iterations)
     return seconds;
 }
 
-/* Results carry no time stamps, and repetitions in random order are sorted before they
- * are shown: so each run says when it began, counted from the first. */
-static void stamp(struct gbench_state *state)
-{
-    static uint64_t first_ns;
-    uint64_t now_ns = clock_ns();
-
-    if (!first_ns)
-        first_ns = now_ns;
-    gbench_counter(state, "began_s", (double)(now_ns - first_ns) / NS_PER_S);
-}
-
 static double run(struct gbench_state *state, uint64_t iterations, void *data)
 {
     const struct bench *b = data;
@@ -79,7 +67,6 @@ static double run(struct gbench_state *state, uint64_t iterations, void *data)
     double seconds = 0;
 
     b->runtime->use_heap(b->heap); /* no object is left of the last run */
-    stamp(state);
     if (gil && thread_start(&self, gil, b->runtime->hooks) == 0) {
         seconds = set_up_and_time(b->micro, iterations);
         b->runtime->take_error(error, sizeof error);
