@@ -102,7 +102,9 @@ def numbers(rows, sql, path):
     columns = [c for c in rows[0].keys() if c != "hwloc_xml"]
     query = (f"<p>Give this to <code>sqlite3 {escape(os.path.basename(path))}</code>:</p>"
              f'<pre class="scroll" tabindex="0" role="region" aria-label="the query">'
-             f"<code>{escape(sql)};</code></pre>")
+             f"<code>{escape(sql)};</code></pre><p>Low and high are of single windows. Intervals "
+             f"and fitted curves are judged, and <code>lab show {escape(os.path.basename(path))} "
+             "--json</code> gives them.</p>")
     return (details("The numbers", table(columns, [[row[c] for c in columns] for row in rows],
                                          "What is drawn above, in numbers"))
             + details("The query that gives them", query))
