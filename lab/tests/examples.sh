@@ -1,6 +1,13 @@
 #!/bin/sh
 # scripts/examples/: what a user's own script may look like, from a results file to a figure.
 set -u
+case ${LAB-} in
+*/asan/* | */tsan/*)
+    echo "ok 1 - # skip no part of the lab is in this"
+    echo "1..1"
+    exit
+    ;;
+esac
 place=$(mktemp -d) || exit 2
 trap 'rm -rf "$place"' EXIT
 export PYTHONDONTWRITEBYTECODE=1

@@ -9,6 +9,13 @@ if ! /usr/bin/python3 -B -c 'import matplotlib' 2>/dev/null; then
     echo "1..1"
     exit
 fi
+case ${LAB-} in
+*/asan/* | */tsan/*)
+    echo "ok 1 - # skip no part of the lab is in this"
+    echo "1..1"
+    exit
+    ;;
+esac
 place=$(mktemp -d) || exit 2
 trap 'rm -rf "$place"' EXIT
 export PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR="$place"
@@ -19,6 +26,13 @@ check()
 {
     number=$((number + 1))
     [ "$1" -eq 0 ] && echo "ok $number - $2" || echo "not ok $number - $2"
+}
+
+# sql FILE QUERY
+sql()
+{
+    /usr/bin/python3 -c 'import sqlite3, sys
+for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print(*row)' "$@"
 }
 
 # words PICTURE: all of them, line after line
@@ -52,7 +66,7 @@ refuses()
 }
 
 /usr/bin/python3 lab/tests/fixture.py "$place" --csv || exit 2
-sqlite3 "$place/other.db" "CREATE TABLE t (x)"
+sql "$place/other.db" "CREATE TABLE t (x)"
 results=$place/results.db
 
 $plot "$results" -o "$place/picture.png"
@@ -66,7 +80,7 @@ $plot "$results" -o "$place/picture.svg" --run 1 --command 'make run'
 check $? "draws an SVG"
 says "a panel for the first CPU-bound workload" "CPU-bound: fib"
 says "a panel for the first I/O-bound workload" "I/O-bound: sleep"
-one=$(sqlite3 "$results" "SELECT printf('%.3g', rate / 1e6) FROM medians
+one=$(sql "$results" "SELECT printf('%.3g', rate / 1e6) FROM medians
                           WHERE (run, workload, mode, threads) = (1, 'fib', 'nolock', 1)")
 says "one thread of nolock is the measure" "1 thread of nolock: $one million calls/s"
 says "an unsafe mode is marked" "nolock (unsafe)"
