@@ -4,6 +4,7 @@
 # make bench      micro-benchmarks beside the bare instructions that they cannot beat
 # make figures    the figures that we set ourselves, each against its control
 # make soak       the long, seeded tests
+# make browser    see the page of `lab report` work in a headless Chromium
 # make peers      the same experiment in CPython, beside ours
 # make ownership  see that a borrowed reference cannot be given away
 # make man        the manual page, build/release/lab.1; to read it: man -l build/release/lab.1
@@ -158,11 +159,18 @@ check: $B/lab $(filter $B/%,$(tests)) $(twins)
 	LAB=$B/lab $(ownership) scripts/run-tests.sh $(tests) $(twins:%=must-fail:%)
 
 test:
-	scripts/install.sh build test
+	scripts/install.sh build test plot examples
+	scripts/install.sh browser || echo 'the page of lab report is not looked at: that test is skipped'
 	rm -f build/test-results
 	+for mode in debug asan tsan; do \
 	    RESULTS=build/test-results $(build) MODE=$$mode check || exit; done
 	scripts/run-tests.sh --total build/test-results
+
+# The page that `lab report` writes, in a headless Chromium.
+browser:
+	scripts/install.sh build plot browser
+	+$(build) $B/lab
+	LAB=$B/lab scripts/run-tests.sh lab/tests/report.sh
 
 # The same tests over and over, with other seeds, ten minutes ($SOAK_SECONDS) in each mode.
 soak:
@@ -192,7 +200,7 @@ help:
 clean:
 	rm -rf build
 
-.PHONY: all run test check soak bench figures peers ownership man help clean
+.PHONY: all run test check soak bench figures peers browser ownership man help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a group of commands needs, if any are missing.
 #
-#   install.sh GROUP...     groups: build test plot bench peers bare
+#   install.sh GROUP...     groups: build test plot browser examples bench peers bare
 #
 # As root, or by sudo if that asks for no password. Where neither can be, it prints
 # the one line to type and stops with status 1.
@@ -13,12 +13,14 @@ packages_of()
     build) echo gcc make libc6-dev binutils libhwloc-dev libjemalloc-dev libsqlite3-dev libyaml-dev libjansson-dev \
         libmd-dev ;;
     test) echo libcmocka-dev python3 ;;
-    plot) echo python3 python3-matplotlib ;;
+    plot) echo python3 python3-matplotlib hwloc-nox ;;
+    browser) echo chromium-headless-shell ;;
+    examples) echo python3-pandas gnuplot-nox sqlite3 ;;
     bench) echo g++ libbenchmark-dev ;;
     peers) echo python3 ;;
     bare) echo debootstrap git ;;
     *)
-        echo "install.sh: no group '$1'; there are: build test plot bench peers bare" >&2
+        echo "install.sh: no group '$1'; there are: build test plot browser examples bench peers bare" >&2
         return 2
         ;;
     esac

@@ -20,7 +20,7 @@ def program():
 
 
 class Browser:
-    """One page in one browser; every event since the last `open` is in `events`."""
+    """One page in one browser; every event of it is kept."""
 
     def __init__(self):
         self.place = tempfile.TemporaryDirectory()
@@ -84,9 +84,10 @@ class Browser:
             os.write(self.to_write, json.dumps(call).encode() + b"\0")
 
     def open(self, path):
-        self.events.clear()
-        self("Page.navigate", url="file://" + os.path.abspath(path))
-        while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
+        before = len(self.of("Page.loadEventFired"))
+        self.url = "file://" + os.path.abspath(path)
+        self("Page.navigate", url=self.url)
+        while len(self.of("Page.loadEventFired")) == before:
             self.keep(self.message())
 
     def run(self, script):

@@ -1,5 +1,7 @@
 """Throughput against threads, work that computes beside work that waits."""
 
+import textwrap
+
 import drawing
 from drawing import KINDS, Nothing, Panel, Picture, counted, in_words, joined
 
@@ -11,7 +13,8 @@ SELECT cell, workload, kind, unit, mode, heap, build, threads, safe, windows, mi
        middle / one AS middle, low / one AS low, high / one AS high, one, measure
 FROM (SELECT *, first_value(middle) OVER least_threads AS one,
              first_value(mode) OVER least_threads AS measure
-      FROM ({drawing.median_query("r.rate")})
+      FROM (
+{textwrap.indent(drawing.median_query("r.rate"), 8 * " ")})
       WINDOW least_threads AS (PARTITION BY workload
                                ORDER BY threads, mode <> 'nolock', cell))
 ORDER BY cell"""
