@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Room for every mode that can be asked for. */
-enum { COLUMNS = 100, PHRASE_BYTES = (LIST_MAX + 1) * (LABEL_MAX + 24) };
+enum { COLUMNS = 100, RATIO_BYTES = 64, PHRASE_BYTES = (LIST_MAX + 1) * (LABEL_MAX + 40) };
 
 /* The first workload of the run for which `fits` holds, by its label; NULL: none. */
 static const struct cell *find_workload(const struct results *r,
@@ -51,7 +51,18 @@ static int most_threads(const struct results *r, const struct cell *like, int li
     return most;
 }
 
-/* Appends "1.00 times the work of one under gil, 1.98 under atomic" for each mode that has
+/* "1.98 (1.95 to 2.01)" */
+static const char *in_words(struct estimate e, char ratio[RATIO_BYTES])
+{
+    int used = snprintf(ratio, RATIO_BYTES, "%.2f", e.median);
+
+    if (e.count > 1)
+        snprintf(ratio + used, (size_t)(RATIO_BYTES - used), " (%.2f to %.2f)", e.low, e.high);
+    return ratio;
+}
+
+/* Appends "1.00 (0.99 to 1.02) times the work of one under gil, 1.98 (1.95 to 2.01) under
+ * atomic" for each mode that has
  * a speed-up at `threads`; the number of modes. */
 static int append_speed_ups(const struct results *r, const struct cell *like, int threads,
                             char *text)
@@ -61,14 +72,15 @@ static int append_speed_ups(const struct results *r, const struct cell *like, in
     for (size_t i = 0; i < r->count; i++) {
         const struct cell *c = &r->outcome[i].cell;
         size_t used = strlen(text);
+        char ratio[RATIO_BYTES];
         struct estimate e;
 
         if (c->threads != threads || !comparable(c, like))
             continue;
         e = outcome_ratio(&r->outcome[i], results_find(r, like, c->mode, 1));
         if (e.count)
-            snprintf(text + used, PHRASE_BYTES - used, modes++ ? ", %.2f under %s"
-                     : "%.2f times the work of one under %s", e.median, c->mode);
+            snprintf(text + used, PHRASE_BYTES - used, modes++ ? ", %s under %s"
+                     : "%s times the work of one under %s", in_words(e, ratio), c->mode);
     }
     return modes;
 }
@@ -104,14 +116,15 @@ static int append_costs(const struct results *r, const struct cell *like, char *
     for (size_t i = 0; i < r->count; i++) {
         const struct cell *c = &r->outcome[i].cell;
         size_t used = strlen(text);
+        char ratio[RATIO_BYTES];
         struct estimate e;
 
         if (c->threads != 1 || !comparable(c, like) || !c->safe)
             continue;
         e = outcome_ratio(&r->outcome[i], base);
         if (e.count)
-            snprintf(text + used, PHRASE_BYTES - used, modes++ ? ", %.2f with %s"
-                     : "%.2f of nolock's speed with %s", e.median, c->mode);
+            snprintf(text + used, PHRASE_BYTES - used, modes++ ? ", %s with %s"
+                     : "%s of nolock's speed with %s", in_words(e, ratio), c->mode);
     }
     return modes;
 }
