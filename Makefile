@@ -187,6 +187,7 @@ run:
 	+$(build) $B/lab
 	$B/lab matrix benches/matrices/quick.yaml --results $(results).db
 	scripts/plot.py $(results).db -o $(results).png --here --command 'make run'
+	$B/lab report $(results).db -o $(results).html
 	@echo 'the picture: $(results).png    every sample: $(results).db'
 
 peers:
