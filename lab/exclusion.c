@@ -265,7 +265,7 @@ static int find_subject(const char *key, struct condition *c, struct mistake *m)
     }
     i = names_find(&names, key, m);
     c->subject = &subjects[i < 0 ? 0 : i];
-    return i < 0 ? -1 : 0;
+    return i < 0 ? factor_explain(key, m) : 0;
 }
 
 static int read_condition(struct document *d, const yaml_node_pair_t *pair, struct levels *scratch,

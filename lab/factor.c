@@ -73,6 +73,21 @@ int factor_find(const char *key, struct param *out, struct mistake *m)
     return 0;
 }
 
+int factor_explain(const char *key, struct mistake *m)
+{
+    static const char *const prefixes[] = { "workload.", "gil." };
+    struct mistake unknown;
+    struct param param;
+    char whole[LABEL_MAX];
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        snprintf(whole, sizeof whole, "%s%s", prefixes[i], key);
+        if (factor_find(whole, &param, &unknown) == 0)
+            return mistake_set(m, "'%s' is a parameter; write '%s'", key, whole);
+    }
+    return -1;
+}
+
 /* Level number `i` of the dial: what was typed, and the parameters that it has. */
 static const char *level_at(const struct dials *d, int letter, int i, const struct param **table)
 {

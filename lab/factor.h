@@ -21,6 +21,10 @@ const char *factor_name(const char *key);
  * -1 and a mistake, if none has one of this name. */
 int factor_find(const char *key, struct param *out, struct mistake *m);
 
+/* For a key that nobody knows: if it is a parameter without what goes before it, the mistake
+ * becomes one that says so. Always -1. */
+int factor_explain(const char *key, struct mistake *m);
+
 /* Multiplies levels by values such as "100,5000". How many levels had the parameter; or -1
  * and a mistake. */
 int factor_cross(struct dials *dials, const char *key, const char *values, struct mistake *m);

@@ -83,7 +83,7 @@ static int check_key(const char *key, struct mistake *m)
             all[count++] = o->name;
     for (int i = 0; own_keys[i] && count < KEYS_MOST; i++)
         all[count++] = own_keys[i];
-    return names_find(&names, key, m) < 0 ? -1 : 0;
+    return names_find(&names, key, m) < 0 ? factor_explain(key, m) : 0;
 }
 
 /* It names a file, too. */
@@ -191,6 +191,8 @@ static int trace(struct reader *r, int i, struct mistake *m)
     struct named *named = &r->named[i];
     yaml_node_t *extends = value_of(r, named->node, "extends");
 
+    if (extends && !document_items(extends))
+        return document_mistake(&r->document, extends, m, "extends: the list is empty");
     named->state = BEGUN;
     for (int k = 0; extends && k < document_items(extends); k++) {
         int parent = find_parent(r, document_item(&r->document, extends, k), m);
@@ -233,6 +235,8 @@ static int exclude(struct reader *r, yaml_node_t *list, bool inherited, struct m
 {
     struct matrix *matrix = r->matrix;
 
+    if (!document_items(list))
+        return document_mistake(&r->document, list, m, "exclude: the list is empty");
     for (int i = 0; i < document_items(list); i++) {
         const yaml_node_t *node = document_item(&r->document, list, i);
         struct item *item = &matrix->exclude[matrix->excludes];
@@ -383,6 +387,8 @@ struct matrix *matrix_parse(const char *text, size_t size_bytes, const char *pat
         goto done;
     status = read_all(r, name, m);
     document_free(&r->document);
+    if (status < 0)
+        goto done;
     e->name = matrix->name;
     e->source = matrix->source;
     e->excluded = excluded;
