@@ -2,6 +2,7 @@
 # make test       every test, under every policy and sanitizer (under ten minutes)
 # make            build the command, build/release/lab
 # make bench      micro-benchmarks beside the bare instructions that they cannot beat
+# make bench-cells  cells of the lab as Google Benchmarks
 # make figures    the figures that we set ourselves, each against its control
 # make soak       the long, seeded tests
 # make browser    see the page of `lab report` work in a headless Chromium
@@ -13,7 +14,7 @@
 #
 #   MODE=release|debug|asan|tsan|gcov   how to build, in build/MODE
 #   POLICIES="plain biased"             build just these
-#   BENCH="--benchmark_filter=pair"     flags for make bench
+#   BENCH="--benchmark_filter=pair"     flags for make bench and make bench-cells
 #   CC=clang                            with locks checked by -Wthread-safety
 
 MODE ?= release
@@ -125,11 +126,19 @@ $B/once/lab/store.o: lab/schema.sql
 $B/once/lab/bench/bench.o $B/once/lab/software.o: CPPFLAGS += -DBUILD_MODE='"$(MODE)"'
 $B/bench: $(addprefix $B/once/,lab/bench/bench.o lab/runtimes.o benches/gbench.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(LDLIBS)
+# A cell is run by the lab that stands beside it.
+$B/bench-cells: $(addprefix $B/once/,lab/bench/cells.o benches/gbench.o) $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(gil)) $(runtimes:%=$B/runtime_%.o) | $B/lab
+	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(lab_libs) $(LDLIBS)
 
 bench:
 	scripts/install.sh build bench
 	+$(build) $B/bench
 	$B/bench $(BENCH)
+
+bench-cells:
+	scripts/install.sh build bench
+	+$(build) $B/bench-cells
+	$B/bench-cells $(BENCH)
 
 figures:
 	scripts/install.sh build bench
@@ -155,7 +164,10 @@ $B/once/lab/tests/%: $B/once/lab/tests/%.o $(patsubst %.c,$B/once/%.o,$(filter-o
 # How scripts/ownership.sh compiles.
 ownership = COMPILE='$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS)'
 
-check: $B/lab $(filter $B/%,$(tests)) $(twins)
+# Where what they need is installed: it is not of the group `test`.
+gbench := $(and $(shell command -v $(CXX)),$(wildcard /usr/include/benchmark/benchmark.h))
+
+check: $B/lab $(if $(gbench),$B/bench $B/bench-cells) $(filter $B/%,$(tests)) $(twins)
 	LAB=$B/lab $(ownership) scripts/run-tests.sh $(tests) $(twins:%=must-fail:%)
 
 test:
@@ -201,7 +213,7 @@ help:
 clean:
 	rm -rf build
 
-.PHONY: all run test check soak bench figures peers browser ownership man help clean
+.PHONY: all run test check soak bench bench-cells figures peers browser ownership man help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

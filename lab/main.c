@@ -1,9 +1,9 @@
 /* main.c - finds the subcommand, and sees that what it says is written. */
 #include "lab/command.h"
 #include "lab/names.h"
+#include "lab/process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +20,6 @@ static void check_output(void)
     fprintf(stderr, "lab: cannot write to standard output: %s\n",
             error ? strerror(error) : "an earlier write failed");
     _exit(1);
-}
-
-/* A file that is opened later must not take the number of a standard stream that was
- * closed (2>&-): the progress would be written into the CSV. So that results do not seem
- * written either, it is opened for reading. */
-static void keep_standard_streams(void)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0)
-            open("/dev/null", O_RDONLY);
 }
 
 static int help(void)
@@ -59,7 +49,7 @@ int main(int argc, char **argv)
     struct mistake m;
     int i;
 
-    keep_standard_streams();
+    process_keep_streams();
     atexit(check_output);
     names.hidden = command_hidden;
     if (!strcmp(asked, "--help") || !strcmp(asked, "-h") || !strcmp(asked, "help"))

@@ -54,6 +54,10 @@ struct process_report {
     struct process_text out, error;
 };
 
+/* A file that is opened later must not take the number of a standard stream that was closed
+ * (2>&-): the progress would be written into the CSV. First in main. */
+void process_keep_streams(void);
+
 /* Runs the program until it ends, reaches a limit, or `*interrupted` becomes true, which a
  * signal's handler may do. Memory is looked at 20 times a second, that of what the program
  * started at most twice: what comes and goes in between is not seen. Descriptors 0 to 2 must
