@@ -12,7 +12,7 @@ packages_of()
     case $1 in
     build) echo gcc make libc6-dev binutils libhwloc-dev libjemalloc-dev libsqlite3-dev libyaml-dev libjansson-dev \
         libmd-dev ;;
-    test) echo libcmocka-dev python3-minimal ;;
+    test) echo libcmocka-dev python3 ;;
     plot) echo python3 python3-matplotlib ;;
     bench) echo g++ libbenchmark-dev ;;
     peers) echo python3 ;;
