@@ -41,21 +41,54 @@ struct order {
     double ties;         /* over every value that occurs t times, t * (t - 1) * (2 * t + 5) */
 };
 
-static struct order order_of(const double *values, size_t count)
+/* Merges the two sorted halves of `values`; how many pairs were the wrong way round. */
+static double merge(double *values, size_t half, size_t count, double *merged)
 {
-    struct order o = { 0 };
+    double falls = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        double times = 0;
-
-        for (size_t j = 0; j < count; j++) {
-            times += values[j] == values[i];
-            o.rises += j > i && values[j] > values[i];
-            o.falls += j > i && values[j] < values[i];
+    for (size_t i = 0, j = half, k = 0; k < count; k++)
+        if (j == count || (i < half && values[i] <= values[j])) {
+            merged[k] = values[i++];
+        } else {
+            merged[k] = values[j++];
+            falls += (double)(half - i);
         }
-        o.ties += (times - 1) * (2 * times + 5);
-    }
-    return o;
+    memcpy(values, merged, count * sizeof *values);
+    return falls;
+}
+
+/* How many pairs fall; found by sorting, as a run may have ten thousand windows (W. Knight,
+ * A Computer Method for Calculating Kendall's Tau, JASA 1966). Sorts `values`. */
+static double sort_and_count(double *values, size_t count, double *scratch)
+{
+    size_t half = count / 2;
+    double falls;
+
+    if (count < 2)
+        return 0;
+    falls = sort_and_count(values, half, scratch);
+    falls += sort_and_count(values + half, count - half, scratch);
+    return falls + merge(values, half, count, scratch);
+}
+
+static int order_of(const double *values, size_t count, struct order *o)
+{
+    double *sorted = malloc((2 * count + 1) * sizeof *sorted), n = (double)count, times = 1;
+
+    *o = (struct order){ 0 };
+    if (!sorted)
+        return -1;
+    memcpy(sorted, values, count * sizeof *sorted);
+    o->falls = sort_and_count(sorted, count, sorted + count);
+    o->rises = n * (n - 1) / 2 - o->falls;
+    for (size_t i = 1; i <= count; i++, times++)
+        if (i == count || sorted[i] != sorted[i - 1]) {
+            o->rises -= times * (times - 1) / 2;
+            o->ties += times * (times - 1) * (2 * times + 5);
+            times = 0;
+        }
+    free(sorted);
+    return 0;
 }
 
 static double normal_p(const struct order *o, double n)
@@ -68,10 +101,13 @@ static double normal_p(const struct order *o, double n)
 
 int drift_over_order(const double *values, size_t count, struct drift *drift)
 {
-    struct order o = order_of(values, count);
-    double n = (double)count, pairs = n * (n - 1) / 2, untied = o.rises + o.falls;
+    double n = (double)count, pairs = n * (n - 1) / 2, untied;
+    struct order o;
 
     *drift = (struct drift){ .p = 1 };
+    if (order_of(values, count, &o))
+        return -1;
+    untied = o.rises + o.falls;
     if (untied == 0)
         return 0;
     drift->tau = (o.rises - o.falls) / sqrt(pairs * untied);
