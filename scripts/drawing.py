@@ -109,6 +109,11 @@ def plot(name):
     return importlib.import_module("plots." + name.replace("-", "_"))
 
 
+def same(cell):
+    """By what a cell in the file and one of `lab show` are known to be the same."""
+    return tuple(cell[k] for k in ("workload", "mode", "heap", "build", "threads", "control"))
+
+
 class Run:
     """One run of a results file, and what `lab show` judges of it, if it was asked."""
 
@@ -121,7 +126,7 @@ class Run:
         self.record = dict(rows[0])
         self.cells = {row["cell"]: row for row in connection.execute(
             "SELECT * FROM cells WHERE run = ? ORDER BY number", (number,))}
-        self.estimates = {c["cell"]: c for c in judged["cells"]} if judged else {}
+        self.estimates = {same(c): c for c in judged["cells"]} if judged else {}
         self.styles = self.all_styles()
 
     @property
@@ -151,7 +156,7 @@ class Run:
 
     def interval(self, row, name):
         """Of what `lab show` calls `name`; without it from the lowest to the highest window."""
-        judged = (self.estimates.get(row["cell"]) or {}).get(name)
+        judged = (self.estimates.get(same(self.cells[row["cell"]])) or {}).get(name)
         if isinstance(judged, dict) and judged.get("low") is not None:
             return judged["low"], judged["high"]
         return row["low"], row["high"]
@@ -169,15 +174,21 @@ class Run:
             into, how = (some, f"{row['windows']} of {row['planned']}: {row['reason']}") \
                 if row["windows"] else (none, row["reason"])
             name = f"{short(row['workload'])} under {self.styles[self.dials(cell)].name}"
-            into.setdefault((name, how), []).append(row["threads"])
+            into.setdefault(how, {}).setdefault(name, []).append(row["threads"])
         return [gap_words("Not drawn", none), gap_words("Windows missing", some)]
 
 
 def gap_words(what, gaps):
-    said = [f"{name} at {', '.join(map(str, sorted(threads)))} "
-            f"thread{'s' * (threads != [1])} ({how})" for (name, how), threads in gaps.items()]
+    """By reason: which cells, or how many if they are many."""
+    said = []
+    for how, names in gaps.items():
+        cells = [f"{name} at {', '.join(map(str, sorted(threads)))} thread{'s' * (threads != [1])}"
+                 for name, threads in names.items()]
+        which = ", ".join(cells) if len(cells) < 4 else \
+            f"{sum(map(len, names.values()))} cells such as {cells[0]}"
+        said.append(f"{which} ({how})")
     if len(said) > 4:
-        said[4:] = [f"and {len(said) - 4} more"]
+        said[4:] = [f"and for {len(said) - 4} more reasons, which the table of cells tells"]
     return f"{what}: {'; '.join(said)}." if said else ""
 
 

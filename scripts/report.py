@@ -221,19 +221,27 @@ def findings_section(judged):
             + "</section>")
 
 
+def floor_words(floor):
+    return (f"Two cells that are the same may differ here by up to {100 * floor['ratio']:.1f} % "
+            f"({100 * floor['confidence']:.0f} % confidence, from "
+            f"{drawing.counted(floor['pairs'], 'pair')} of windows): no smaller difference is "
+            "claimed.")
+
+
 def warnings_section(judged):
     floor = judged["floor"]
-    said = {}
+    touched = {}
     for cell in judged["cells"]:
         for words in cell["warnings"]:
-            said.setdefault(words, []).append(
-                f"{cell['workload']} under {cell['mode']} {drawing.beside(cell['threads'])}")
-    lines = [f"{words[:1].upper()}{words[1:]}. Touches {'; '.join(where[:4])}"
-             + (f" and {len(where) - 4} more" if len(where) > 4 else "") + "."
-             for words, where in said.items()]
+            topic, _, rest = words.partition(": ")
+            touched.setdefault(topic, []).append(
+                f"{cell['workload']} under {cell['mode']} {drawing.beside(cell['threads'])}: {rest}")
+    lines = [f"{topic[:1].upper()}{topic[1:]}: touches {len(where)} of "
+             f"{drawing.counted(len(judged['cells']), 'cell')}, the first being {where[0]}."
+             for topic, where in touched.items()]
     return ('<section id="warnings" aria-labelledby="warnings-h"><h2 id="warnings-h">How far to '
             "trust it</h2><p>"
-            + escape(floor["words"] if floor else "The noise of this machine was not measured: the "
+            + escape(floor_words(floor) if floor else "The noise of this machine was not measured: the "
                      "matrix has no control cell.")
             + "</p>" + (items(lines) if lines else "<p>No cell has a warning.</p>") + "</section>")
 
@@ -277,7 +285,8 @@ def head_words(run):
               if row[0] != run.number]
     more = (f" This file holds other runs, too: {', '.join(map(str, others))}; --run N reports one."
             if others else "")
-    return (f"Run {run.number} of the matrix {r['matrix']} on {r['host'] or r['key']}, with "
+    what = "a command line" if r["matrix"] == "run" else f"the matrix {r['matrix']}"
+    return (f"Run {run.number}, of {what}, on {r['host'] or r['key']}, with "
             f"{drawing.counted(run.cores, 'core')}; from {moment(r['started'])}, {ended}.{more}")
 
 

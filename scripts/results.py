@@ -81,8 +81,7 @@ COPIED = {
     "samples": "worker ops cpu_s planned_pu observed_pu binding p50_ns p90_ns p99_ns max_ns "
                "cycles instructions cache_misses voluntary_switches involuntary_switches",
 }
-NEEDED = "machine run window round role role_number " + " ".join(COPIED.values())
-CELL_KEY = "run workload mode gil heap build threads control".split()
+NEEDED = "machine run cell window round role role_number " + " ".join(COPIED.values())
 # What the schema wants to be there and the CSV does not hold.
 UNTOLD = {
     "machines": {},
@@ -129,7 +128,7 @@ class Loader:
             row[name] = texts[name]
         machine = self.once("machines", texts["machine"], row, key=texts["machine"])
         run = self.once("runs", texts["run"], row, machine=machine, uuid=texts["run"])
-        key = tuple(texts[c] for c in CELL_KEY)
+        key = texts["run"], texts["cell"]
         skipped = row["status"] == "skipped"
         cell = self.once("cells", key, row, run=run, number=len(self.known),
                          refusal=row["note"] if skipped else None)

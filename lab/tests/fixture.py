@@ -193,7 +193,7 @@ def judge_cell(maker, of):
     notes = [f"round {b} {s}: {n}" for b, s, n in maker.db.execute(
         "SELECT block, status, note FROM windows WHERE cell = ? AND status <> 'ok'", (of["cell"],))]
     return {
-        **{k: row[k] for k in ("cell workload mode policy gil heap build threads base kind unit "
+        "cell": row["number"], **{k: row[k] for k in ("workload mode policy gil heap build threads base kind unit "
                                "about control refusal").split()},
         "safe": bool(row["safe"]), "windows": len(of["rates"]),
         "rate": estimate(of["rates"].values()), "fairness": estimate(jain),
@@ -238,8 +238,7 @@ def judge(maker, run):
                                   (run,)))
     return {
         "run": {**{k: record[k] for k in keys}, "machine": record["key"], "facts": facts},
-        "floor": {"ratio": 0.021, "pairs": BLOCKS, "words":
-                  "Two cells that are the same differ by up to 2.1 %: no smaller difference is claimed."},
+        "floor": {"ratio": 0.021, "pairs": BLOCKS, "confidence": 0.9375},
         "cells": [judge_cell(maker, c) for c in cells],
         "scaling": [judge_scaling(maker, run, *pair) for pair in pairs
                     if pair[0] not in ("echo_spin",)],

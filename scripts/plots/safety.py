@@ -19,8 +19,8 @@ def draw_bars(axes, lines):
                   alpha=0 if style.unsafe else 0.45)
         axes.barh(i, p.middle, height=0.6, color="none", edgecolor=style.colour, lw=1.6,
                   hatch="////" if style.unsafe else None)
-        axes.errorbar(p.middle, i, xerr=[[p.middle - p.low], [p.high - p.middle]], color=INK,
-                      capsize=4, lw=1.3)
+        if p.low < p.high:
+            axes.plot([p.low, p.high], [i, i], color=INK, marker="|", ms=8, mew=1.3, lw=1.3)
         axes.text(1.02, i, drawing.times(p.middle), va="center", fontsize=9.5, weight="bold",
                   transform=axes.get_yaxis_transform())
         if p.low < p.high:

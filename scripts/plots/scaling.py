@@ -46,10 +46,11 @@ def draw_points(axes, line, cores, depth, join):
     within = [p for p in points if p.threads <= cores]
     beyond = [p for p in points if p.threads > cores]
     for part, size in ((within, max(5, 8 - depth)), (beyond, 4)):
-        axes.errorbar([p.threads for p in part], [p.middle for p in part],
-                      [[p.middle - p.low for p in part], [p.high - p.middle for p in part]],
-                      fmt=style.marker, color=style.colour, mfc=drawing.face(style), ms=size,
-                      mew=1.3, lw=1, zorder=4 + depth)
+        threads = [p.threads for p in part]
+        axes.vlines(threads, [p.low for p in part], [p.high for p in part], color=style.colour,
+                    lw=1, zorder=3)
+        axes.plot(threads, [p.middle for p in part], style.marker, color=style.colour,
+                  mfc=drawing.face(style), ms=size, mew=1.3, zorder=4 + depth)
     if join:
         axes.plot([p.threads for p in within], [p.middle for p in within], color=style.colour,
                   lw=1.6, zorder=3)
