@@ -83,7 +83,7 @@ static struct comparison compare_outcomes(const struct outcome *b, const struct 
     }
     left_count = rates_of(b, left);
     right_count = rates_of(a, right);
-    return compare_groups(left, left_count, right, right_count, seed);
+    return compare_groups(left, left_count, right, right_count);
 }
 
 struct floor judge_floor_between(const struct results *a, const struct results *b)
