@@ -165,7 +165,7 @@ static void warn_of_shape(const struct outcome *o, struct warnings *w)
     if (drift_over_order(rates, count, &drift) == 0 && drift.p < drift_level)
         warn(w, "drift: it became %s while the run went on (tau %.2f)",
              drift.tau > 0 ? "faster" : "slower", drift.tau);
-    if (count >= DIP_MIN && bimodality_p(rates, count, seed) < bimodal_level)
+    if (count >= DIP_MIN && bimodality_p(rates, count) < bimodal_level)
         warn(w, "bimodal: the windows fall into two heaps, and the median is of neither");
 }
 
