@@ -215,8 +215,8 @@ static bool refused(struct scaling *s, const struct scaling_point *points, size_
     if (usable >= SCALING_POINTS_MIN)
         return false;
     snprintf(s->refusal, sizeof s->refusal,
-             "%zu thread count%s up to the number of cores, %d; a fit needs %d", usable,
-             usable == 1 ? "" : "s", cores, SCALING_POINTS_MIN);
+             "%zu thread count%s on the %d cores; a fit needs %d", usable,
+             usable == 1 ? " fits" : "s fit", cores, SCALING_POINTS_MIN);
     return true;
 }
 
