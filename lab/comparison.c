@@ -1,13 +1,14 @@
 /* comparison.c - paired and unpaired comparisons, and the correction for many of them. */
 #include "lab/comparison.h"
 
-#include "lab/random.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RESAMPLES = 1000, EXACT_MAX = 400 };
+enum { EXACT_MAX = 400 };
+
+/* What the interval leaves out on each side, and the normal distribution's quantile for it. */
+static const double tail = 0.025, tail_quantile = 1.959963984540054;
 
 /* A logarithm with which one can calculate: nothing at all becomes a number whose exponential
  * is 0 again, and no sum of two is undefined. */
@@ -102,45 +103,6 @@ static double shift(struct group a, struct group b)
     return pairs % 2 ? upper : (difference(a, b, pairs / 2 - 1) + upper) / 2;
 }
 
-/* Draws as many values as there are. Counted, not sorted, they come in order. */
-static void resample(struct group from, struct group *to, size_t *times, uint64_t *random)
-{
-    size_t filled = 0;
-
-    memset(times, 0, from.count * sizeof *times);
-    for (size_t i = 0; i < from.count; i++)
-        times[random_below(random, from.count)]++;
-    for (size_t i = 0; i < from.count; i++)
-        for (; times[i]; times[i]--)
-            to->value[filled++] = from.value[i];
-}
-
-static int shift_interval(struct group a, struct group b, uint64_t seed, struct estimate *e)
-{
-    size_t size = a.count + b.count, rank = (size_t)(bootstrap_tail(e->count) * RESAMPLES);
-    double *shifts = malloc((size + RESAMPLES) * sizeof *shifts);
-    size_t *times = malloc(size * sizeof *times);
-    struct group a_again = { shifts ? shifts + RESAMPLES : NULL, a.count };
-    struct group b_again = { shifts ? a_again.value + a.count : NULL, b.count };
-    int status = -1;
-
-    if (!shifts || !times)
-        goto out;
-    for (int i = 0; i < RESAMPLES; i++) {
-        resample(a, &a_again, times, &seed);
-        resample(b, &b_again, times, &seed);
-        shifts[i] = shift(a_again, b_again);
-    }
-    sort_values(shifts, RESAMPLES);
-    e->low = shifts[rank];
-    e->high = shifts[RESAMPLES - 1 - rank];
-    status = 0;
-out:
-    free(times);
-    free(shifts);
-    return status;
-}
-
 /* For each value that occurs t times in both groups together, t^3 - t; summed. */
 static int tie_sum(struct group a, struct group b, double *sum)
 {
@@ -187,6 +149,51 @@ static int exact_at_most(size_t m, size_t n, size_t u, double *chance)
     return 0;
 }
 
+/* How many of the lowest differences lie below the interval, and of the highest above it: as
+ * many as U may be and still have no more chance than `tail`. 0 with fewer than four values. */
+static int left_out(size_t m, size_t n, size_t *count)
+{
+    double pairs = (double)m * (double)n, chance;
+    double deviation = sqrt(pairs * (double)(m + n + 1) / 12);
+    size_t high = m * n / 2;
+
+    *count = 0;
+    if (m * n > EXACT_MAX) {
+        *count = (size_t)fmax(0, pairs / 2 - tail_quantile * deviation + 0.5);
+        return 0;
+    }
+    while (*count < high) {
+        size_t middle = (*count + high) / 2;
+
+        if (exact_at_most(m, n, middle, &chance))
+            return -1;
+        if (chance <= tail)
+            *count = middle + 1;
+        else
+            high = middle;
+    }
+    return 0;
+}
+
+/* The ratios that the test of Mann and Whitney would not reject at 5 %. */
+static int shift_interval(struct group a, struct group b, struct estimate *e)
+{
+    size_t out;
+    double chance;
+
+    if (left_out(a.count, b.count, &out))
+        return -1;
+    e->low = difference(a, b, out ? out - 1 : 0);
+    e->high = difference(a, b, a.count * b.count - (out ? out : 1));
+    e->confidence = 1 - 2 * tail;
+    if (out)
+        return 0;
+    if (exact_at_most(a.count, b.count, 0, &chance))
+        return -1;
+    e->confidence = 1 - fmin(1, 2 * chance);
+    return 0;
+}
+
 static double normal_p(double u, double m, double n, double ties)
 {
     double all = m + n, variance = m * n / 12 * (all + 1 - ties / (all * (all - 1)));
@@ -224,8 +231,7 @@ static struct group sorted_logs(const double *values, size_t count)
     return g;
 }
 
-struct comparison compare_groups(const double *a, size_t a_count, const double *b, size_t b_count,
-                                 uint64_t seed)
+struct comparison compare_groups(const double *a, size_t a_count, const double *b, size_t b_count)
 {
     struct comparison nothing = { .superiority = 0.5, .p = 1 }, c = nothing;
     struct group la = sorted_logs(a, a_count), lb = sorted_logs(b, b_count);
@@ -234,10 +240,7 @@ struct comparison compare_groups(const double *a, size_t a_count, const double *
         goto out;
     c.ratio.count = a_count < b_count ? a_count : b_count;
     c.ratio.median = shift(la, lb);
-    c.ratio.low = difference(la, lb, 0);
-    c.ratio.high = difference(la, lb, a_count * b_count - 1);
-    c.ratio.confidence = 0.95;
-    if (mann_whitney(la, lb, &c) || (c.ratio.count > 1 && shift_interval(la, lb, seed, &c.ratio))) {
+    if (mann_whitney(la, lb, &c) || shift_interval(la, lb, &c.ratio)) {
         c = nothing;
         goto out;
     }

@@ -11,7 +11,6 @@
 #include "lab/statistics.h"
 
 #include <stddef.h>
-#include <stdint.h>
 
 struct comparison {
     struct estimate ratio; /* of a to b; what its count counts is said below */
@@ -27,15 +26,15 @@ struct comparison compare_pairs(const double *a, const double *b, size_t count);
 
 /* Of two groups. The ratio is the one by which a group must be multiplied to lie where the
  * other does (J. Hodges, E. Lehmann: Estimates of Location Based on Rank Tests, 1963), its
- * interval the bootstrap's, with the expanded tails of the smaller group, whose size is the
- * count. Below six values in a group it covers less than the 95 % that it says.
+ * interval all those that the test below would not reject at 5 % (L. Moses; M. Hollander, D. Wolfe,
+ * Nonparametric Statistical Methods, 1999, section 4.3); where too few values could reject any,
+ * the whole range, with its coverage. Its count is the size of the smaller group.
  * p is of the test of Mann and Whitney: exact if no values are equal and there
  * are few (at most 400 pairs of them), otherwise by the normal distribution, corrected for
  * ties and for continuity. */
-struct comparison compare_groups(const double *a, size_t a_count, const double *b, size_t b_count,
-                                 uint64_t seed);
+struct comparison compare_groups(const double *a, size_t a_count, const double *b, size_t b_count);
 
-/* Its p alone, without the drawing that the interval takes; 1 if memory is short. */
+/* Its p alone; 1 if memory is short. */
 double mann_whitney_p(const double *a, size_t a_count, const double *b, size_t b_count);
 
 /* For many comparisons at once, the p that each of them may be judged by alone. Holm's keep the

@@ -14,11 +14,12 @@
  * processors; 2 % is what a quiet machine of two cores stays below. */
 static const double steal_warned = 0.02, busy_warned = 0.05, clock_warned = 0.05;
 
-/* Chances of a warning where nothing is wrong: one row in a hundred. */
-static const double drift_level = 0.01, bimodal_level = 0.01;
+/* A claim is wrong, and drift or two heaps are suspected for nothing, at most this often: in all
+ * rows of a table together. */
+static const double claim_level = 0.05, warning_level = 0.05;
 
-/* A claim is wrong at most this often, in all comparisons of a table together. */
-static const double claim_level = 0.05;
+/* A floor that is less sure is not known; five pairs give 94 %. */
+static const double floor_confidence = 0.93;
 
 static const uint64_t seed = 1;
 
@@ -35,7 +36,7 @@ static struct floor floor_of(const struct estimate *ratio)
 {
     double low = ratio->low > 0 ? 1 / ratio->low : INFINITY;
 
-    if (!ratio->count)
+    if (ratio->count < 2)
         return (struct floor){ 0 };
     return (struct floor){ ratio->count, (low > ratio->high ? low : ratio->high) - 1,
                            ratio->confidence };
@@ -83,7 +84,13 @@ static struct comparison compare_outcomes(const struct outcome *b, const struct 
     }
     left_count = rates_of(b, left);
     right_count = rates_of(a, right);
-    return compare_groups(left, left_count, right, right_count, seed);
+    return compare_groups(left, left_count, right, right_count);
+}
+
+/* As texts are interned, that of another run has the same address. */
+static bool same_dials(const struct cell *a, const struct cell *b)
+{
+    return comparable(a, b) && a->mode == b->mode && a->threads == b->threads;
 }
 
 struct floor judge_floor_between(const struct results *a, const struct results *b)
@@ -91,7 +98,7 @@ struct floor judge_floor_between(const struct results *a, const struct results *
     const struct outcome *before = twin(a, 1), *after = twin(b, 1);
     struct comparison c = { 0 };
 
-    if (before && after)
+    if (before && after && same_dials(&before->cell, &after->cell))
         c = compare_outcomes(after, before, false);
     return floor_of(&c.ratio);
 }
@@ -140,32 +147,31 @@ static void warn_of_others(const struct outcome *o, struct warnings *w)
         warn(w, "load: other programs used %.0f %% of the processors", 100 * used);
 }
 
+/* By the quartiles: of hundreds of windows one always has another frequency. */
 static void warn_of_clock(const struct outcome *o, struct warnings *w)
 {
-    double least = INFINITY, most = 0;
+    static double mhz[ROUNDS_MAX];
+    size_t count = 0;
 
-    for (int k = 0; k < o->rounds; k++) {
-        double mhz = o->round[k].occasion.mhz;
-
-        if (!measured(&o->round[k]) || mhz <= 0)
-            continue;
-        least = mhz < least ? mhz : least;
-        most = mhz > most ? mhz : most;
-    }
-    if (most > least * (1 + clock_warned))
-        warn(w, "frequency: between %.0f and %.0f MHz", least, most);
+    for (int k = 0; k < o->rounds; k++)
+        if (measured(&o->round[k]) && o->round[k].occasion.mhz > 0)
+            mhz[count++] = o->round[k].occasion.mhz;
+    sort_values(mhz, count);
+    if (count > 1 && mhz[count - 1 - count / 4] > mhz[count / 4] * (1 + clock_warned))
+        warn(w, "frequency: %.0f MHz in some windows, %.0f MHz in others", mhz[count / 4],
+             mhz[count - 1 - count / 4]);
 }
 
-static void warn_of_shape(const struct outcome *o, struct warnings *w)
+static void warn_of_shape(const struct outcome *o, double level, struct warnings *w)
 {
     static double rates[ROUNDS_MAX];
     size_t count = rates_of(o, rates);
     struct drift drift;
 
-    if (drift_over_order(rates, count, &drift) == 0 && drift.p < drift_level)
+    if (drift_over_order(rates, count, &drift) == 0 && drift.p < level)
         warn(w, "drift: it became %s while the run went on (tau %.2f)",
              drift.tau > 0 ? "faster" : "slower", drift.tau);
-    if (count >= DIP_MIN && bimodality_p(rates, count, seed) < bimodal_level)
+    if (bimodality_p(rates, count) < level)
         warn(w, "bimodal: the windows fall into two heaps, and the median is of neither");
 }
 
@@ -179,24 +185,27 @@ static void warn_of_width(const struct outcome *o, double precision, struct warn
              100 * width, 100 * precision);
 }
 
+/* A round that was skipped, as it was not wanted or comes later, did not fail. */
 static void warn_of_failures(const struct outcome *o, struct warnings *w)
 {
-    int failures = 0;
+    int failures = 0, windows = 0;
 
-    for (int k = 0; k < o->rounds; k++)
-        failures += !measured(&o->round[k]);
+    for (int k = 0; k < o->rounds; k++) {
+        windows += o->round[k].status != STATUS_SKIPPED;
+        failures += o->round[k].status != STATUS_SKIPPED && !measured(&o->round[k]);
+    }
     if (failures)
-        warn(w, "failed: %d of %d windows gave nothing", failures, o->rounds);
+        warn(w, "failed: %d of %d windows gave nothing", failures, windows);
 }
 
-void judge_warnings(const struct outcome *o, double precision, struct warnings *w)
+void judge_warnings(const struct results *r, const struct outcome *o, struct warnings *w)
 {
     w->count = 0;
     warn_of_failures(o, w);
     warn_of_others(o, w);
     warn_of_clock(o, w);
-    warn_of_shape(o, w);
-    warn_of_width(o, precision, w);
+    warn_of_shape(o, warning_level / (double)r->count, w);
+    warn_of_width(o, r->precision, w);
 }
 
 const char *claim_name(enum claim claim)
@@ -207,56 +216,114 @@ const char *claim_name(enum claim claim)
     return names[claim];
 }
 
-/* The least p that this many windows could give. Five pairs that all agree have 1/16. */
-static bool could_tell(const struct comparison *c, bool paired, double level)
+static size_t windows_of(const struct outcome *o)
 {
-    return !paired || 2 * pow(0.5, (double)c->ratio.count) < level;
+    size_t count = 0;
+
+    for (int k = 0; k < o->rounds; k++)
+        count += measured(&o->round[k]);
+    return count;
 }
 
-static enum claim claim(const struct verdict *v, bool paired, size_t count,
+/* The least p that there can be: all pairs agree, or no value of a group is among the other's. */
+static double least_p(size_t a, size_t b, bool paired)
+{
+    if (paired)
+        return 2 * pow(0.5, (double)(a < b ? a : b));
+    return 2 * exp(lgamma((double)a + 1) + lgamma((double)b + 1) - lgamma((double)(a + b) + 1));
+}
+
+size_t judge_windows_needed(size_t comparisons, bool paired)
+{
+    size_t windows = 1;
+
+    while (least_p(windows, windows, paired) * (double)comparisons >= claim_level)
+        windows++;
+    return windows;
+}
+
+/* Whether this many windows could have been enough, if it were the first to be claimed. */
+static bool could_tell(const struct verdict *v, bool paired, size_t comparisons)
+{
+    size_t a = paired ? v->comparison.ratio.count : windows_of(v->a);
+    size_t b = paired ? v->comparison.ratio.count : windows_of(v->b);
+
+    return least_p(a, b, paired) * (double)comparisons < claim_level;
+}
+
+static enum claim claim(const struct verdict *v, bool paired, size_t comparisons,
                         const struct floor *floor)
 {
     const struct estimate *ratio = &v->comparison.ratio;
 
-    if (!ratio->count || !could_tell(&v->comparison, paired, claim_level / (double)count))
+    if (!ratio->count)
         return CLAIM_CANNOT_TELL;
     if (v->comparison.p >= claim_level || (ratio->low <= 1 && ratio->high >= 1))
-        return CLAIM_NONE;
+        return could_tell(v, paired, comparisons) ? CLAIM_NONE : CLAIM_CANNOT_TELL;
+    if (floor->pairs && floor->confidence < floor_confidence)
+        return CLAIM_CANNOT_TELL;
     if (ratio->median < 1 + floor->share && ratio->median > 1 / (1 + floor->share))
         return CLAIM_BELOW_FLOOR;
     return ratio->median > 1 ? CLAIM_FASTER : CLAIM_SLOWER;
 }
 
-int judge(struct verdict *verdict, size_t count, bool paired, const struct floor *floor)
+/* Cells that gave nothing are no comparisons, and must not make the others' p larger. */
+static int correct(struct verdict *verdict, size_t count, size_t *comparisons)
 {
-    double *p = calloc(count + 1, sizeof *p);
+    double *p = malloc((count + 1) * sizeof *p);
+    size_t used = 0;
     int status = -1;
 
     if (!p)
         return -1;
-    for (size_t i = 0; i < count; i++) {
-        verdict[i].comparison = compare_outcomes(verdict[i].b, verdict[i].a, paired);
-        p[i] = verdict[i].comparison.ratio.count ? verdict[i].comparison.p : 1;
-    }
-    if (adjust_holm(p, p, count) == 0) {
-        for (size_t i = 0; i < count; i++) {
-            verdict[i].comparison.p = p[i];
-            verdict[i].claim = claim(&verdict[i], paired, count, floor);
-        }
+    for (size_t i = 0; i < count; i++)
+        if (verdict[i].comparison.ratio.count)
+            p[used++] = verdict[i].comparison.p;
+    *comparisons = used;
+    if (adjust_holm(p, p, used) == 0) {
+        for (size_t i = count; i-- > 0;)
+            if (verdict[i].comparison.ratio.count)
+                verdict[i].comparison.p = p[--used];
         status = 0;
     }
     free(p);
     return status;
 }
 
+int judge(struct verdict *verdict, size_t count, bool paired, const struct floor *floor)
+{
+    size_t comparisons;
+
+    for (size_t i = 0; i < count; i++)
+        verdict[i].comparison = compare_outcomes(verdict[i].b, verdict[i].a, paired);
+    if (correct(verdict, count, &comparisons) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        verdict[i].claim = claim(&verdict[i], paired, comparisons, floor);
+    return 0;
+}
+
+/* Whether every worker has a core, and not only every thread: some workloads start two. */
+static bool fits(const struct results *r, const struct cell *c)
+{
+    return c->workers <= r->cores;
+}
+
+double judge_serial_share(const struct results *r, const struct cell *c, struct estimate speed_up)
+{
+    if (!speed_up.count || c->base != 1 || c->threads < 2 || !fits(r, c))
+        return NAN;
+    return karp_flatt(speed_up.median, c->threads);
+}
+
 /* The points' rates lie one behind the other in `rates`. */
-static size_t points_of(const struct outcome *const *series, size_t count,
+static size_t points_of(const struct results *r, const struct outcome *const *series, size_t count,
                         struct scaling_point *points, double *rates)
 {
     size_t used = 0, kept = 0;
 
     for (size_t i = 0; i < count; i++) {
-        size_t its = rates_of(series[i], rates + used);
+        size_t its = fits(r, &series[i]->cell) ? rates_of(series[i], rates + used) : 0;
 
         if (its)
             points[kept++] = (struct scaling_point){ series[i]->cell.threads, rates + used, its };
@@ -271,7 +338,7 @@ bool judge_scaling(const struct results *r, const struct cell *like, struct scal
     const struct outcome *const *series = results_series(r, like, &count);
     struct scaling_point *points = calloc(count + 1, sizeof *points);
     double *rates;
-    bool fits = false;
+    bool fitted = false;
 
     for (size_t i = 0; i < count; i++)
         rounds += (size_t)series[i]->rounds;
@@ -280,10 +347,11 @@ bool judge_scaling(const struct results *r, const struct cell *like, struct scal
         snprintf(scaling->refusal, sizeof scaling->refusal,
                  "its threads are neighbours of what is counted, and do not share it");
     else if (points && rates)
-        fits = scaling_fit(scaling, points, points_of(series, count, points, rates), r->cores, seed);
+        fitted = scaling_fit(scaling, points, points_of(r, series, count, points, rates), r->cores,
+                             seed);
     else
         snprintf(scaling->refusal, sizeof scaling->refusal, "no memory");
     free(points);
     free(rates);
-    return fits;
+    return fitted;
 }

@@ -14,15 +14,17 @@
 enum { WARNINGS_MAX = 8, WARNING_BYTES = 160 };
 
 /* A difference by less than `share` is none: by so much the median ratio of the control's twins
- * may be off 1, with `confidence`. Of no pairs (there were no twins) it is 0. */
+ * may be off 1, with `confidence`. Of no pairs (there were no twins, or one window of each) it
+ * is 0. */
 struct floor {
-    size_t pairs;
+    size_t pairs; /* between runs: windows of the control in the run that has fewer */
     double share, confidence;
 };
 
 struct floor judge_floor(const struct results *r);
 
-/* The same of two runs: by so much the control may have changed from one to the other. */
+/* The same of two runs: by so much the control may have changed from one to the other. None
+ * if it was another one: on another heap, with more threads. */
 struct floor judge_floor_between(const struct results *a, const struct results *b);
 
 /* What a reader of a cell's row must know before believing it, each in a few words. */
@@ -31,14 +33,15 @@ struct warnings {
     char text[WARNINGS_MAX][WARNING_BYTES];
 };
 
-/* `precision`: the share of its median that an interval was to be within; 0: none. */
-void judge_warnings(const struct outcome *o, double precision, struct warnings *w);
+/* Of an outcome of `r`. Drift and two heaps are suspected by chance in one table of twenty, however
+ * many rows it has. */
+void judge_warnings(const struct results *r, const struct outcome *o, struct warnings *w);
 
 enum claim {
     CLAIM_FASTER, CLAIM_SLOWER, /* beyond interval, p and floor */
     CLAIM_NONE,                 /* no difference shown */
     CLAIM_BELOW_FLOOR,          /* there is one, but no larger than between equals */
-    CLAIM_CANNOT_TELL           /* too few windows to show any */
+    CLAIM_CANNOT_TELL           /* too few windows to show any, or to know the floor */
 };
 
 /* "faster", "below the noise floor" */
@@ -46,7 +49,8 @@ const char *claim_name(enum claim claim);
 
 struct verdict {
     const struct outcome *a, *b;  /* b is judged against a */
-    struct comparison comparison; /* of b to a; its p is corrected */
+    struct comparison comparison; /* of b to a; its p is corrected. Of a ratio of count 0, as
+                                     of cells that gave nothing, nothing is to be told */
     enum claim claim;
 };
 
@@ -54,8 +58,16 @@ struct verdict {
  * Corrects by Holm's method. -1 and errno. */
 int judge(struct verdict *verdict, size_t count, bool paired, const struct floor *floor);
 
-/* How the rate of cells like this one, but for the threads, depends on the threads. False, and
- * its refusal, if there is no fit. */
+/* Fewest windows of each cell with which one of so many comparisons could be claimed. */
+size_t judge_windows_needed(size_t comparisons, bool paired);
+
+/* The serial share that explains a speed-up (Karp and Flatt). NAN where there is no such share:
+ * at one thread, where the workers do not fit on the cores, where they are only neighbours. */
+double judge_serial_share(const struct results *r, const struct cell *cell,
+                          struct estimate speed_up);
+
+/* How the rate of cells like this one, but for the threads, depends on the threads, as far as
+ * all workers have a core each. False, and its refusal, if there is no fit. */
 bool judge_scaling(const struct results *r, const struct cell *like, struct scaling *scaling);
 
 #endif

@@ -215,31 +215,62 @@ static bool refused(struct scaling *s, const struct scaling_point *points, size_
     if (usable >= SCALING_POINTS_MIN)
         return false;
     snprintf(s->refusal, sizeof s->refusal,
-             "%zu thread count%s up to the number of cores, %d; a fit needs %d", usable,
-             usable == 1 ? "" : "s", cores, SCALING_POINTS_MIN);
+             "%zu thread count%s on the %d cores; a fit needs %d", usable,
+             usable == 1 ? " fits" : "s fit", cores, SCALING_POINTS_MIN);
     return true;
 }
 
-/* Fills `o` from the medians of the points that fit on the cores; with `random`, from medians
- * of samples drawn again. */
-static size_t observe(struct observation *o, const struct scaling_point *points, size_t count,
-                      int cores, double *scratch, uint64_t *random)
+/* The points that fit on the cores, their samples sorted in `rates`, one point's behind the
+ * other's. How many. */
+static size_t take_points(struct scaling_point *taken, double *rates,
+                          const struct scaling_point *points, size_t count, int cores)
 {
     size_t used = 0;
 
     for (size_t i = 0; i < count; i++) {
-        const struct scaling_point *p = &points[i];
-        double y;
-
-        if (!fits(p, cores))
+        if (!fits(&points[i], cores))
             continue;
-        for (size_t k = 0; k < p->count; k++)
-            scratch[k] = p->rates[random ? random_below(random, p->count) : k];
-        sort_values(scratch, p->count);
-        y = p->threads / median_of_sorted(scratch, p->count);
-        o[used++] = (struct observation){ p->threads, y, (double)p->count / (y * y) };
+        memcpy(rates, points[i].rates, points[i].count * sizeof *rates);
+        sort_values(rates, points[i].count);
+        taken[used] = points[i];
+        taken[used++].rates = rates;
+        rates += points[i].count;
     }
     return used;
+}
+
+/* The value at this place, from 0, of a sample that has the i-th of `sorted` times[i] times. */
+static double drawn_at(const double *sorted, const size_t *times, size_t place)
+{
+    size_t i = 0;
+
+    while (place >= times[i])
+        place -= times[i++];
+    return sorted[i];
+}
+
+/* Of as many values as there are, drawn again. Counted, not sorted: there may be thousands, and
+ * this is done a thousand times. */
+static double redrawn_median(const struct scaling_point *p, size_t *times, uint64_t *random)
+{
+    memset(times, 0, p->count * sizeof *times);
+    for (size_t k = 0; k < p->count; k++)
+        times[random_below(random, p->count)]++;
+    return (drawn_at(p->rates, times, (p->count - 1) / 2) +
+            drawn_at(p->rates, times, p->count / 2)) / 2;
+}
+
+/* From the medians of sorted points; with `times`, from those of samples drawn again. */
+static void observe(struct observation *o, const struct scaling_point *points, size_t count,
+                    size_t *times, uint64_t *random)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct scaling_point *p = &points[i];
+        double y = p->threads / (times ? redrawn_median(p, times, random)
+                                       : median_of_sorted(p->rates, p->count));
+
+        o[i] = (struct observation){ p->threads, y, (double)p->count / (y * y) };
+    }
 }
 
 static double misfit_of(struct law law, const struct observation *o, size_t count)
@@ -260,34 +291,45 @@ static void summarise(struct scaling *s, struct law law)
     s->limit = figure_of(s, law, limit_of);
 }
 
+static void fit_points(struct scaling *s, const struct scaling_point *points, size_t count,
+                       struct observation *o, size_t *times, uint64_t seed)
+{
+    struct law law;
+
+    observe(o, points, count, NULL, NULL);
+    law = fit(o, count);
+    s->misfit = misfit_of(law, o, count);
+    for (int i = 0; i < SCALING_RESAMPLES; i++) {
+        observe(o, points, count, times, &seed);
+        s->resampled[i] = fit(o, count);
+    }
+    summarise(s, law);
+}
+
 bool scaling_fit(struct scaling *s, const struct scaling_point *points, size_t count, int cores,
                  uint64_t seed)
 {
-    struct observation *o;
-    size_t used, most, fewest;
-    double *scratch;
-    struct law law;
+    struct observation *o = malloc((count + 1) * sizeof *o);
+    struct scaling_point *taken = malloc((count + 1) * sizeof *taken);
+    size_t most, fewest, used, *times = NULL;
+    double *rates = NULL;
 
     *s = (struct scaling){ 0 };
     if (refused(s, points, count, cores, &most, &fewest))
-        return false;
-    o = malloc(count * sizeof *o);
-    scratch = malloc(most * sizeof *scratch);
-    if (!o || !scratch) {
+        goto out;
+    times = malloc(most * sizeof *times);
+    rates = malloc(most * count * sizeof *rates);
+    if (!o || !taken || !times || !rates) {
         snprintf(s->refusal, sizeof s->refusal, "no memory");
         goto out;
     }
-    used = observe(o, points, count, cores, scratch, NULL);
-    law = fit(o, used);
-    s->misfit = misfit_of(law, o, used);
     s->tail = bootstrap_tail(fewest);
-    for (int i = 0; i < SCALING_RESAMPLES; i++) {
-        used = observe(o, points, count, cores, scratch, &seed);
-        s->resampled[i] = fit(o, used);
-    }
-    summarise(s, law);
+    used = take_points(taken, rates, points, count, cores);
+    fit_points(s, taken, used, o, times, seed);
 out:
-    free(scratch);
+    free(rates);
+    free(times);
+    free(taken);
     free(o);
     return !s->refusal[0];
 }

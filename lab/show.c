@@ -3,6 +3,7 @@
 
 #include "lab/judgement.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ static void print_step(const struct results *r, const struct outcome *o, FILE *o
 {
     const struct cell *c = &o->cell;
     struct estimate speed_up = outcome_ratio(o, results_find(r, c, c->mode, c->base));
+    double serial;
 
     if (!speed_up.count || c->base != 1) {
         fprintf(out, "  %7d %9s\n", c->threads, "-");
@@ -28,8 +30,9 @@ static void print_step(const struct results *r, const struct outcome *o, FILE *o
     }
     fprintf(out, "  %7d %9.2f  %5.2f .. %-5.2f %10.0f %%", c->threads, speed_up.median,
             speed_up.low, speed_up.high, 100 * speed_up.median / c->threads);
-    if (c->threads > 1 && c->threads <= r->cores)
-        fprintf(out, " %11.0f %%", 100 * karp_flatt(speed_up.median, c->threads));
+    serial = judge_serial_share(r, c, speed_up);
+    if (isfinite(serial))
+        fprintf(out, " %11.0f %%", 100 * serial);
     else
         fprintf(out, " %13s", c->threads > 1 ? "too few cores" : "-");
     fputc('\n', out);

@@ -92,7 +92,7 @@ static json_t *warnings_json(const struct results *r, const struct outcome *o)
     json_t *array = json_array();
     struct warnings w;
 
-    judge_warnings(o, r->precision, &w);
+    judge_warnings(r, o, &w);
     for (int i = 0; i < w.count; i++)
         array = json_with(array, json_string(w.text[i]));
     return array;
@@ -115,13 +115,6 @@ static json_t *notes_json(const struct outcome *o)
         array = json_with(array, json_string(text));
     }
     return array;
-}
-
-static json_t *karp_flatt_json(struct estimate speed_up, const struct cell *c)
-{
-    if (!speed_up.count || c->base != 1 || c->threads < 2)
-        return json_null();
-    return json_finite(karp_flatt(speed_up.median, c->threads));
 }
 
 static uint64_t most_memory(const struct outcome *o)
@@ -160,7 +153,7 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
         c->counted > 1 ? estimate_json(outcome_fairness(o)) : json_null(), "p50_ns",
         estimate_json(outcome_p50_ns(o)), "of_nolock",
         estimate_json(outcome_ratio(o, results_nolock(r, c))), "speedup", estimate_json(speed_up),
-        "karp_flatt", karp_flatt_json(speed_up, c), "max_rss_bytes",
+        "karp_flatt", json_finite(judge_serial_share(r, c, speed_up)), "max_rss_bytes",
         memory ? json_integer((json_int_t)memory) : json_null(), "audit", audit_json(o), "lost",
         (json_int_t)lost(o), "refusal", text_json(c->refusal), "warnings", warnings_json(r, o),
         "notes", notes_json(o));

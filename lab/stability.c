@@ -1,7 +1,6 @@
 /* stability.c - drift and bimodality. */
 #include "lab/stability.h"
 
-#include "lab/random.h"
 #include "lab/statistics.h"
 
 #include <math.h>
@@ -9,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXACT_MAX = 50, DRAWS = 1999, ENOUGH = 20 };
+enum { EXACT_MAX = 50 };
 
 /* The chance that a random order of `count` values has at most `limit` pairs in the wrong order.
  * The k-th value adds 0 .. k-1 of them with equal chances. */
@@ -267,31 +266,19 @@ double dip_of_sorted(const double *sorted, size_t count)
     return dip;
 }
 
-static bool uniform_dips_as_much(double observed, double *drawn, size_t count, uint64_t *random)
+/* Of the uniform distribution, the least favourable one with one mode: a curve through the tails
+ * of 300 000 simulated samples of each of 10, 15, 20, 30, 50 and 100 values, and of 40 000 of 1000.
+ * From 5 % down to one in ten thousand it is nowhere below what they had, and above it by less
+ * than a half; but for ten and fifteen values, of which it suspects fewer. */
+static double chance_of_dip(double dip, double count)
 {
-    double dip;
+    double scaled = (sqrt(count) + 0.7) * dip;
 
-    for (size_t i = 0; i < count; i++)
-        drawn[i] = random_unit(random);
-    sort_values(drawn, count);
-    dip = dip_of_sorted(drawn, count);
-    return dip >= observed || dip == 0;
+    return fmin(1, 10 * exp(-17 * scaled * scaled));
 }
 
-double bimodality_p(double *values, size_t count, uint64_t seed)
+double bimodality_p(double *values, size_t count)
 {
-    double *drawn, observed;
-    int draws = 0, as_large = 0;
-
     sort_values(values, count);
-    if (count < DIP_MIN)
-        return 1;
-    observed = dip_of_sorted(values, count);
-    drawn = malloc(count * sizeof *drawn);
-    for (; drawn && draws < DRAWS && as_large < ENOUGH; draws++)
-        as_large += uniform_dips_as_much(observed, drawn, count, &seed);
-    free(drawn);
-    if (!draws || as_large == ENOUGH)
-        return draws ? (double)as_large / draws : 1;
-    return (double)(as_large + 1) / (draws + 1);
+    return count < DIP_MIN ? 1 : chance_of_dip(dip_of_sorted(values, count), (double)count);
 }

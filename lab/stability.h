@@ -8,7 +8,6 @@
 #define LAB_STABILITY_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 struct drift {
     double tau; /* Kendall's, of value against order: 1 always rose, -1 always fell */
@@ -27,13 +26,12 @@ double dip_of_sorted(const double *sorted, size_t count);
 
 enum { DIP_MIN = 10 }; /* with fewer samples two heaps are seen where there is one cloud */
 
-/* The chance of a dip as large if there is one mode, at least 1/2000: how often samples of the
- * uniform distribution, the least favourable one, have it. Drawing ends as soon as twenty of
- * them have, when p is of no interest (J. Besag, P. Clifford, Sequential Monte Carlo p-values,
- * Biometrika 1991). 1 if there are fewer than DIP_MIN values. For values that seldom repeat, as
- * rates are: a few numbers that all do are so many modes. Of ten values of two heaps far apart it
- * finds six times in ten, of normal ones it suspects 2 % (test_stability prints both). Sorts
- * `values`. If memory is short it claims nothing: 1. */
-double bimodality_p(double *values, size_t count, uint64_t seed);
+/* The chance of a dip as large if there is one mode. By formula: it is good to one in ten
+ * thousand and beyond, as it must be where hundreds of cells are looked at, and where drawing would
+ * take minutes. 1 if there are fewer than DIP_MIN values, or memory is short. For values that seldom
+ * repeat, as rates are: a few numbers that all do are so many modes. Of ten values of two heaps far
+ * apart it finds six times in ten, of normal ones it suspects 1 % (test_stability prints
+ * both). Sorts `values`. */
+double bimodality_p(double *values, size_t count);
 
 #endif

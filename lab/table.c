@@ -66,7 +66,7 @@ static void print_warnings(const struct results *r, const struct outcome *o, FIL
 {
     struct warnings w;
 
-    judge_warnings(o, r->precision, &w);
+    judge_warnings(r, o, &w);
     for (int i = 0; i < w.count; i++)
         fprintf(out, "%*s%s%s%s\n", NOTE_INDENT, "", colour(out, TONE_WARNING), w.text[i],
                 colour(out, TONE_PLAIN));

@@ -110,7 +110,7 @@ static void too_few_thread_counts_are_refused(void **state)
     (void)state;
     assert_false(fit_exactly(rates, 3));
     assert_string_equal(fitted.refusal,
-                        "3 thread counts up to the number of cores, 3; a fit needs 4");
+                        "3 thread counts fit on the 3 cores; a fit needs 4");
     assert_string_equal(scaling_reading(&fitted, text, sizeof text), fitted.refusal);
     assert_true(fit_exactly(rates, 4));
 }

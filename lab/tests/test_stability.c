@@ -145,7 +145,7 @@ static void dips_of_the_uniform_are_those_of_the_table(void **state)
 /* False alarms: at 5 % on what has one mode; and how often two heaps are found. */
 static void one_mode_is_seldom_called_two(void **state)
 {
-    enum { TRIALS = 150 };
+    enum { TRIALS = 2000 };
     static const size_t counts[] = { 10, 20, 50 };
     uint64_t random = 23;
 
@@ -158,7 +158,7 @@ static void one_mode_is_seldom_called_two(void **state)
                 double values[50];
 
                 draw_all(shape, values, counts[k], &random);
-                called += bimodality_p(values, counts[k], (uint64_t)i) <= 0.05;
+                called += bimodality_p(values, counts[k]) <= 0.05;
             }
             printf("# shape %d, %zu values: %.3f\n", (int)shape, counts[k],
                    (double)called / TRIALS);
@@ -169,13 +169,41 @@ static void one_mode_is_seldom_called_two(void **state)
         }
 }
 
+/* Of the uniform distribution, which is the least favourable: no more than its level, and not
+ * much less. */
+static void chance_of_a_dip_is_as_simulated(void **state)
+{
+    enum { TRIALS = 20000 };
+    static const size_t counts[] = { 10, 20, 50, 200 };
+    static const double levels[] = { 0.05, 0.01, 0.001 };
+    uint64_t random = 24;
+
+    (void)state;
+    for (size_t k = 0; k < 4; k++) {
+        double values[200], below[3] = { 0 };
+
+        for (int i = 0; i < TRIALS; i++) {
+            double p;
+
+            draw_all(UNIFORM, values, counts[k], &random);
+            p = bimodality_p(values, counts[k]);
+            for (int level = 0; level < 3; level++)
+                below[level] += p <= levels[level];
+        }
+        for (int level = 0; level < 3; level++) {
+            assert_true(below[level] / TRIALS <= share_at_most(levels[level], TRIALS));
+            assert_true(counts[k] < 20 || below[level] / TRIALS > levels[level] / 3);
+        }
+    }
+}
+
 static void too_few_values_are_never_two_heaps(void **state)
 {
     double values[] = { 1, 1.1, 1.2, 1.3, 9, 9.1, 9.2, 9.3, 9.4, 1.4 };
 
     (void)state;
-    assert_near(bimodality_p(values, 9, 1), 1, 0);
-    assert_true(bimodality_p(values, 10, 1) < 0.01);
+    assert_near(bimodality_p(values, 9), 1, 0);
+    assert_true(bimodality_p(values, 10) < 0.01);
 }
 
 int main(void)
@@ -188,6 +216,7 @@ int main(void)
         cmocka_unit_test(dip_is_that_of_r),
         cmocka_unit_test(dips_of_the_uniform_are_those_of_the_table),
         cmocka_unit_test(one_mode_is_seldom_called_two),
+        cmocka_unit_test(chance_of_a_dip_is_as_simulated),
         cmocka_unit_test(too_few_values_are_never_two_heaps),
     };
 
