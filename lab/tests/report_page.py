@@ -64,8 +64,7 @@ def test_command(place):
     refuses("lab report of something else", "not a results file", run(LAB, "report", SCRIPT))
     refuses("a run that is not there", "no run 7", report(place, db, "--run", "7"))
     refuses("a run that is no number", "--run", report(place, db, "--run", "last"))
-    done = run(SCRIPT, "--lab", "/bin/false", db)
-    refuses("a lab that does not answer", "/bin/false show", done)
+    refuses("a lab that does not answer", "/bin/false show", run(SCRIPT, "--lab", "/bin/false", db))
     check(not os.path.exists(page), "nothing is written by those")
 
     other = f"{place}/other.db"
@@ -100,6 +99,21 @@ def test_command(place):
                                      "results-2.json", "other.db", "newer.db", "broken.db"}
     check(not left, "nothing else is left behind", left)
     report(place, db, "--replace")
+
+
+def test_measured(place):
+    """From a measurement to the page, by the lab alone."""
+    db = f"{place}/measured.db"
+    done = run(LAB, "run", "--workload", "fib", "--mode", "gil,nolock", "--threads", "1,2", "--rounds",
+               "2", "--window", "0.02", "--ramp", "0.005", "--results", db)
+    check(done.returncode == 0, "a run is measured", done.stderr)
+    done = run(LAB, "report", db)
+    check(done.returncode == 0 and done.stdout == f"{place}/measured.html\n", "and reported",
+          done.stdout, done.stderr)
+    text = content(f"{place}/measured.html").decode() if not done.returncode else ""
+    check(text.count('<th scope="row"') >= 4 and 'id="cpu-vs-io-0-title">CPU-bound: fib<' in text,
+          "with its cells and its picture")
+    refuses("once", "--replace", run(LAB, "report", db))
 
 
 class Page(html.parser.HTMLParser):
@@ -364,6 +378,7 @@ def main():
         os.environ["MPLCONFIGDIR"] = place + "-mpl"
         subprocess.run([sys.executable, fixture.__file__, place], check=True)
         test_command(place)
+        test_measured(place)
         # What the page is does not depend on how the lab was built.
         if not re.search("/(asan|tsan)/", LAB):
             test_text(place)
