@@ -104,8 +104,8 @@ def test_command(place):
 def test_measured(place):
     """From a measurement to the page, by the lab alone."""
     db = f"{place}/measured.db"
-    done = run(LAB, "run", "--workload", "fib", "--mode", "gil,nolock", "--threads", "1,2", "--rounds",
-               "2", "--window", "0.02", "--ramp", "0.005", "--results", db)
+    done = run(LAB, "run", "--workload", "fib", "--mode", "gil,nolock", "--threads", "1,2",
+               "--rounds", "2", "--window", "0.02", "--ramp", "0.005", "--results", db)
     check(done.returncode == 0, "a run is measured", done.stderr)
     done = run(LAB, "report", db)
     check(done.returncode == 0 and done.stdout == f"{place}/measured.html\n", "and reported",
@@ -204,11 +204,12 @@ CONTRAST = """(() => {
         if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
         const svg = e instanceof SVGElement;
         const colour = parts(svg ? getComputedStyle(e).fill : getComputedStyle(e).color);
-        const grounds = svg ? getComputedStyle(e).fontFamily.includes("Mono") ? ["paper", "tint-package", "tint-core",
-            "tint-numanode"].map(fill) : [fill("paper")] : [ground(e)];
+        const machine = svg && getComputedStyle(e).fontFamily.includes("Mono");
+        const grounds = machine ? ["paper", "tint-package", "tint-core", "tint-numanode"].map(fill)
+            : svg ? [fill("paper")] : [ground(e)];
         seen++;
         for (const g of grounds) if (ratio(colour, g) < 4.5)
-            bad.push([e.textContent.trim().slice(0, 30), colour.join(), g.join(), ratio(colour, g)]);
+            bad.push([e.textContent.trim().slice(0, 30), `${colour} on ${g}`, ratio(colour, g)]);
     }
     for (let i = 0; i < 8; i++) if (ratio(fill(`mark-${i}`), fill("paper")) < 3)
         bad.push([`mark-${i}`, ratio(fill(`mark-${i}`), fill("paper"))]);
@@ -220,7 +221,7 @@ UNKNOWN = """(() => {
     const bad = new Set();
     for (const e of document.querySelectorAll("svg *")) for (const part of ["fill", "stroke"]) {
         const colour = e.style[part] || e.getAttribute(part);
-        if (colour && colour !== "none" && !/^(var\\(--[a-z0-9-]+\\)$|url)/.test(colour)) bad.add(colour);
+        if (colour && !/^(none$|var\\(--[a-z0-9-]+\\)$|url)/.test(colour)) bad.add(colour);
         const name = colour && colour.match(/^var\\((--[a-z0-9-]+)\\)$/);
         if (name && !known.has(name[1])) bad.add(colour);
     }
