@@ -200,7 +200,8 @@ def newest_run(connection, wanted=None):
                                  f"{', '.join(map(str, runs)) or 'none'}")
     for run in [wanted] if wanted is not None else reversed(runs):
         if connection.execute("""SELECT 1 FROM windows JOIN cells USING (cell) WHERE run = ?
-                AND windows.kind = 'timed' AND status IN ('ok', 'early') LIMIT 1""", (run,)).fetchone():
+                AND windows.kind = 'timed' AND status IN ('ok', 'early') LIMIT 1""",
+                              (run,)).fetchone():
             return run
     raise results.BadResults(f"no timed window {'of that run' if wanted else 'in it'} has data")
 

@@ -81,7 +81,8 @@ def main():
             run.workloads = workloads(options.workloads, run)
         plot = drawing.plot(options.plot)
         picture = plot.picture(run.query(plot.QUERY), run)
-        drawing.sheet(picture, plot.TITLE, small_print(run, options)).savefig(options.output, dpi=150)
+        figure = drawing.sheet(picture, plot.TITLE, small_print(run, options))
+        figure.savefig(options.output, dpi=150)
     except drawing.Nothing as reason:
         fail(f"{options.results}: nothing to draw: {reason}")
     except results.BadResults as error:

@@ -68,6 +68,16 @@ def details(summary, content):
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
 
 
+def code(text, label):
+    return (f'<pre class="scroll" tabindex="0" role="region" aria-label="{label}">'
+            f"<code>{escape(text)}</code></pre>")
+
+
+def section(name, title, content):
+    return (f'<section id="{name}" aria-labelledby="{name}-h">'
+            f'<h2 id="{name}-h">{escape(title)}</h2>{content}</section>')
+
+
 # Pictures.
 
 def svg_of(panel, name):
@@ -81,9 +91,7 @@ def svg_of(panel, name):
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\b(id="|url\(#|href="#)', rf"\g<1>{name}-", svg)
     svg = re.sub("#[0-9a-f]{6}", lambda m: COLOUR_OF.get(m[0], m[0]), svg)
-    svg = re.sub(r'font: (\S+ )*?([\d.]+)px [^;"]*',
-                 lambda m: f"font: {m[1] or ''}{m[2]}px var(--{'mono' if 'Mono' in m[0] else 'sans'})",
-                 svg)
+    svg = re.sub(r'font: (\S+ )*?([\d.]+)px [^;"]*', font_of, svg)
     width, height = drawing.panel_size(panel)
     opening = (f'<svg class="panel" role="img" aria-labelledby="{name}-title {name}-words" '
                f'viewBox="0 0 {72 * width:.6g} {72 * height:.6g}" '
@@ -94,16 +102,21 @@ def svg_of(panel, name):
     return re.sub(r"^<svg[^>]*>", lambda _: opening, svg)
 
 
+def font_of(found):
+    family = "mono" if "Mono" in found[0] else "sans"
+    return f"font: {found[1] or ''}{found[2]}px var(--{family})"
+
+
 COLOUR_OF = {colour.lower(): f"var(--{name})" for colour, name in VARIABLES.items()}
 
 
 def numbers(rows, sql, path):
     """What was drawn as a table, and the query that gives it."""
     columns = [c for c in rows[0].keys() if c != "hwloc_xml"]
-    query = (f"<p>Give this to <code>sqlite3 {escape(os.path.basename(path))}</code>:</p>"
-             f'<pre class="scroll" tabindex="0" role="region" aria-label="the query">'
-             f"<code>{escape(sql)};</code></pre><p>Low and high are of single windows. Intervals "
-             f"and fitted curves are judged, and <code>lab show {escape(os.path.basename(path))} "
+    file = escape(os.path.basename(path))
+    query = (f"<p>Give this to <code>sqlite3 {file}</code>:</p>"
+             + code(sql + ";", "the query") + "<p>Low and high are of single windows. Intervals "
+             f"and fitted curves are judged, and <code>lab show {file} "
              "--json</code> gives them.</p>")
     return (details("The numbers", table(columns, [[row[c] for c in columns] for row in rows],
                                          "What is drawn above, in numbers"))
@@ -113,17 +126,16 @@ def numbers(rows, sql, path):
 def figure_section(name, run, path):
     """A section with the plot, or with the reason why there is none."""
     plot = drawing.plot(name)
-    head = f'<section id="{name}" aria-labelledby="{name}-h"><h2 id="{name}-h">{escape(plot.TITLE)}</h2>'
     sql = plot.QUERY.format(run=run.number)
     rows = run.query(plot.QUERY)
     try:
         picture = plot.picture(rows, run)
     except drawing.Nothing as reason:
-        return f"{head}<p>No picture: {escape(reason)}.</p></section>"
+        return section(name, plot.TITLE, f"<p>No picture: {escape(reason)}.</p>")
     panels = "".join(svg_of(panel, f"{name}-{i}") for i, panel in enumerate(picture.panels))
     caption = "".join(f"<p>{escape(words)}</p>" for words in picture.caption if words)
-    return (f'{head}<figure><div class="panels">{panels}</div>'
-            f"<figcaption>{caption}</figcaption></figure>{numbers(rows, sql, path)}</section>")
+    return section(name, plot.TITLE, f'<figure><div class="panels">{panels}</div><figcaption>'
+                   f"{caption}</figcaption></figure>{numbers(rows, sql, path)}")
 
 
 # What was judged.
@@ -176,8 +188,8 @@ def remarks(cell):
     said += [f"build {cell['build']}"] if cell["build"] else []
     if cell["audit"]:
         a = cell["audit"]
-        said.append(f"of {a['published']} shared objects {a['off']} miscounted (net {a['net']:+d}), "
-                    f"{a['leaked']} leaked, {a['early']} freed early")
+        said.append(f"of {a['published']} shared objects {a['off']} miscounted "
+                    f"(net {a['net']:+d}), {a['leaked']} leaked, {a['early']} freed early")
     said += [f"{cell['lost']} updates lost by the program"] if cell["lost"] else []
     return said + [f"warning: {w}" for w in cell["warnings"]] + cell["notes"]
 
@@ -199,14 +211,15 @@ def cells_section(judged):
                    for head, _, key in CELL_COLUMNS)
     more = f"<p>{len(cells) - MOST_ROWS} more cells: <code>lab show</code> prints them.</p>" \
         if len(cells) > MOST_ROWS else ""
-    return ('<section id="cells" class="wide" aria-labelledby="cells-h"><h2 id="cells-h">All cells'
-            "</h2><p>A row for each setting of all dials. In brackets the interval that holds the "
-            "true median with the confidence that the lab has for it; p50 is half of the "
-            "operations' time, MiB the peak of the process's memory.</p>"
-            '<div id="filter-place"></div><div class="scroll" tabindex="0" role="region" '
-            'aria-label="All cells"><table id="cells-table"><caption>All cells, in the order of the '
-            f"plan</caption><thead><tr>{head}</tr></thead><tbody>\n"
-            + "\n".join(map(cell_row, cells[:MOST_ROWS])) + f"</tbody></table></div>{more}</section>")
+    return section("cells", "All cells", "<p>A row for each setting of all dials. In brackets the "
+                   "interval that holds the true median with the confidence that the lab has for "
+                   "it; p50 is half of the operations' time, MiB the peak of the process's memory."
+                   "</p>"
+                   '<div id="filter-place"></div><div class="scroll" tabindex="0" role="region" '
+                   'aria-label="All cells"><table id="cells-table"><caption>All cells, in the '
+                   f"order of the plan</caption><thead><tr>{head}</tr></thead><tbody>\n"
+                   + "\n".join(map(cell_row, cells[:MOST_ROWS]))
+                   + f"</tbody></table></div>{more}")
 
 
 def items(sentences):
@@ -216,9 +229,8 @@ def items(sentences):
 def findings_section(judged):
     said = judged["findings"] or ["This run supports no finding."]
     fits = [fit["words"] for fit in judged["scaling"] if not fit["refusal"] and fit["words"]]
-    return ('<section id="findings" aria-labelledby="findings-h"><h2 id="findings-h">What was found'
-            f"</h2>{items(said)}" + (details("What the fits say", items(fits)) if fits else "")
-            + "</section>")
+    return section("findings", "What was found",
+                   items(said) + (details("What the fits say", items(fits)) if fits else ""))
 
 
 def floor_words(floor):
@@ -234,16 +246,15 @@ def warnings_section(judged):
     for cell in judged["cells"]:
         for words in cell["warnings"]:
             topic, _, rest = words.partition(": ")
-            touched.setdefault(topic, []).append(
-                f"{cell['workload']} under {cell['mode']} {drawing.beside(cell['threads'])}: {rest}")
+            where = f"{cell['workload']} under {cell['mode']} {drawing.beside(cell['threads'])}"
+            touched.setdefault(topic, []).append(f"{where}: {rest}")
     lines = [f"{topic[:1].upper()}{topic[1:]}: touches {len(where)} of "
              f"{drawing.counted(len(judged['cells']), 'cell')}, the first being {where[0]}."
              for topic, where in touched.items()]
-    return ('<section id="warnings" aria-labelledby="warnings-h"><h2 id="warnings-h">How far to '
-            "trust it</h2><p>"
-            + escape(floor_words(floor) if floor else "The noise of this machine was not measured: the "
-                     "matrix has no control cell.")
-            + "</p>" + (items(lines) if lines else "<p>No cell has a warning.</p>") + "</section>")
+    noise = floor_words(floor) if floor else \
+        "The noise of this machine was not measured: the matrix has no control cell."
+    return section("warnings", "How far to trust it", f"<p>{escape(noise)}</p>"
+                   + (items(lines) if lines else "<p>No cell has a warning.</p>"))
 
 
 def provenance_section(run):
@@ -258,17 +269,15 @@ def provenance_section(run):
     settings = [(name, record[name]) for name in (
         "uuid", "matrix", "plan", "build", "seed", "placing", "window_s", "ramp_s", "bind",
         "rounds_least", "rounds_most", "precision", "budget_s", "started", "ended")]
-    return ('<section id="provenance" aria-labelledby="provenance-h"><h2 id="provenance-h">Where it '
-            "comes from</h2>"
-            + (table(("fact", "value"), lasting, "Machine and build") if lasting else
-               "<p>The file holds no facts about machine and build.</p>")
-            + (table(("fact", "before", "after"), passing, "Before the run and after it")
-               if passing else "")
-            + details("The settings of the run", table(("setting", "value"), settings,
-                                                        "Settings of the run"))
-            + details("The plan as it was written", '<pre class="scroll" tabindex="0" role="region" '
-                      f'aria-label="the plan"><code>{escape(record["source"])}</code></pre>')
-            + "</section>")
+    return section(
+        "provenance", "Where it comes from",
+        (table(("fact", "value"), lasting, "Machine and build") if lasting else
+         "<p>The file holds no facts about machine and build.</p>")
+        + (table(("fact", "before", "after"), passing, "Before the run and after it")
+           if passing else "")
+        + details("The settings of the run",
+                  table(("setting", "value"), settings, "Settings of the run"))
+        + details("The plan as it was written", code(record["source"], "the plan")))
 
 
 # The page.

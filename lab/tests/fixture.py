@@ -193,7 +193,8 @@ def judge_cell(maker, of):
     notes = [f"round {b} {s}: {n}" for b, s, n in maker.db.execute(
         "SELECT block, status, note FROM windows WHERE cell = ? AND status <> 'ok'", (of["cell"],))]
     return {
-        "cell": row["number"], **{k: row[k] for k in ("workload mode policy gil heap build threads base kind unit "
+        "cell": row["number"],
+        **{k: row[k] for k in ("workload mode policy gil heap build threads base kind unit "
                                "about control refusal").split()},
         "safe": bool(row["safe"]), "windows": len(of["rates"]),
         "rate": estimate(of["rates"].values()), "fairness": estimate(jain),
@@ -228,7 +229,8 @@ def judge_scaling(maker, run, workload, mode):
 
 
 def judge(maker, run):
-    record = maker.db.execute("SELECT * FROM runs JOIN machines USING (machine) WHERE run = ?", (run,))
+    record = maker.db.execute("SELECT * FROM runs JOIN machines USING (machine) WHERE run = ?",
+                              (run,))
     record = dict(zip([c[0] for c in record.description], record.fetchone()))
     keys = "run uuid matrix host synthetic cores started ended seed rounds_least window_s".split()
     cells = [c for c in maker.cells if c["run"] == run]
@@ -255,9 +257,9 @@ def ordinary(maker):
         for control in (1, 2):
             maker.fill(run, "empty", "gil", 1, control)
         for workload, (kind, *_) in WORKLOADS.items():
-            counts = (0, 1, 2) if kind == "mixed" else (1,) if workload == NASTY else (1, 2, 3, 4, 8)
+            counts = (0, 1, 2) if kind == "mixed" else (1, 2, 3, 4, 8)
             for mode in MODES:
-                for threads in counts:
+                for threads in counts if workload != NASTY else (1,):
                     maker.fill(run, workload, mode, threads)
         cell = maker.cell(run, "fib_shared", "nolock", 16, refusal="two threads rebuild one table")
         maker.cells.append({"run": run, "cell": cell, "workload": "fib_shared", "mode": "nolock",

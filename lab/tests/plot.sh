@@ -87,11 +87,13 @@ says "an unsafe mode is marked" "nolock (unsafe)"
 says "where it comes from" "madeup  ·  4 cores  ·  2025-01-02  ·  make run  ·  results.db"
 
 # The same from its CSV, but for the names of file and machine.
-mv "$place/picture.svg" "$place/of-db.svg"
-$plot "$place/results.csv" -o "$place/picture.svg" --run 1 --command 'make run'
-[ "$(words "$place/picture.svg" | sed 's/results\.csv/results.db/')" = \
-    "$(words "$place/of-db.svg" | sed 's/madeup  ·  //')" ]
-check $? "the CSV gives the same words and figures"
+for name in cpu-vs-io scaling; do
+    $plot "$results" -o "$place/of-db.svg" --run 1 --plot $name
+    $plot "$place/results.csv" -o "$place/picture.svg" --run 1 --plot $name
+    [ "$(words "$place/picture.svg" | sed 's/results\.csv/results.db/')" = \
+        "$(words "$place/of-db.svg" | sed 's/madeup  ·  //')" ]
+    check $? "the CSV gives $name with the same words and figures"
+done
 
 $plot "$results" -o "$place/picture.svg" --workloads echo
 says "draws the workloads that are asked for" "I/O-bound: echo"

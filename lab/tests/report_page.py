@@ -64,8 +64,7 @@ def test_command(place):
     refuses("lab report of something else", "not a results file", run(LAB, "report", SCRIPT))
     refuses("a run that is not there", "no run 7", report(place, db, "--run", "7"))
     refuses("a run that is no number", "--run", report(place, db, "--run", "last"))
-    done = run(SCRIPT, "--lab", "/bin/false", db)
-    refuses("a lab that does not answer", "/bin/false show", done)
+    refuses("a lab that does not answer", "/bin/false show", run(SCRIPT, "--lab", "/bin/false", db))
     check(not os.path.exists(page), "nothing is written by those")
 
     other = f"{place}/other.db"
@@ -100,6 +99,21 @@ def test_command(place):
                                      "results-2.json", "other.db", "newer.db", "broken.db"}
     check(not left, "nothing else is left behind", left)
     report(place, db, "--replace")
+
+
+def test_measured(place):
+    """From a measurement to the page, by the lab alone."""
+    db = f"{place}/measured.db"
+    done = run(LAB, "run", "--workload", "fib", "--mode", "gil,nolock", "--threads", "1,2",
+               "--rounds", "2", "--window", "0.02", "--ramp", "0.005", "--results", db)
+    check(done.returncode == 0, "a run is measured", done.stderr)
+    done = run(LAB, "report", db)
+    check(done.returncode == 0 and done.stdout == f"{place}/measured.html\n", "and reported",
+          done.stdout, done.stderr)
+    text = content(f"{place}/measured.html").decode() if not done.returncode else ""
+    check(text.count('<th scope="row"') >= 4 and 'id="cpu-vs-io-0-title">CPU-bound: fib<' in text,
+          "with its cells and its picture")
+    refuses("once", "--replace", run(LAB, "report", db))
 
 
 class Page(html.parser.HTMLParser):
@@ -190,11 +204,12 @@ CONTRAST = """(() => {
         if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
         const svg = e instanceof SVGElement;
         const colour = parts(svg ? getComputedStyle(e).fill : getComputedStyle(e).color);
-        const grounds = svg ? getComputedStyle(e).fontFamily.includes("Mono") ? ["paper", "tint-package", "tint-core",
-            "tint-numanode"].map(fill) : [fill("paper")] : [ground(e)];
+        const machine = svg && getComputedStyle(e).fontFamily.includes("Mono");
+        const grounds = machine ? ["paper", "tint-package", "tint-core", "tint-numanode"].map(fill)
+            : svg ? [fill("paper")] : [ground(e)];
         seen++;
         for (const g of grounds) if (ratio(colour, g) < 4.5)
-            bad.push([e.textContent.trim().slice(0, 30), colour.join(), g.join(), ratio(colour, g)]);
+            bad.push([e.textContent.trim().slice(0, 30), `${colour} on ${g}`, ratio(colour, g)]);
     }
     for (let i = 0; i < 8; i++) if (ratio(fill(`mark-${i}`), fill("paper")) < 3)
         bad.push([`mark-${i}`, ratio(fill(`mark-${i}`), fill("paper"))]);
@@ -206,7 +221,7 @@ UNKNOWN = """(() => {
     const bad = new Set();
     for (const e of document.querySelectorAll("svg *")) for (const part of ["fill", "stroke"]) {
         const colour = e.style[part] || e.getAttribute(part);
-        if (colour && colour !== "none" && !/^(var\\(--[a-z0-9-]+\\)$|url)/.test(colour)) bad.add(colour);
+        if (colour && !/^(none$|var\\(--[a-z0-9-]+\\)$|url)/.test(colour)) bad.add(colour);
         const name = colour && colour.match(/^var\\((--[a-z0-9-]+)\\)$/);
         if (name && !known.has(name[1])) bad.add(colour);
     }
@@ -364,6 +379,7 @@ def main():
         os.environ["MPLCONFIGDIR"] = place + "-mpl"
         subprocess.run([sys.executable, fixture.__file__, place], check=True)
         test_command(place)
+        test_measured(place)
         # What the page is does not depend on how the lab was built.
         if not re.search("/(asan|tsan)/", LAB):
             test_text(place)

@@ -40,5 +40,6 @@ def picture(rows, run):
         "much; at the dashed line one did it all and the others waited. A mode that is fast and "
         "unfair serves whoever happens to hold the lock.",
         joined(["Points: the median of a cell's windows.", drawing.intervals(run),
-                drawing.unsafe_words(lines), *run.gaps(groups, lambda cell: cell["counted"] > 1), left,
+                drawing.unsafe_words(lines),
+                *run.gaps(groups, lambda cell: cell["counted"] > 1), left,
                 drawing.too_many_lines(groups, run)])])

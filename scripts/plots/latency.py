@@ -101,7 +101,8 @@ def panel(workload, rows, run):
         "● half take at most this  ·  | 90 %  ·  ◆ 99 %  ·  × the worst",
         f"Latency of {workload}. " + "; ".join(
             f"{label} {drawing.beside(threads)}: "
-            + ", ".join(f"{name} % within {drawing.duration(quantiles[name].middle)}" for name in QUANTILES)
+            + ", ".join(f"{name} % within {drawing.duration(quantiles[name].middle)}"
+                        for name in QUANTILES)
             for (threads, label), (_, quantiles) in found.items()),
         draw, height=0.5 + 0.42 * len(found), width=3.4,
         left=0.3 + 0.085 * max(len(style.label) for style in labels))

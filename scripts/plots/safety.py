@@ -24,8 +24,8 @@ def draw_bars(axes, lines):
         axes.text(1.02, i, drawing.times(p.middle), va="center", fontsize=9.5, weight="bold",
                   transform=axes.get_yaxis_transform())
         if p.low < p.high:
-            axes.text(1.23, i, f"{p.low:.2f} .. {p.high:.2f}", va="center", fontsize=8.5, color=PALE,
-                      transform=axes.get_yaxis_transform())
+            axes.text(1.23, i, f"{p.low:.2f} .. {p.high:.2f}", va="center", fontsize=8.5,
+                      color=PALE, transform=axes.get_yaxis_transform())
     axes.set_yticks(range(len(lines)), [line.style.label for line in lines])
     axes.set_ylim(len(lines) - 0.4, -0.6)
 
@@ -47,7 +47,8 @@ def panel(workload, rows, run, most):
     return lines, Panel(
         workload, f"{KINDS[rows[0]['kind']][0]}\n1× = {base}",
         f"Speed of {workload}, in times of {base}. "
-        + "; ".join(f"{line.style.label}: {drawing.times(line.points[0].middle)}" for line in lines),
+        + "; ".join(f"{line.style.label}: {drawing.times(line.points[0].middle)}"
+                    for line in lines),
         draw, height=0.25 + 0.36 * len(lines), left=drawing.names_width(lines),
         right=1.45, width=2.6)
 
@@ -66,4 +67,5 @@ def picture(rows, run):
         "crosses the line is no difference. Work that waits pays little, for it counts little.",
         joined(["Bars: the median over the blocks of the ratio within a block.",
                 drawing.intervals(run),
-                drawing.unsafe_words(lines), *run.gaps(groups, lambda cell: cell["threads"] == cell["base"]), left])])
+                drawing.unsafe_words(lines),
+                *run.gaps(groups, lambda cell: cell["threads"] == cell["base"]), left])])

@@ -94,7 +94,8 @@ def panel(workload, rows, run):
     base = "the same mode " + drawing.beside(run.cells[rows[0]["cell"]]["base"])
     return lines, curves, Panel(
         workload, f"{KINDS[kind][0]}\n1× = {base}",
-        f"Speed-up of {workload} against threads, in times of {base}. " + drawing.line_words(lines, drawing.times),
+        f"Speed-up of {workload} against threads, in times of {base}. "
+        + drawing.line_words(lines, drawing.times),
         draw, right=drawing.names_width(lines))
 
 
@@ -120,7 +121,8 @@ def picture(rows, run):
         "again pays for talking to them. The tinted ground on the right is more threads than "
         "cores: those points are small, joined by dots, and part of no fit.",
         joined(["Curves: the Universal Scalability Law, solid where it was fitted, dashed beyond: "
-                "what as many cores would give, each with the band in which it lies." if curves else "",
+                "what as many cores would give, each with the band in which it lies."
+                if curves else "",
                 refusals(run, groups) if run.judged else
                 "No curves: the lab was not asked for its fits (--lab).",
                 "Points: the median over the blocks of the ratio within a block.",
