@@ -270,7 +270,7 @@ static enum claim claim(const struct verdict *v, bool paired, size_t comparisons
 /* Cells that gave nothing are no comparisons, and must not make the others' p larger. */
 static int correct(struct verdict *verdict, size_t count, size_t *comparisons)
 {
-    double *p = malloc((count + 1) * sizeof *p);
+    double *p = calloc(count + 1, sizeof *p);
     size_t used = 0;
     int status = -1;
 
