@@ -144,16 +144,14 @@ static void bind_share(sqlite3_stmt *statement, int at, double value)
 
 static const char *text_of(sqlite3_stmt *statement, int column)
 {
-    const unsigned char *found = sqlite3_column_text(statement, column);
-    char *text = found ? sqlite3_mprintf("%s", found) : NULL;
-    const char *kept;
+    const char *found = (const char *)sqlite3_column_text(statement, column);
+    char *text = found ? strdup(found) : NULL;
 
-    if (!text)
-        return NULL;
-    make_harmless(text);
-    kept = intern(text);
-    sqlite3_free(text);
-    return kept;
+    if (text)
+        make_harmless(text);
+    found = text ? intern(text) : found ? intern(found) : NULL;
+    free(text);
+    return found;
 }
 
 /* Never NULL. */
