@@ -6,6 +6,7 @@
 # make figures    the figures that we set ourselves, each against its control
 # make soak       the long, seeded tests
 # make browser    see the page of `lab report` work in a headless Chromium
+# make fuzz       what may be in a file from elsewhere: FUZZ_SECONDS (60) for each kind, by libFuzzer
 # make peers      the same experiment in CPython, beside ours
 # make ownership  see that a borrowed reference cannot be given away
 # make man        the manual page, build/release/lab.1; to read it: man -l build/release/lab.1
@@ -32,9 +33,10 @@ mode.debug   := -O0
 mode.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 mode.tsan    := -O1 -fsanitize=thread
 mode.gcov    := -O0 --coverage
-CFLAGS   += $(or $(mode.$(MODE)),$(error MODE=$(MODE)? one of: release debug asan tsan gcov))
+mode.fuzz    := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+CFLAGS   += $(or $(mode.$(MODE)),$(error MODE=$(MODE)? one of: release debug asan tsan gcov fuzz))
 lab_libs := -lsqlite3 -lyaml -ljansson -lmd
-LDLIBS   := -lhwloc $(if $(filter asan tsan,$(MODE)),,-ljemalloc) -lm -pthread
+LDLIBS   := -lhwloc $(if $(filter asan tsan fuzz,$(MODE)),,-ljemalloc) -lm -pthread
 
 name      = $(basename $(notdir $(sort $(wildcard $1))))
 policies := $(or $(POLICIES),$(call name,objects/refcount/*.h))
@@ -190,6 +192,20 @@ soak:
 	+for mode in debug asan tsan; do \
 	    SOAK_SECONDS=$${SOAK_SECONDS:-600} $(build) MODE=$$mode check || exit; done
 
+# From lab/fuzz/seeds/NAME; what it finds on the way is kept in build/fuzz/corpus/NAME, crashes
+# in build/fuzz.
+fuzzers := $(call name,lab/fuzz/*.c)
+$B/fuzz_%: $B/once/lab/fuzz/%.o $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(gil)) $(runtimes:%=$B/runtime_%.o)
+	$(call say,LD $@)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(lab_libs) $(LDLIBS)
+
+fuzz:
+	scripts/install.sh build fuzz
+	+$(build) MODE=fuzz CC=clang POLICIES=plain $(fuzzers:%=build/fuzz/fuzz_%)
+	for name in $(fuzzers); do mkdir -p build/fuzz/corpus/$$name && \
+	    build/fuzz/fuzz_$$name -max_total_time=$(or $(FUZZ_SECONDS),60) -timeout=20 \
+	        -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$name \
+	        lab/fuzz/seeds/$$name || exit; done
+
 ownership:
 	@$(ownership) scripts/ownership.sh $(counting)
 
@@ -213,7 +229,7 @@ help:
 clean:
 	rm -rf build
 
-.PHONY: all run test check soak bench bench-cells figures peers browser ownership man help clean
+.PHONY: all run test check soak fuzz bench bench-cells figures peers browser ownership man help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -6,6 +6,7 @@
 #include "lab/machine.h"
 #include "lab/provenance.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,6 +20,11 @@
 
 enum { APPLICATION_ID = 0x6c616221, BUSY_MS = 10000 };
 
+/* What a file may ask of us that somebody else has made: so many of SQLite's steps (to read all
+ * once takes about one for each byte), so long a text, so many rounds that are missing. */
+enum { STEPS_A_BYTE = 100, STEPS_LEAST = 10000000, STEPS_A_LOOK = 1000 };
+enum { TEXT_MOST = 64 << 20, MISSING_MOST = 100000 };
+
 /* The byte that a writer locks: far behind those that SQLite locks in the same file. */
 enum { LOCK_BYTE = 0x7ffffff0 };
 
@@ -28,6 +34,7 @@ struct store {
     const char *file;  /* interned; the same as SQLite must get it */
     int lock;          /* descriptor that holds the writer's lock; -1: none */
     bool writes;
+    int64_t steps_left; /* before what is being read is given up */
     sqlite3_stmt *window, *sample, *tidy, *all; /* made when first needed */
 };
 
@@ -68,6 +75,8 @@ __asm__(".section .rodata\n"
 
 static int fail(const struct store *s, struct mistake *m)
 {
+    if (sqlite3_errcode(s->database) == SQLITE_INTERRUPT)
+        return mistake_set(m, "%s: is damaged: it takes too long to read", s->path);
     return mistake_set(m, "%s: %s", s->path, sqlite3_errmsg(s->database));
 }
 
@@ -99,12 +108,21 @@ static void bind_text(sqlite3_stmt *statement, int at, const char *text)
     sqlite3_bind_text(statement, at, text, -1, SQLITE_TRANSIENT);
 }
 
+/* It will be shown on a terminal, which takes control characters for orders. */
+static void make_harmless(char *text)
+{
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text))
+            *text = '?';
+}
+
 /* Cut to the size; "" if it is NULL. */
 static void copy_text(sqlite3_stmt *statement, int column, char *text, size_t size_bytes)
 {
     const char *found = (const char *)sqlite3_column_text(statement, column);
 
     snprintf(text, size_bytes, "%s", found ? found : "");
+    make_harmless(text);
 }
 
 /* Negative is how the lab says "not known". */
@@ -126,9 +144,14 @@ static void bind_share(sqlite3_stmt *statement, int at, double value)
 
 static const char *text_of(sqlite3_stmt *statement, int column)
 {
-    const char *text = (const char *)sqlite3_column_text(statement, column);
+    const char *found = (const char *)sqlite3_column_text(statement, column);
+    char *text = found ? strdup(found) : NULL;
 
-    return text ? intern(text) : NULL;
+    if (text)
+        make_harmless(text);
+    found = text ? intern(text) : found ? intern(found) : NULL;
+    free(text);
+    return found;
 }
 
 /* Never NULL. */
@@ -228,6 +251,29 @@ static int64_t pragma(struct store *s, const char *name)
     return value;
 }
 
+/* A file may come from anywhere: nothing in it is run. A view or a virtual table in the place
+ * of a table could do anything, and without end. */
+static int distrust(struct store *s, struct mistake *m)
+{
+    static const char tables[] =
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND "
+        "name IN ('machines', 'runs', 'facts', 'cells', 'windows', 'samples')";
+    sqlite3_stmt *q;
+    int64_t found;
+
+    sqlite3_db_config(s->database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(s->database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(s->database, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_limit(s->database, SQLITE_LIMIT_LENGTH, TEXT_MOST);
+    q = prepare(s, tables, m);
+    if (!q)
+        return -1;
+    found = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : -1;
+    sqlite3_finalize(q);
+    return found == 6 ? 0 : mistake_set(m, "%s: is damaged: its tables are not those of a results "
+                                        "file", s->path);
+}
+
 /* 1: it is ours; 0: it is empty; -1 and a mistake. */
 static int recognise(struct store *s, struct mistake *m)
 {
@@ -247,7 +293,7 @@ static int recognise(struct store *s, struct mistake *m)
         return mistake_set(m, "%s: was written by %s lab (schema %lld; this one has %d)", s->path,
                            version > SCHEMA_VERSION ? "a later" : "an earlier", (long long)version,
                            SCHEMA_VERSION);
-    return 1;
+    return distrust(s, m) < 0 ? -1 : 1;
 }
 
 static int make_tables(struct store *s, struct mistake *m)
@@ -685,7 +731,8 @@ sqlite3_stmt *store_tidy(struct store *s, int64_t run, size_t cell, int sequence
 
 static int write_end(struct store *s, int64_t run, struct mistake *m)
 {
-    sqlite3_stmt *q = prepare(s, "UPDATE runs SET ended = coalesce(ended, ?), pid = NULL WHERE run = ?", m);
+    sqlite3_stmt *q = prepare(s, "UPDATE runs SET ended = coalesce(ended, ?), pid = NULL "
+                              "WHERE run = ?", m);
     char ended[32];
 
     if (!q)
@@ -704,6 +751,27 @@ int store_end(struct store *s, int64_t run, struct mistake *m)
 }
 
 /* Reading */
+
+static int count_steps(void *store)
+{
+    struct store *s = store;
+
+    s->steps_left -= STEPS_A_LOOK;
+    return s->steps_left < 0;
+}
+
+/* Pages of a damaged file may lead back to themselves. */
+static void begin_reading(struct store *s)
+{
+    s->steps_left = STEPS_LEAST +
+                    STEPS_A_BYTE * pragma(s, "page_count") * pragma(s, "page_size");
+    sqlite3_progress_handler(s->database, STEPS_A_LOOK, count_steps, s);
+}
+
+static void end_reading(struct store *s)
+{
+    sqlite3_progress_handler(s->database, 0, NULL, NULL);
+}
 
 #define RUN_QUERY                                                                               \
     "SELECT r.run, r.uuid, r.matrix, m.key, m.host, m.synthetic, r.plan, r.build, r.started, "  \
@@ -740,8 +808,11 @@ static void read_settings(sqlite3_stmt *q, int at, struct settings *t)
 /* 1 if there was a row. Finalizes. */
 static int read_run(struct store *s, sqlite3_stmt *q, struct run *run, struct mistake *m)
 {
-    int status = sqlite3_step(q);
+    int status;
 
+    begin_reading(s);
+    status = sqlite3_step(q);
+    end_reading(s);
     if (status == SQLITE_ROW) {
         *run = (struct run){
             .id = sqlite3_column_int64(q, 0), .uuid = word_of(q, 1), .matrix = word_of(q, 2),
@@ -820,11 +891,14 @@ static int read_cells(struct store *s, const struct run *run, struct cell *cell,
 
     if (!q)
         return -1;
+    begin_reading(s);
     sqlite3_bind_int64(q, 1, run->id);
     for (*count = 0; (status = sqlite3_step(q)) == SQLITE_ROW && *count < run->cells; ++*count)
         read_cell(q, &cell[*count]);
+    status = status == SQLITE_ROW || status == SQLITE_DONE ? 0 : fail(s, m);
+    end_reading(s);
     sqlite3_finalize(q);
-    return status == SQLITE_ROW || status == SQLITE_DONE ? 0 : fail(s, m);
+    return status;
 }
 
 static enum status status_named(const char *name)
@@ -914,18 +988,48 @@ static int read_samples(struct store *s, sqlite3_stmt *q, int64_t window, struct
     return status == SQLITE_DONE || status == SQLITE_ROW ? 0 : fail(s, m);
 }
 
-/* Where a window of this block goes. Blocks that are missing are rounds that were skipped. */
-static struct measurement *room_for(struct outcome *o, bool audit, int block)
+/* Where a window of this block goes. Blocks that are missing are rounds that were skipped. NULL
+ * and a mistake if there is none. */
+static struct measurement *room_for(const struct store *s, struct outcome *o, bool audit,
+                                    int block, int *missing, struct mistake *m)
 {
-    struct measurement *w = audit ? outcome_audit(o) : NULL;
+    struct measurement *w = NULL;
 
-    while (!audit && o->rounds < block) {
-        w = outcome_round(o);
-        if (!w)
-            return NULL;
-        w->status = STATUS_SKIPPED;
+    if (audit ? o->audit != NULL : o->rounds >= block) {
+        mistake_set(m, "%s: is damaged: it has a window twice", s->path);
+        return NULL;
     }
+    *missing += audit ? 0 : block - o->rounds - 1;
+    if (*missing > MISSING_MOST) {
+        mistake_set(m, "%s: is damaged: more than %d rounds are missing", s->path, MISSING_MOST);
+        return NULL;
+    }
+    if (audit)
+        w = outcome_audit(o);
+    while (!audit && o->rounds < block && (w = outcome_round(o)))
+        w->status = STATUS_SKIPPED;
+    if (!w)
+        mistake_set(m, "%s: no memory", s->path);
     return w;
+}
+
+/* The window in this row, with its samples. */
+static int read_row(struct store *s, sqlite3_stmt *q, sqlite3_stmt *samples, struct results *r,
+                    int *missing, int *sequence, struct mistake *m)
+{
+    int64_t number = sqlite3_column_int64(q, 23), block = sqlite3_column_int64(q, 2);
+    bool audit = !strcmp(word_of(q, 1), "audit");
+    struct measurement *w;
+
+    if (number < 0 || number >= (int64_t)r->count || block < !audit || block > ROUNDS_MAX)
+        return mistake_set(m, "%s: is damaged: it has a window that belongs to no cell", s->path);
+    w = room_for(s, &r->outcome[number], audit, (int)block, missing, m);
+    if (!w)
+        return -1;
+    read_window(q, w);
+    if (w->occasion.sequence > *sequence)
+        *sequence = w->occasion.sequence;
+    return read_samples(s, samples, sqlite3_column_int64(q, 0), w, m);
 }
 
 int store_load_windows(struct store *s, const struct run *run, struct results *r, int *sequence,
@@ -938,33 +1042,17 @@ int store_load_windows(struct store *s, const struct run *run, struct results *r
         "observed_pu, binding, p50_ns, p90_ns, p99_ns, max_ns, cycles, instructions, "
         "cache_misses, voluntary_switches, involuntary_switches FROM samples WHERE window = ?",
         m);
-    int status = q && samples ? 0 : -1, step = SQLITE_DONE;
+    int status = q && samples ? 0 : -1, step = SQLITE_DONE, missing = 0;
 
     *sequence = 0;
+    begin_reading(s);
     if (status == 0)
         sqlite3_bind_int64(q, 1, run->id);
-    while (status == 0 && (step = sqlite3_step(q)) == SQLITE_ROW) {
-        size_t number = (size_t)sqlite3_column_int64(q, 23);
-        int block = sqlite3_column_int(q, 2);
-        bool audit = !strcmp(word_of(q, 1), "audit");
-        struct measurement *w;
-
-        if (number >= r->count || block < !audit || block > ROUNDS_MAX) {
-            status = mistake_set(m, "%s: has a window that belongs to no cell", s->path);
-            break;
-        }
-        w = room_for(&r->outcome[number], audit, block);
-        if (!w) {
-            status = mistake_set(m, "%s: no memory", s->path);
-            break;
-        }
-        read_window(q, w);
-        status = read_samples(s, samples, sqlite3_column_int64(q, 0), w, m);
-        if (w->occasion.sequence > *sequence)
-            *sequence = w->occasion.sequence;
-    }
+    while (status == 0 && (step = sqlite3_step(q)) == SQLITE_ROW)
+        status = read_row(s, q, samples, r, &missing, sequence, m);
     if (status == 0 && step != SQLITE_DONE)
         status = fail(s, m);
+    end_reading(s);
     sqlite3_finalize(q);
     sqlite3_finalize(samples);
     return status;
@@ -972,15 +1060,18 @@ int store_load_windows(struct store *s, const struct run *run, struct results *r
 
 int store_load(struct store *s, const struct run *run, struct results *r, struct mistake *m)
 {
-    struct cell *cell = calloc(run->cells + 1, sizeof *cell);
+    struct cell *cell = run->cells <= CELLS_MOST + 2 ? calloc(run->cells + 1, sizeof *cell) : NULL;
     size_t count = 0;
     int status = -1, sequence;
 
     *r = (struct results){ 0 };
     if (!cell)
         mistake_set(m, "%s: no memory for %zu cells", s->path, run->cells);
-    else if (read_cells(s, run, cell, &count, m) == 0)
-        status = results_init(r, cell, count, run->cores, run->settings.precision);
+    else if (read_cells(s, run, cell, &count, m) == 0 &&
+             results_init(r, cell, count, run->cores, run->settings.precision) < 0)
+        mistake_set(m, "%s: no memory for %zu cells", s->path, count);
+    else
+        status = r->outcome ? 0 : -1;
     free(cell);
     if (status == 0 && store_load_windows(s, run, r, &sequence, m) < 0) {
         results_free(r);

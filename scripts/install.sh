@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a group of commands needs, if any are missing.
 #
-#   install.sh GROUP...     groups: build test plot browser examples bench peers bare
+#   install.sh GROUP...     groups: build test plot browser examples bench peers bare fuzz
 #
 # As root, or by sudo if that asks for no password. Where neither can be, it prints
 # the one line to type and stops with status 1.
@@ -19,8 +19,9 @@ packages_of()
     bench) echo g++ libbenchmark-dev ;;
     peers) echo python3 ;;
     bare) echo debootstrap git ;;
+    fuzz) echo clang libclang-rt-14-dev ;;
     *)
-        echo "install.sh: no group '$1'; there are: build test plot browser examples bench peers bare" >&2
+        echo "install.sh: no group '$1'; there are: build test plot browser examples bench peers bare fuzz" >&2
         return 2
         ;;
     esac
