@@ -14,7 +14,8 @@ void print_paragraph(const char *text, int indent, FILE *out)
             fputc('\n', out);
             column = 0;
         }
-        column += (size_t)fprintf(out, "%*s%.*s", column ? 1 : indent, "", (int)length, text);
+        if (length)
+            column += (size_t)fprintf(out, "%*s%.*s", column ? 1 : indent, "", (int)length, text);
         text += length;
         if (*text == '\n') {
             fputc('\n', out);
