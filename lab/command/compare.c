@@ -181,7 +181,7 @@ static void list_levels(const struct results *r, const char *dial, char *text, s
         char word[LABEL_MAX + 4];
         const char *there;
 
-        if (cell.control)
+        if (!counts(&r->outcome[i]))
             continue;
         snprintf(word, sizeof word, "%s", value && !**value ? "self" : value ? *value : "");
         if (!value)
