@@ -3,13 +3,14 @@
  * Each is built from measured cells only, and left out if they are not there. Of several
  * heaps they speak of the first.
  */
+#include "lab/paragraph.h"
 #include "lab/results.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Room for every mode that can be asked for. */
-enum { COLUMNS = 100, RATIO_BYTES = 64, PHRASE_BYTES = (LIST_MAX + 1) * (LABEL_MAX + 40) };
+enum { RATIO_BYTES = 64, PHRASE_BYTES = (LIST_MAX + 1) * (LABEL_MAX + 40) };
 
 /* The first workload of the run for which `fits` holds, by its label; NULL: none. */
 static const struct cell *find_workload(const struct results *r,
@@ -167,28 +168,6 @@ static void say_safety(const struct results *r, FILE *out)
     fprintf(out, "%s.\n", text);
 }
 
-/* Breaks its lines between words. */
-static void print_wrapped(const char *text, FILE *out)
-{
-    size_t column = 0;
-
-    while (*text) {
-        size_t length = strcspn(text, " \n");
-
-        if (column && column + 1 + length > COLUMNS) {
-            fputc('\n', out);
-            column = 0;
-        }
-        column += (size_t)fprintf(out, "%s%.*s", column ? " " : "", (int)length, text);
-        text += length;
-        if (*text == '\n') {
-            fputc('\n', out);
-            column = 0;
-        }
-        text += *text != '\0';
-    }
-}
-
 void answer_sentences(const struct results *r, FILE *out)
 {
     say_computing(r, out);
@@ -207,7 +186,7 @@ void answer_print(const struct results *r, FILE *out)
     answer_sentences(r, sentences);
     if (fclose(sentences) == 0) {
         fputc('\n', out);
-        print_wrapped(text, out);
+        print_paragraph(text, 0, out);
     }
     free(text);
 }

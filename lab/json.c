@@ -4,10 +4,32 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 json_t *json_finite(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *as_ascii(const char *text)
+{
+    char *copy = strdup(text);
+    json_t *value;
+
+    for (char *c = copy; c && *c; c++)
+        if (*c & 0x80)
+            *c = '?';
+    value = copy ? json_string(copy) : NULL;
+    free(copy);
+    return value;
+}
+
+json_t *json_text(const char *text)
+{
+    json_t *value = text ? json_string(text) : json_null();
+
+    return value ? value : as_ascii(text);
 }
 
 json_t *json_with(json_t *array, json_t *value)

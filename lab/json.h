@@ -15,6 +15,10 @@
 /* A number; null if it is not finite, as JSON has no word for that. */
 json_t *json_finite(double value);
 
+/* A text; null if it is NULL. If it is not UTF-8, as a file's name need not be, with a question
+ * mark for each byte that is not ASCII: one name must not void all the rest. */
+json_t *json_text(const char *text);
+
 /* The array with the value at its end; NULL if either is NULL. */
 json_t *json_with(json_t *array, json_t *value);
 

@@ -103,8 +103,7 @@ struct floor judge_floor_between(const struct results *a, const struct results *
     return floor_of(&c.ratio);
 }
 
-__attribute__((format(printf, 2, 3)))
-static void warn(struct warnings *w, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void warn(struct warnings *w, const char *format, ...)
 {
     va_list arguments;
 

@@ -2,12 +2,13 @@
 #include "lab/show.h"
 
 #include "lab/judgement.h"
+#include "lab/paragraph.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 96, INDENT = 4 };
+enum { INDENT = 4, MODE_WIDTH = 18 };
 
 /* The first outcome of a series that has something to say of threads. */
 static bool begins_series(const struct results *r, const struct outcome *o)
@@ -38,23 +39,13 @@ static void print_step(const struct results *r, const struct outcome *o, FILE *o
     fputc('\n', out);
 }
 
-/* Breaks its lines between words. */
-static void print_paragraph(const char *text, FILE *out)
+/* ", heap glibc, build ../lab": as far as they are not the first and the usual one. */
+static void print_rare_dials(const struct results *r, const struct cell *c, FILE *out)
 {
-    size_t column = 0;
-
-    while (*text) {
-        size_t length = strcspn(text, " ");
-
-        if (column && column + 1 + length > WIDTH - INDENT) {
-            fputc('\n', out);
-            column = 0;
-        }
-        column += (size_t)fprintf(out, "%*s%.*s", column ? 1 : INDENT, column ? " " : "",
-                                  (int)length, text) - (column ? 0 : INDENT);
-        text += length + (text[length] == ' ');
-    }
-    fputc('\n', out);
+    if (c->heap != r->outcome[0].cell.heap)
+        fprintf(out, ", heap %s", c->heap);
+    if (*c->build)
+        fprintf(out, ", build %s", c->build);
 }
 
 static void print_series(const struct results *r, const struct outcome *first,
@@ -66,14 +57,15 @@ static void print_series(const struct results *r, const struct outcome *first,
     size_t count;
 
     series = results_series(r, c, &count);
-    fprintf(out, "\n%s, %s%s%s\n  threads  speed-up  interval        efficiency  Karp-Flatt\n",
-            c->workload, c->mode, *c->build ? ", " : "", c->build);
+    fprintf(out, "\n%s, %s", c->workload, c->mode);
+    print_rare_dials(r, c, out);
+    fputs("\n  threads  speed-up  interval        efficiency  Karp-Flatt\n", out);
     for (size_t i = 0; i < count; i++)
         print_step(r, series[i], out);
     if (judge_scaling(r, c, scaling))
-        print_paragraph(scaling_reading(scaling, text, sizeof text), out);
+        print_paragraph(scaling_reading(scaling, text, sizeof text), INDENT, out);
     else
-        fprintf(out, "%*sno scalability law is fitted: %s\n", INDENT, "", scaling->refusal);
+        fprintf(out, "%*sno scalability law: %s\n", INDENT, "", scaling->refusal);
 }
 
 void show_scaling(const struct results *r, FILE *out)
@@ -86,7 +78,8 @@ void show_scaling(const struct results *r, FILE *out)
     free(scaling);
     fputs("\nspeed-up: times one thread of the same mode. efficiency: of what each thread could "
           "do alone.\nKarp-Flatt: the share of the work that would have to be serial to explain "
-          "it; if it grows\nwith the threads, something else holds them up.\n", out);
+          "it; if it grows\nwith the threads, something else holds them up.\n",
+          out);
 }
 
 /* One column: what to add up of a worker; negative: not known. */
@@ -123,8 +116,11 @@ static int64_t cpu_ns(const struct sample *s)
 }
 
 static const struct counted counted[] = {
-    { "cpu ns", cpu_ns }, { "cycles", cycles }, { "instructions", instructions },
-    { "cache misses", cache_misses }, { "switches", switches },
+    { "cpu ns", cpu_ns },
+    { "cycles", cycles },
+    { "instructions", instructions },
+    { "cache misses", cache_misses },
+    { "switches", switches },
 };
 
 /* Of the first role, for each operation; negative: not known. */
@@ -167,7 +163,10 @@ static void print_counts(const struct outcome *o, FILE *out)
 {
     const struct cell *c = &o->cell;
 
-    fprintf(out, "%-22s %-14s %7d", c->workload, c->mode, c->threads);
+    if (strlen(c->mode) > MODE_WIDTH)
+        fprintf(out, "  %s\n  %*s %7d", c->mode, MODE_WIDTH, "", c->threads);
+    else
+        fprintf(out, "  %-*s %7d", MODE_WIDTH, c->mode, c->threads);
     for (size_t i = 0; i < sizeof counted / sizeof *counted; i++) {
         struct estimate e = median_of(o, &counted[i]);
 
@@ -179,32 +178,53 @@ static void print_counts(const struct outcome *o, FILE *out)
     fputc('\n', out);
 }
 
+static void print_counts_head(const struct results *r, const struct cell *c, FILE *out)
+{
+    fprintf(out, "\n%s", c->workload);
+    print_rare_dials(r, c, out);
+    fprintf(out, ": for each %s\n  %-*s %7s", c->unit, MODE_WIDTH, "mode", "threads");
+    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
+        fprintf(out, " %12s", counted[i].name);
+    fputc('\n', out);
+}
+
 /* Why there are no hardware counters, as the run has it on record. */
 static void print_reason(struct store *store, int64_t run, FILE *out)
 {
     sqlite3_stmt *q = NULL;
 
-    if (sqlite3_prepare_v2(store_database(store), "SELECT value FROM facts WHERE run = ? AND "
-                           "moment = 'run' AND name = 'perf_counters'", -1, &q, NULL) == SQLITE_OK) {
+    if (sqlite3_prepare_v2(store_database(store),
+                           "SELECT value FROM facts WHERE run = ? AND "
+                           "moment = 'run' AND name = 'perf_counters'",
+                           -1, &q, NULL) == SQLITE_OK) {
         sqlite3_bind_int64(q, 1, run);
         if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_text(q, 0) &&
             strcmp((const char *)sqlite3_column_text(q, 0), "available"))
-            fprintf(out, "cycles, instructions and cache misses were not to be had: "
-                    "perf_event_open says %s.\n", sqlite3_column_text(q, 0));
+            fprintf(out,
+                    "cycles, instructions and cache misses were not to be had: "
+                    "perf_event_open says %s.\n",
+                    sqlite3_column_text(q, 0));
     }
     sqlite3_finalize(q);
 }
 
 void show_counters(struct store *store, int64_t run, const struct results *r, FILE *out)
 {
-    fprintf(out, "\nFor each operation, medians over the windows:\n%-22s %-14s %7s", "workload",
-            "mode", "threads");
-    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
-        fprintf(out, " %12s", counted[i].name);
-    fputc('\n', out);
-    for (size_t i = 0; i < r->count; i++)
-        if (!r->outcome[i].cell.refusal && !r->outcome[i].cell.control)
-            print_counts(&r->outcome[i], out);
-    fprintf(out, "switches: of the worker by the kernel, voluntary (it waited) or not.\n");
+    const struct cell *last = NULL;
+
+    for (size_t i = 0; i < r->count; i++) {
+        const struct cell *c = &r->outcome[i].cell;
+
+        if (c->refusal || c->control)
+            continue;
+        if (!last || !comparable(c, last))
+            print_counts_head(r, c, out);
+        last = c;
+        print_counts(&r->outcome[i], out);
+    }
+    fputs(
+        "\nMedians over the windows. switches: of the worker by the kernel, voluntary (it waited) "
+        "or not.\n",
+        out);
     print_reason(store, run, out);
 }

@@ -9,11 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *text_json(const char *text)
-{
-    return text ? json_string(text) : json_null();
-}
-
 static json_t *estimate_json(struct estimate e)
 {
     if (!e.count)
@@ -36,16 +31,15 @@ static json_t *facts_json(struct store *store, const struct run *run)
     json_t *facts = json_object();
     sqlite3_stmt *q = NULL;
 
-    sqlite3_prepare_v2(store_database(store), "SELECT CASE moment WHEN 'run' THEN name ELSE "
+    sqlite3_prepare_v2(store_database(store),
+                       "SELECT CASE moment WHEN 'run' THEN name ELSE "
                        "moment || ': ' || name END, value FROM facts WHERE run = ? "
-                       "ORDER BY moment DESC, name", -1, &q, NULL);
+                       "ORDER BY moment DESC, name",
+                       -1, &q, NULL);
     sqlite3_bind_int64(q, 1, run->id);
     while (facts && sqlite3_step(q) == SQLITE_ROW)
-        if (json_object_set_new(facts, (const char *)sqlite3_column_text(q, 0),
-                                text_json((const char *)sqlite3_column_text(q, 1))) < 0) {
-            json_decref(facts);
-            facts = NULL;
-        }
+        json_object_set_new(facts, (const char *)sqlite3_column_text(q, 0),
+                            json_text((const char *)sqlite3_column_text(q, 1)));
     sqlite3_finalize(q);
     return facts;
 }
@@ -55,25 +49,26 @@ static json_t *run_json(struct store *store, const struct run *run)
     const struct settings *t = &run->settings;
 
     return json_pack(
-        "{s:I, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:i, s:s, s:o, s:I, s:s, s:i, s:i, s:f, s:f, "
-        "s:f, s:f, s:o}",
-        "run", (json_int_t)run->id, "uuid", run->uuid, "matrix", run->matrix, "machine",
-        run->machine, "host", text_json(run->host), "synthetic", text_json(run->synthetic), "plan",
-        run->plan, "build", run->build, "cores", run->cores, "started", run->started, "ended",
-        text_json(run->ended), "seed", (json_int_t)t->seed, "order", placing_names[t->placing],
-        "rounds_least", t->rounds_least, "rounds_most", t->rounds_most, "window_s", t->window_s,
-        "ramp_s", t->ramp_s, "precision", t->precision, "budget_s", t->budget_s, "facts",
-        facts_json(store, run));
+        "{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:I, s:s, s:i, s:i, s:o, s:o, "
+        "s:o, s:o, s:o}",
+        "run", (json_int_t)run->id, "uuid", json_text(run->uuid), "matrix", json_text(run->matrix),
+        "machine", json_text(run->machine), "host", json_text(run->host), "synthetic",
+        json_text(run->synthetic), "plan", json_text(run->plan), "build", json_text(run->build),
+        "cores", run->cores, "started", json_text(run->started), "ended", json_text(run->ended),
+        "seed", (json_int_t)t->seed, "order", placing_names[t->placing], "rounds_least",
+        t->rounds_least, "rounds_most", t->rounds_most, "window_s", json_finite(t->window_s),
+        "ramp_s", json_finite(t->ramp_s), "precision", json_finite(t->precision), "budget_s",
+        json_finite(t->budget_s), "facts", facts_json(store, run));
 }
 
 static json_t *floor_json(const struct results *r)
 {
     struct floor floor = judge_floor(r);
 
-    if (floor.pairs < 2)
+    if (!floor.pairs || !isfinite(floor.share))
         return json_null();
-    return json_pack("{s:o, s:I, s:f}", "ratio", json_finite(floor.share), "pairs",
-                     (json_int_t)floor.pairs, "confidence", floor.confidence);
+    return json_pack("{s:f, s:I, s:f}", "ratio", floor.share, "pairs", (json_int_t)floor.pairs,
+                     "confidence", floor.confidence);
 }
 
 static json_t *audit_json(const struct outcome *o)
@@ -94,7 +89,7 @@ static json_t *warnings_json(const struct results *r, const struct outcome *o)
 
     judge_warnings(r, o, &w);
     for (int i = 0; i < w.count; i++)
-        array = json_with(array, json_string(w.text[i]));
+        array = json_with(array, json_text(w.text[i]));
     return array;
 }
 
@@ -108,11 +103,11 @@ static json_t *notes_json(const struct outcome *o)
         const struct measurement *m = &o->round[k];
         char text[NOTE_BYTES + 32];
 
-        if (m->status == STATUS_OK || !strcmp(m->note, said))
+        if (m->status == STATUS_OK || m->status == STATUS_SKIPPED || !strcmp(m->note, said))
             continue;
         said = m->note;
         snprintf(text, sizeof text, "%s: %s", status_name(m->status), m->note);
-        array = json_with(array, json_string(text));
+        array = json_with(array, json_text(text));
     }
     return array;
 }
@@ -142,21 +137,22 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
     struct estimate speed_up = outcome_ratio(o, results_find(r, c, c->mode, c->base));
     uint64_t memory = most_memory(o);
 
-    return json_pack(
-        "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s, s:b, s:i, s:i, "
-        "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
-        "cell", (json_int_t)(o - r->outcome), "workload", c->workload, "mode", c->mode, "policy",
-        c->policy, "gil", c->gil, "heap", c->heap, "build", c->build, "threads", c->threads,
-        "base", c->base, "kind", kind_names[c->kind], "unit", c->unit, "about", c->about, "safe",
-        c->safe, "control", c->control, "windows", o->rounds,
-        "rate", estimate_json(outcome_rate(o)), "fairness",
-        c->counted > 1 ? estimate_json(outcome_fairness(o)) : json_null(), "p50_ns",
-        estimate_json(outcome_p50_ns(o)), "of_nolock",
-        estimate_json(outcome_ratio(o, results_nolock(r, c))), "speedup", estimate_json(speed_up),
-        "karp_flatt", json_finite(judge_serial_share(r, c, speed_up)), "max_rss_bytes",
-        memory ? json_integer((json_int_t)memory) : json_null(), "audit", audit_json(o), "lost",
-        (json_int_t)lost(o), "refusal", text_json(c->refusal), "warnings", warnings_json(r, o),
-        "notes", notes_json(o));
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, s:i, "
+                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
+                     "cell", (json_int_t)(o - r->outcome), "workload", json_text(c->workload),
+                     "mode", json_text(c->mode), "policy", json_text(c->policy), "gil",
+                     json_text(c->gil), "heap", json_text(c->heap), "build", json_text(c->build),
+                     "threads", c->threads, "base", c->base, "kind", kind_names[c->kind], "unit",
+                     json_text(c->unit), "about", json_text(c->about), "safe", c->safe, "control",
+                     c->control, "windows", o->rounds, "rate", estimate_json(outcome_rate(o)),
+                     "fairness", c->counted > 1 ? estimate_json(outcome_fairness(o)) : json_null(),
+                     "p50_ns", estimate_json(outcome_p50_ns(o)), "of_nolock",
+                     estimate_json(outcome_ratio(o, results_nolock(r, c))), "speedup",
+                     estimate_json(speed_up), "karp_flatt",
+                     json_finite(judge_serial_share(r, c, speed_up)), "max_rss_bytes",
+                     memory ? json_integer((json_int_t)memory) : json_null(), "audit",
+                     audit_json(o), "lost", (json_int_t)lost(o), "refusal", json_text(c->refusal),
+                     "warnings", warnings_json(r, o), "notes", notes_json(o));
 }
 
 static json_t *cells_json(const struct results *r)
@@ -187,9 +183,10 @@ static json_t *curve_json(const struct scaling *s)
 
 static json_t *fit_json(const struct cell *c, const struct scaling *s, bool fits)
 {
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:o}", "workload", c->workload, "mode",
-                               c->mode, "heap", c->heap, "build", c->build, "refusal",
-                               fits ? json_null() : json_string(s->refusal));
+    json_t *object =
+        json_pack("{s:o, s:o, s:o, s:o, s:o}", "workload", json_text(c->workload), "mode",
+                  json_text(c->mode), "heap", json_text(c->heap), "build", json_text(c->build),
+                  "refusal", fits ? json_null() : json_text(s->refusal));
     char text[1024];
 
     if (!fits || !object)
@@ -199,7 +196,7 @@ static json_t *fit_json(const struct cell *c, const struct scaling *s, bool fits
     json_object_set_new(object, "coherence", figure_json(s->b));
     json_object_set_new(object, "peak", figure_json(s->peak));
     json_object_set_new(object, "misfit", json_finite(s->misfit));
-    json_object_set_new(object, "words", json_string(scaling_reading(s, text, sizeof text)));
+    json_object_set_new(object, "words", json_text(scaling_reading(s, text, sizeof text)));
     json_object_set_new(object, "curve", curve_json(s));
     return object;
 }
@@ -237,7 +234,7 @@ static json_t *findings_json(const struct results *r)
     answer_sentences(r, out);
     fclose(out);
     for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-        array = json_with(array, json_string(line));
+        array = json_with(array, json_text(line));
     free(text);
     return array;
 }

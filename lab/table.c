@@ -3,10 +3,11 @@
 
 #include "lab/colour.h"
 #include "lab/judgement.h"
+#include "lab/paragraph.h"
 
 #include <string.h>
 
-enum { TEXT_BYTES = 48, MODE_WIDTH = 18, NOTE_INDENT = 6, LINE_WIDTH = 100 };
+enum { TEXT_BYTES = 48, MODE_WIDTH = 18, NOTE_INDENT = 6 };
 
 static const char *const kinds[] = { "CPU-bound", "I/O-bound", "mixed" };
 
@@ -31,12 +32,13 @@ static bool several_heaps(const struct results *r)
 /* One line, or two where that would be too long. */
 static void print_head(const struct results *r, const struct cell *c, FILE *out)
 {
-    char name[3 * LABEL_MAX];
+    char name[4 * LABEL_MAX];
     bool tell_heap = several_heaps(r);
-    int width = snprintf(name, sizeof name, "%s%s%s (%s, counted in %ss):", c->workload,
+    int width = snprintf(name, sizeof name, "%s%s%s%s%s (%s, counted in %ss):", c->workload,
                          tell_heap ? ", heap " : "", tell_heap ? c->heap : "",
+                         *c->build ? ", build " : "", c->build,
                          kinds[c->kind], c->unit);
-    bool one_line = width + 1 + (int)strlen(c->about) <= LINE_WIDTH;
+    bool one_line = width + 1 + (int)strlen(c->about) <= PARAGRAPH_WIDTH;
 
     fprintf(out, "\n%s%s %s\n", name, one_line ? "" : "\n ", c->about);
     fprintf(out, "  %-18s %7s %9s  %-19s %9s %8s %8s %8s\n", "mode", "threads", "per s",
@@ -47,16 +49,18 @@ static void print_head(const struct results *r, const struct cell *c, FILE *out)
 static void print_notes(const struct outcome *o, FILE *out)
 {
     const char *refusal = o->cell.refusal;
+    char text[NOTE_BYTES + 40];
     int told = 0;
 
     if (refusal)
-        fprintf(out, "%*s%s\n", NOTE_INDENT, "", refusal);
+        print_paragraph(refusal, NOTE_INDENT, out);
     for (int i = 0; i < o->rounds && !refusal; i++) {
         const struct measurement *m = &o->round[i];
 
-        if (m->status != STATUS_OK && !told++)
-            fprintf(out, "%*sround %d %s: %s\n", NOTE_INDENT, "", i + 1, status_name(m->status),
-                    m->note);
+        if (m->status != STATUS_OK && m->status != STATUS_SKIPPED && !told++) {
+            snprintf(text, sizeof text, "round %d %s: %s", i + 1, status_name(m->status), m->note);
+            print_paragraph(text, NOTE_INDENT, out);
+        }
     }
     if (told > 1)
         fprintf(out, "%*sand %d more rounds that were not ok\n", NOTE_INDENT, "", told - 1);
@@ -174,10 +178,12 @@ static void print_floor(const struct results *r, FILE *out)
 {
     struct floor floor = judge_floor(r);
 
-    if (floor.pairs > 1)
-        fprintf(out, "noise floor: %.1f %%. By so much two cells differed that are the same "
-                "(%zu pairs, %.0f %% confidence);\nwhat differs by less is not different.\n",
+    if (floor.pairs)
+        fprintf(out, "noise floor: %.1f %%. By so much may two cells differ here that are the same "
+                "(%zu pairs, %.0f %%\nconfidence); no smaller difference is one.\n",
                 100 * floor.share, floor.pairs, 100 * floor.confidence);
+    else if (r->count > 1)
+        fprintf(out, "noise floor: not known, for no two windows of a control were measured.\n");
 }
 
 void table_print(const struct results *r, FILE *out)

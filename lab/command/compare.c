@@ -5,14 +5,18 @@
 #include "lab/json.h"
 #include "lab/judgement.h"
 #include "lab/options.h"
+#include "lab/paragraph.h"
+#include "lab/parse.h"
 #include "lab/store.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { KEY_FAIL = 0x100, TEXT_BYTES = 48, SIDES = 2 };
+enum { KEY_FAIL = 0x100, TEXT_BYTES = 48, SIDES = 2, MODE_WIDTH = 16 };
 
 struct options {
     const char *in; /* results file, if the two are levels of a dial; else NULL */
@@ -27,8 +31,8 @@ struct comparing {
     struct results results[SIDES]; /* the second is empty if both are of one run */
     bool paired;
     struct floor floor;
-    size_t count;
-    struct verdict *verdict; /* owned */
+    size_t count, alone[SIDES]; /* alone: cells that only one of two runs has */
+    struct verdict *verdict;    /* owned */
 };
 
 static int load(const char *path, const char *which, struct run *run, struct results *results,
@@ -43,26 +47,41 @@ static int load(const char *path, const char *which, struct run *run, struct res
     return status;
 }
 
-/* "FILE" or "FILE#RUN" */
+/* "FILE" or "FILE#RUN"; a file may itself be called so. */
 static int load_run(struct comparing *c, int side, const char *argument, struct mistake *m)
 {
     char path[4096];
     const char *hash = strrchr(argument, '#');
 
     c->name[side] = argument;
-    if (!hash)
+    if (!hash || access(argument, F_OK) == 0)
         return load(argument, NULL, &c->run[side], &c->results[side], m);
     snprintf(path, sizeof path, "%.*s", (int)(hash - argument), argument);
     return load(path, hash + 1, &c->run[side], &c->results[side], m);
 }
 
-static int add(struct comparing *c, const struct outcome *a, const struct outcome *b)
+/* What is no control, and was to be run. */
+static bool counts(const struct outcome *o)
 {
-    if (!b || a->cell.control || a->cell.refusal || b->cell.refusal)
-        return 0;
+    return o && !o->cell.control && !o->cell.refusal;
+}
+
+static bool add(struct comparing *c, const struct outcome *a, const struct outcome *b)
+{
+    if (!counts(a) || !counts(b))
+        return false;
     c->verdict[c->count].a = a;
     c->verdict[c->count++].b = b;
-    return 1;
+    return true;
+}
+
+static size_t count_cells(const struct results *r)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < r->count; i++)
+        count += counts(&r->outcome[i]);
+    return count;
 }
 
 static int make_room(struct comparing *c, struct mistake *m)
@@ -73,6 +92,11 @@ static int make_room(struct comparing *c, struct mistake *m)
 
 static int match_runs(struct comparing *c, struct mistake *m)
 {
+    if (!strcmp(c->run[0].uuid, c->run[1].uuid))
+        return mistake_set(m,
+                           "'%.100s' and '%.100s' are one and the same run; for another run of a "
+                           "file write FILE#RUN",
+                           c->name[0], c->name[1]);
     if (make_room(c, m) < 0)
         return -1;
     for (size_t i = 0; i < c->results[0].count; i++) {
@@ -81,6 +105,8 @@ static int match_runs(struct comparing *c, struct mistake *m)
         add(c, a, results_find(&c->results[1], &a->cell, a->cell.mode, a->cell.threads));
     }
     c->floor = judge_floor_between(&c->results[0], &c->results[1]);
+    for (int side = 0; side < SIDES; side++)
+        c->alone[side] = count_cells(&c->results[side]) - c->count;
     if (!c->count)
         return mistake_set(m, "the two runs have no cell in common");
     return 0;
@@ -89,6 +115,7 @@ static int match_runs(struct comparing *c, struct mistake *m)
 /* A dial's level, where a cell has it. */
 struct level {
     const char *dial, *value;
+    int threads; /* if that is the dial */
 };
 
 static const char **dial_of(struct cell *cell, const char *dial)
@@ -105,18 +132,19 @@ static const char **dial_of(struct cell *cell, const char *dial)
 static bool has_level(const struct cell *cell, const struct level *level)
 {
     struct cell copy = *cell;
+    const char **dial = dial_of(&copy, level->dial);
 
-    if (!strcmp(level->dial, "threads"))
-        return cell->threads == atoi(level->value);
-    return *dial_of(&copy, level->dial) == level->value;
+    return dial ? *dial == level->value : cell->threads == level->threads;
 }
 
 static void set_level(struct cell *cell, const struct level *level)
 {
-    if (!strcmp(level->dial, "threads"))
-        cell->threads = atoi(level->value);
+    const char **dial = dial_of(cell, level->dial);
+
+    if (dial)
+        *dial = level->value;
     else
-        *dial_of(cell, level->dial) = level->value;
+        cell->threads = level->threads;
 }
 
 /* "mode=gil" */
@@ -125,45 +153,99 @@ static int parse_level(const char *argument, struct level *level, struct mistake
     const char *equals = strchr(argument, '=');
     struct cell cell;
     char dial[32];
+    int64_t threads = 0;
 
     snprintf(dial, sizeof dial, "%.*s", equals ? (int)(equals - argument) : 0, argument);
     if (strcmp(dial, "threads") && !dial_of(&cell, dial))
-        return mistake_set(m, "'%.100s' is no level of a dial; write workload=, mode=, heap=, "
-                           "threads= or build= and the level", argument);
+        return mistake_set(m,
+                           "'%.100s' is no level of a dial; write workload=, mode=, heap=, "
+                           "threads= or build= and the level",
+                           argument);
+    if (!strcmp(dial, "threads") && parse_number(dial, equals + 1, 0, INT32_MAX, &threads, m) < 0)
+        return -1;
     level->dial = intern(dial);
-    level->value = intern(!strcmp(equals + 1, "self") ? "" : equals + 1);
+    level->value = intern(!strcmp(argument, "build=self") ? "" : equals + 1);
+    level->threads = (int)threads;
+    return 0;
+}
+
+/* What the dial's levels are in this run: "gil, biased". */
+static void list_levels(const struct results *r, const char *dial, char *text, size_t size_bytes)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < r->count; i++) {
+        struct cell cell = r->outcome[i].cell;
+        const char **value = dial_of(&cell, dial);
+        char word[LABEL_MAX + 4];
+        const char *there;
+
+        if (!counts(&r->outcome[i]))
+            continue;
+        snprintf(word, sizeof word, "%s", value && !**value ? "self" : value ? *value : "");
+        if (!value)
+            snprintf(word, sizeof word, "%d", cell.threads);
+        there = strstr(text, word);
+        if (used + strlen(word) + 2 < size_bytes &&
+            !(there && strchr(",", there[strlen(word)]) && (there == text || there[-1] == ' ')))
+            used +=
+                (size_t)snprintf(text + used, size_bytes - used, "%s%s", used ? ", " : "", word);
+    }
+}
+
+/* A run may have no cell that has the level. */
+static int find_level(const struct comparing *c, const struct level *level, int side,
+                      struct mistake *m)
+{
+    char there[400];
+
+    for (size_t i = 0; i < c->results[0].count; i++)
+        if (counts(&c->results[0].outcome[i]) && has_level(&c->results[0].outcome[i].cell, level))
+            return 0;
+    list_levels(&c->results[0], level->dial, there, sizeof there);
+    return mistake_set(m, "no cell of this run has %.100s; there is %s", c->name[side], there);
+}
+
+/* Rates in other units are no more or less. */
+static int check_units(const struct comparing *c, struct mistake *m)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        const struct cell *a = &c->verdict[i].a->cell, *b = &c->verdict[i].b->cell;
+
+        if (strcmp(a->unit, b->unit))
+            return mistake_set(m,
+                               "%.100s is counted in %ss and %.100s in %ss; such rates cannot "
+                               "be compared",
+                               a->workload, a->unit, b->workload, b->unit);
+    }
     return 0;
 }
 
 static int match_levels(struct comparing *c, const struct level *level, struct mistake *m)
 {
-    size_t found[SIDES] = { 0 };
-
     if (make_room(c, m) < 0)
         return -1;
+    for (int side = 0; side < SIDES; side++)
+        if (find_level(c, &level[side], side, m) < 0)
+            return -1;
     for (size_t i = 0; i < c->results[0].count; i++) {
         const struct outcome *a = &c->results[0].outcome[i];
         struct cell other = a->cell;
 
-        for (int side = 0; side < SIDES; side++)
-            found[side] += !a->cell.control && has_level(&a->cell, &level[side]);
         if (!has_level(&a->cell, &level[0]))
             continue;
         set_level(&other, &level[1]);
         add(c, a, results_find(&c->results[0], &other, other.mode, other.threads));
     }
-    for (int side = 0; side < SIDES; side++)
-        if (!found[side])
-            return mistake_set(m, "no cell of this run has %s", c->name[side]);
     if (!c->count)
         return mistake_set(m, "no two cells of this run differ in %s alone", level[0].dial);
     c->floor = judge_floor(&c->results[0]);
     c->paired = true;
-    return 0;
+    return check_units(c, m);
 }
 
-static int load_levels(struct comparing *c, const struct options *o, char **argv,
-                       struct mistake *m)
+static int load_levels(struct comparing *c, const struct options *o, char **argv, struct mistake *m)
 {
     struct level level[SIDES];
 
@@ -175,6 +257,8 @@ static int load_levels(struct comparing *c, const struct options *o, char **argv
     if (level[0].dial != level[1].dial)
         return mistake_set(m, "'%s' and '%s' are of two dials; compare two levels of one",
                            level[0].dial, level[1].dial);
+    if (level[0].value == level[1].value && level[0].threads == level[1].threads)
+        return mistake_set(m, "'%.100s' is compared with itself; compare two levels", argv[0]);
     if (load(o->in, o->run, &c->run[0], &c->results[0], m) < 0)
         return -1;
     return match_levels(c, level, m);
@@ -190,26 +274,76 @@ static const char *words_for(const struct verdict *v, char *text)
 {
     double ratio = v->comparison.ratio.median;
 
-    if (v->claim == CLAIM_FASTER || v->claim == CLAIM_SLOWER)
-        snprintf(text, TEXT_BYTES, "%s by %.1f %%", claim_name(v->claim),
-                 100 * (ratio > 1 ? ratio - 1 : 1 - ratio));
+    if (v->claim == CLAIM_FASTER && ratio >= 2)
+        snprintf(text, TEXT_BYTES, "%.3g times as fast", ratio);
+    else if (v->claim == CLAIM_FASTER || v->claim == CLAIM_SLOWER)
+        snprintf(text, TEXT_BYTES, "%s by %.1f %%", claim_name(v->claim), 100 * fabs(ratio - 1));
     else
         snprintf(text, TEXT_BYTES, "%s", claim_name(v->claim));
     return text;
+}
+
+/* "0.951", in at most 6 columns */
+static const char *ratio_text(double ratio, char *text)
+{
+    snprintf(text, TEXT_BYTES, ratio < 0.0995 ? "%.2g" : ratio < 9.9995 ? "%.3f" : "%.3g", ratio);
+    return text;
+}
+
+static const char *rate_text(const struct outcome *o, char *text)
+{
+    struct estimate rate = outcome_rate(o);
+
+    return rate.count ? human_rate(rate.median, text, TEXT_BYTES) : "-";
+}
+
+/* What the cells of a group have in common. */
+static void print_head(const struct cell *c, bool other_heap)
+{
+    printf("\n%s (counted in %ss)%s%s%s%s\n", c->workload, c->unit, other_heap ? ", heap " : "",
+           other_heap ? c->heap : "", *c->build ? ", build " : "", c->build);
+    printf("  %-*s %7s %8s %8s %6s  %-16s %7s  %s\n", MODE_WIDTH, "mode", "threads", "A per s",
+           "B per s", "B / A", "interval", "p", "B is");
+}
+
+/* One that is too long has a line of its own. */
+static void print_mode(const char *mode)
+{
+    if (strlen(mode) > MODE_WIDTH)
+        printf("  %s\n  %*s", mode, MODE_WIDTH, "");
+    else
+        printf("  %-*s", MODE_WIDTH, mode);
 }
 
 static void print_row(const struct verdict *v)
 {
     const struct cell *c = &v->a->cell;
     const struct estimate *ratio = &v->comparison.ratio;
-    char before[TEXT_BYTES], after[TEXT_BYTES], interval[TEXT_BYTES], words[TEXT_BYTES];
+    char before[TEXT_BYTES], after[TEXT_BYTES], words[TEXT_BYTES], interval[2 * TEXT_BYTES];
+    char middle[TEXT_BYTES], low[TEXT_BYTES], high[TEXT_BYTES], p[TEXT_BYTES];
 
-    snprintf(interval, sizeof interval, "%.3f .. %.3f", ratio->low, ratio->high);
-    printf("  %-20s %-14s %7d %9s %9s %7.3f  %-16s %8.2g  %s%s%s\n", c->workload, c->mode,
-           c->threads, human_rate(outcome_rate(v->a).median, before, sizeof before),
-           human_rate(outcome_rate(v->b).median, after, sizeof after), ratio->median, interval,
-           v->comparison.p, colour(stdout, tone_of(v->claim)), words_for(v, words),
-           colour(stdout, TONE_PLAIN));
+    snprintf(interval, sizeof interval, "%s .. %s", ratio_text(ratio->low, low),
+             ratio_text(ratio->high, high));
+    snprintf(p, sizeof p, "%.2g", v->comparison.p);
+    print_mode(c->mode);
+    printf(" %7d %8s %8s %6s  %-16s %7s  %s%s%s\n", c->threads, rate_text(v->a, before),
+           rate_text(v->b, after), ratio->count ? ratio_text(ratio->median, middle) : "-",
+           ratio->count > 1 ? interval : "-", ratio->count ? p : "-",
+           colour(stdout, tone_of(v->claim)), words_for(v, words), colour(stdout, TONE_PLAIN));
+}
+
+static void print_rows(const struct comparing *c)
+{
+    const struct cell *last = NULL;
+
+    for (size_t i = 0; i < c->count; i++) {
+        const struct cell *cell = &c->verdict[i].a->cell;
+
+        if (!last || !comparable(cell, last))
+            print_head(cell, cell->heap != c->verdict[0].a->cell.heap);
+        last = cell;
+        print_row(&c->verdict[i]);
+    }
 }
 
 static size_t count_claims(const struct comparing *c, enum claim claim)
@@ -221,33 +355,108 @@ static size_t count_claims(const struct comparing *c, enum claim claim)
     return count;
 }
 
+static size_t count_compared(const struct comparing *c)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < c->count; i++)
+        count += c->verdict[i].comparison.ratio.count > 0;
+    return count;
+}
+
+static void say_floor(const struct comparing *c, FILE *out)
+{
+    if (c->floor.pairs)
+        fprintf(out,
+                "Noise floor: %.1f %%, from %zu windows of the control, %.0f %% sure: by so much "
+                "may equals differ here. ",
+                100 * c->floor.share, c->floor.pairs, 100 * c->floor.confidence);
+    else
+        fprintf(out, "There is no noise floor, for %s. ",
+                c->paired ? "no two windows of a control were measured"
+                          : "the two runs have no control in common");
+}
+
+static void say_summary(const struct comparing *c, FILE *out)
+{
+    size_t compared = count_compared(c), unsure = count_claims(c, CLAIM_CANNOT_TELL);
+
+    fprintf(out, "%zu of %zu cells differ: %zu faster, %zu slower. ",
+            count_claims(c, CLAIM_FASTER) + count_claims(c, CLAIM_SLOWER), c->count,
+            count_claims(c, CLAIM_FASTER), count_claims(c, CLAIM_SLOWER));
+    say_floor(c, out);
+    if (unsure)
+        fprintf(out,
+                "Of %zu it cannot be told: so many comparisons want %zu windows of each cell and "
+                "of the control. ",
+                unsure, judge_windows_needed(compared, c->paired));
+    if (c->alone[0] || c->alone[1])
+        fprintf(out, "Not compared: %zu cells that only A has, %zu that only B has. ", c->alone[0],
+                c->alone[1]);
+    fprintf(out,
+            "\nB / A: of rates, the median%s. interval: of that, with 95 %% confidence. p: %s, "
+            "corrected for %zu comparisons (Holm).%s",
+            c->paired ? " of the pairs of a round" : " shift",
+            c->paired ? "sign test" : "Mann-Whitney", compared,
+            c->paired ? " Rows are called as A's cells." : "");
+}
+
 static void print_summary(const struct comparing *c)
 {
-    printf("\n%zu of %zu cells differ: %zu faster, %zu slower. ",
-           count_claims(c, CLAIM_FASTER) + count_claims(c, CLAIM_SLOWER), c->count,
-           count_claims(c, CLAIM_FASTER), count_claims(c, CLAIM_SLOWER));
-    if (c->floor.pairs)
-        printf("Noise floor: %.1f %%, from %zu windows of the control.\n", 100 * c->floor.share,
-               c->floor.pairs);
-    else
-        printf("There is no noise floor: %s no control.\n", c->paired ? "the run has"
-                                                                      : "one of the runs has");
-    printf("B / A is of rates, the median%s; interval: 95 %%; p: %s, corrected for %zu "
-           "comparisons (Holm).\n", c->paired ? " of pairs of one round" : "'s shift",
-           c->paired ? "sign test" : "Mann-Whitney", c->count);
+    char *text = NULL;
+    size_t size_bytes;
+    FILE *out = open_memstream(&text, &size_bytes);
+
+    if (!out)
+        return;
+    say_summary(c, out);
+    if (fclose(out) == 0) {
+        putchar('\n');
+        print_paragraph(text, 0, stdout);
+    }
+    free(text);
+}
+
+/* What, beside what is to be compared, may make the two runs differ; NULL: nothing that is
+ * known. */
+static const char *difference(const struct comparing *c)
+{
+    const struct run *a = &c->run[0], *b = &c->run[1];
+
+    if (c->paired)
+        return NULL;
+    if (strcmp(a->machine, b->machine))
+        return "of different machines";
+    if (a->cores != b->cores)
+        return "of different numbers of cores";
+    if (a->settings.window_s != b->settings.window_s || a->settings.ramp_s != b->settings.ramp_s)
+        return "of windows of different lengths";
+    return a->settings.bind == b->settings.bind ? NULL : "bound to processors in different ways";
 }
 
 static void print_all(const struct comparing *c)
 {
+    const char *different = difference(c);
+
     printf("A: %s\nB: %s\n", c->name[0], c->name[1]);
-    if (!c->paired && strcmp(c->run[0].machine, c->run[1].machine))
-        printf("%sThe two runs are of different machines, and so may be what differs.%s\n",
-               colour(stdout, TONE_WARNING), colour(stdout, TONE_PLAIN));
-    printf("\n  %-20s %-14s %7s %9s %9s %7s  %-16s %8s\n", "workload", "mode", "threads", "A per s",
-           "B per s", "B / A", "interval", "p");
-    for (size_t i = 0; i < c->count; i++)
-        print_row(&c->verdict[i]);
+    if (different)
+        printf("%sThe two runs are %s, and that may be what differs.%s\n",
+               colour(stdout, TONE_WARNING), different, colour(stdout, TONE_PLAIN));
+    print_rows(c);
     print_summary(c);
+}
+
+static json_t *rate_json(const struct outcome *o)
+{
+    struct estimate rate = outcome_rate(o);
+
+    return rate.count ? json_finite(rate.median) : json_null();
+}
+
+/* Null if there is no ratio. */
+static json_t *of_ratio(const struct verdict *v, double value)
+{
+    return v->comparison.ratio.count ? json_finite(value) : json_null();
 }
 
 static json_t *verdict_json(const struct verdict *v)
@@ -255,13 +464,13 @@ static json_t *verdict_json(const struct verdict *v)
     const struct cell *c = &v->a->cell;
     const struct estimate *ratio = &v->comparison.ratio;
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}",
-                     "workload", c->workload, "mode", c->mode, "heap", c->heap, "build", c->build,
-                     "threads", c->threads, "a", json_finite(outcome_rate(v->a).median), "b",
-                     json_finite(outcome_rate(v->b).median), "ratio", json_finite(ratio->median),
-                     "low", json_finite(ratio->low), "high", json_finite(ratio->high), "p",
-                     json_finite(v->comparison.p), "superiority",
-                     json_finite(v->comparison.superiority), "windows", (json_int_t)ratio->count,
+    return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}",
+                     "workload", json_text(c->workload), "mode", json_text(c->mode), "heap",
+                     json_text(c->heap), "build", json_text(c->build), "threads", c->threads, "a",
+                     rate_json(v->a), "b", rate_json(v->b), "ratio", of_ratio(v, ratio->median),
+                     "low", of_ratio(v, ratio->low), "high", of_ratio(v, ratio->high), "p",
+                     of_ratio(v, v->comparison.p), "superiority",
+                     of_ratio(v, v->comparison.superiority), "windows", (json_int_t)ratio->count,
                      "claim", claim_name(v->claim));
 }
 
@@ -271,10 +480,10 @@ static int print_json(const struct comparing *c)
 
     for (size_t i = 0; i < c->count; i++)
         array = json_with(array, verdict_json(&c->verdict[i]));
-    return json_print(json_pack("{s:s, s:s, s:b, s:o, s:o}", "a", c->name[0], "b", c->name[1],
-                                "paired", c->paired, "floor",
-                                c->floor.pairs ? json_finite(c->floor.share) : json_null(),
-                                "cells", array));
+    return json_print(json_pack(
+        "{s:o, s:o, s:b, s:o, s:o, s:o}", "a", json_text(c->name[0]), "b", json_text(c->name[1]),
+        "paired", c->paired, "warning", json_text(difference(c)), "floor",
+        c->floor.pairs ? json_finite(c->floor.share) : json_null(), "cells", array));
 }
 
 static int take(void *input, int key, char *value, struct mistake *m)
@@ -317,10 +526,7 @@ static int run(const struct command *self, int argc, char **argv)
         fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
         return 1;
     }
-    if (o.json)
-        status = print_json(&c);
-    else
-        print_all(&c), status = 0;
+    status = o.json ? print_json(&c) : (print_all(&c), 0);
     if (o.fail_on_regression && count_claims(&c, CLAIM_SLOWER))
         status = 1;
     results_free(&c.results[0]);
@@ -359,7 +565,8 @@ const struct command command_compare = {
            "larger than the noise floor: what two cells differed that are the same.",
     .options = described,
     .arguments = "A B",
-    .least = 2, .most = 2,
+    .least = 2,
+    .most = 2,
     .examples = examples,
     .statuses = statuses,
     .take = take,

@@ -5,6 +5,7 @@
 #include "lab/progress.h"
 #include "lab/store.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,19 +45,28 @@ static const char *text_of(sqlite3_stmt *q, int column)
     return (const char *)sqlite3_column_text(q, column);
 }
 
+/* Some process writes to a file that is busy; whether to this run, its own process tells. */
 static struct progress_of read_row(sqlite3_stmt *q, bool busy)
 {
     struct progress_of p = {
-        .run = sqlite3_column_int64(q, 0), .uuid = text_of(q, 1), .matrix = text_of(q, 2),
-        .host = text_of(q, 3), .started = text_of(q, 4), .ended = text_of(q, 5),
-        .pid = sqlite3_column_int64(q, 6), .cells = sqlite3_column_int64(q, 7),
-        .windows = sqlite3_column_int64(q, 8), .failed = sqlite3_column_int64(q, 9),
+        .run = sqlite3_column_int64(q, 0),
+        .uuid = text_of(q, 1),
+        .matrix = text_of(q, 2),
+        .host = text_of(q, 3),
+        .started = text_of(q, 4),
+        .ended = text_of(q, 5),
+        .pid = sqlite3_column_int64(q, 6),
+        .cells = sqlite3_column_int64(q, 7),
+        .windows = sqlite3_column_int64(q, 8),
+        .failed = sqlite3_column_int64(q, 9),
         .missing = sqlite3_column_int64(q, 10),
     };
     double each_s = sqlite3_column_double(q, 11);
 
     p.left_s = (double)p.missing * (p.windows ? each_s : sqlite3_column_double(q, 12));
-    p.state = p.ended ? "finished" : busy && p.pid ? "running" : "stopped";
+    p.state = p.ended                                       ? "finished"
+              : busy && p.pid && kill((pid_t)p.pid, 0) == 0 ? "running"
+                                                            : "stopped";
     return p;
 }
 
@@ -66,7 +76,7 @@ static int print_run(const struct progress_of *p)
 
     if (!p->ended)
         human_time(p->left_s, left, sizeof left);
-    printf("%4lld  %-16s %-12s %-9s %7lld %8lld %7lld %8lld %9s  %s\n", p->run, p->matrix,
+    printf("%4lld  %-14.14s %-12.12s %-8s %6lld %8lld %6lld %7lld %8s  %.16s\n", p->run, p->matrix,
            p->host ? p->host : "-", p->state, p->cells, p->windows, p->failed, p->missing, left,
            p->started);
     return 0;
@@ -74,13 +84,13 @@ static int print_run(const struct progress_of *p)
 
 static json_t *run_json(const struct progress_of *p)
 {
-    return json_pack("{s:I, s:s, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:o, s:s, s:s?}", "run",
-                     (json_int_t)p->run, "uuid", p->uuid, "matrix", p->matrix, "host", p->host,
-                     "state", p->state, "cells", (json_int_t)p->cells, "windows",
-                     (json_int_t)p->windows, "failed", (json_int_t)p->failed, "missing",
+    return json_pack("{s:I, s:o, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "run",
+                     (json_int_t)p->run, "uuid", json_text(p->uuid), "matrix", json_text(p->matrix),
+                     "host", json_text(p->host), "state", p->state, "cells", (json_int_t)p->cells,
+                     "windows", (json_int_t)p->windows, "failed", (json_int_t)p->failed, "missing",
                      (json_int_t)p->missing, "left_s",
-                     p->ended ? json_null() : json_finite(p->left_s), "started", p->started,
-                     "ended", p->ended);
+                     p->ended ? json_null() : json_finite(p->left_s), "started",
+                     json_text(p->started), "ended", json_text(p->ended));
 }
 
 /* Prints each run, or gathers them into `array`. 0, or -1 and errno in the database. */
@@ -120,16 +130,17 @@ static int run(const struct command *self, int argc, char **argv)
     if (o.json)
         array = json_array();
     else
-        printf("%4s  %-16s %-12s %-9s %7s %8s %7s %8s %9s  %s\n", "run", "matrix", "machine",
+        printf("%4s  %-14s %-12s %-8s %6s %8s %6s %7s %8s  %s\n", "run", "matrix", "machine",
                "state", "cells", "windows", "failed", "missing", "left", "started");
     status = sqlite3_prepare_v2(store_database(store), query, -1, &q, NULL) == SQLITE_OK
-                 ? each_run(q, busy, &array) : -1;
+                 ? each_run(q, busy, &array)
+                 : -1;
     if (status < 0)
         fprintf(stderr, "%s: %s: %s\n", argv[0], path, sqlite3_errmsg(store_database(store)));
     sqlite3_finalize(q);
     store_close(store);
     if (o.json && status == 0)
-        return json_print(array);
+        return json_print(json_pack("{s:o}", "runs", array));
     json_decref(array);
     return status < 0;
 }
@@ -143,7 +154,8 @@ const struct command command_status = {
            "time that they will take, as long as those before did.",
     .options = described,
     .arguments = "RESULTS",
-    .least = 1, .most = 1,
+    .least = 1,
+    .most = 1,
     .take = take,
     .run = run,
 };

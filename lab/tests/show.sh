@@ -1,0 +1,187 @@
+#!/bin/sh
+# `lab show` and `lab status` as their users run them: TAP, the program in $LAB.
+set -u
+here=$(dirname "$0")
+python=/usr/bin/python3
+dir=$(mktemp -d) || exit 2
+trap 'rm -rf "$dir"' EXIT
+number=0
+
+# is NAME COMMAND...: the command's status tells.
+is()
+{
+    number=$((number + 1))
+    name=$1
+    shift
+    if "$@" >"$dir/is" 2>&1; then
+        echo "ok $number - $name"
+    else
+        echo "not ok $number - $name"
+        sed 's/^/# /' "$dir/is" "$dir/out" "$dir/err" 2>/dev/null | head -n 30
+    fi
+}
+
+# Runs the lab; its status in $status, what it said in $dir/out and $dir/err.
+lab()
+{
+    timeout 120 "$LAB" "$@" >"$dir/out" 2>"$dir/err" </dev/null
+    status=$?
+}
+
+# says NAME PATTERN...: each matches a line; none is too long.
+says()
+{
+    name=$1
+    shift
+    [ -s "$dir/err" ] && status="there was an error"
+    grep -q '.\{101\}' "$dir/out" && status="a line is too long"
+    for pattern in "$@"; do
+        grep -q -- "$pattern" "$dir/out" || status="no line matches '$pattern'"
+    done
+    echo "# $status" >>"$dir/err"
+    is "$name" [ "$status" = 0 ]
+}
+
+# holds NAME PYTHON: of the JSON, `it`; nothing in it is no JSON, as NaN would be.
+holds()
+{
+    is "$1" $python -c "
+import json
+def refuse(what):
+    raise ValueError(what)
+it = json.load(open('$dir/out'), parse_constant=refuse)
+assert $status == 0
+cells = {(c['workload'], c['mode'], c['threads'], c['control']): c for c in it.get('cells', [])}
+$2"
+}
+
+# A user's mistake: status 2, nothing printed, one line that holds these words.
+mistake()
+{
+    words=$1
+    shift
+    lab "$@"
+    is "says what is wrong: $words" sh -c "[ $status -eq 2 ] && [ ! -s $dir/out ] &&
+        [ \$(wc -l <$dir/err) -eq 1 ] && grep -qF -- \"$words\" $dir/err"
+}
+
+# change FILE SQL
+change()
+{
+    $python -c "
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.executescript(sys.argv[2])" "$@"
+}
+
+"$here/results_file.py" "$dir/a.db" --uuid first --blocks 6 --planned 6 --ended
+change "$dir/a.db" "UPDATE windows SET busy = 0;
+    UPDATE windows SET steal = 0.1 WHERE cell = 1;
+    UPDATE windows SET status = 'timeout', seconds = NULL,
+           note = '$(printf 'a long note, %.0s' 1 2 3 4 5 6 7 8 9)' WHERE cell = 2 AND block = 3;
+    UPDATE samples SET voluntary_switches = 50, involuntary_switches = 50;
+    INSERT INTO facts VALUES (1, 'run', 'perf_counters', 'Permission denied')"
+
+lab show "$dir/a.db"
+says "the table, with a warning under its row" '^fib (CPU-bound, counted in calls):' \
+    '^  gil  *1 ' '^      steal: other machines took 10 % of the processors$' \
+    '^      round 3 timeout: a long note' '^      failed: 1 of 6 windows gave nothing$' \
+    '^noise floor: 0.9 %.*(6 pairs, 97 %$' '^Computing (fib): 2 threads'
+is "under no other" [ "$(grep -c 'steal:' "$dir/out")" = 1 ]
+is "and without the control" sh -c "! grep -q empty $dir/out"
+change "$dir/a.db" "UPDATE cells SET control = 0, mode = 'gil' || control WHERE control"
+lab show "$dir/a.db"
+says "without a control it says so" 'noise floor: not known'
+change "$dir/a.db" "UPDATE cells SET control = substr(mode, 4), mode = 'gil' WHERE mode LIKE 'gil_'"
+
+lab show --scaling "$dir/a.db"
+says "what more threads bring, and why there is no law" '^fib, gil$' \
+    '^        2 *2.02 *2.02 .. 2.02 *101 % *-1 %$' \
+    'no scalability law: 2 thread counts fit on the 2 cores; a fit needs 4'
+lab show --counters "$dir/a.db"
+says "what was counted, and why the rest was not" '^fib: for each call' \
+    '^  gil  *1 .* - .* 0.0003984$\|^  gil  *1 .* - .* 0.0003984 *$' \
+    'cycles, instructions and cache misses were not to be had: .*Permission denied'
+lab show --scaling --counters "$dir/a.db"
+says "both" '^fib, gil$' '^fib: for each call'
+
+lab show --json "$dir/a.db"
+holds "JSON has all that is judged" "
+assert set(it) == {'run', 'floor', 'cells', 'scaling', 'findings'} and len(cells) == 11
+assert it['run']['uuid'] == 'first' and it['run']['facts']['perf_counters'] == 'Permission denied'
+assert it['floor']['pairs'] == 6 and 0.009 < it['floor']['ratio'] < 0.0095
+one, two = cells['fib', 'gil', 1, 0], cells['fib', 'gil', 2, 0]
+assert one['warnings'] == ['steal: other machines took 10 % of the processors']
+assert two['warnings'] == ['failed: 1 of 6 windows gave nothing'] and 'long note' in two['notes'][0]
+assert one['rate']['low'] < one['rate']['median'] < one['rate']['high'] and two['rate']['count'] == 5
+assert one['karp_flatt'] is None and two['karp_flatt'] < 0 and 2 < two['speedup']['median'] < 2.04
+assert cells['echo', 'gil', 0, 0]['rate'] is None and cells['echo', 'gil', 0, 0]['refusal']
+assert cells['fib', 'nolock', 2, 0]['audit'] == dict(published=5, off=2, net=2, leaked=0, early=0)
+assert all(fit['refusal'] for fit in it['scaling']) and it['findings'][0].startswith('Computing')"
+
+# Four thread counts that scale without limit: the peak is infinite, and that is no number.
+cp "$dir/a.db" "$dir/four.db"
+change "$dir/four.db" "UPDATE runs SET cores = 4; DELETE FROM samples WHERE worker > 0;
+    UPDATE cells SET mode = 'gil', threads = number + 1, workers = number + 1, workload = 'fib'
+           WHERE number < 4;
+    UPDATE windows SET status = 'ok', seconds = 0.25;
+    UPDATE samples SET ops = (SELECT threads * 1000 + block FROM windows JOIN cells USING (cell)
+                              WHERE windows.window = samples.window)"
+lab show --scaling "$dir/four.db"
+says "a law in words" 'No serial share is seen' 'No peak is in sight'
+lab show --json "$dir/four.db"
+holds "an infinite peak is null" "
+fit = [f for f in it['scaling'] if f['workload'] == 'fib'][0]
+assert fit['refusal'] is None and fit['peak']['median'] is None and 'No peak' in fit['words']
+assert [p['threads'] for p in fit['curve']] == list(range(1, 9))
+assert [p['extrapolated'] for p in fit['curve']] == 4 * [False] + 4 * [True]
+assert all(p['low'] <= p['median'] <= p['high'] for p in fit['curve'])"
+
+# Numbers and texts that no JSON can hold.
+cp "$dir/a.db" "$dir/odd.db"
+change "$dir/odd.db" "UPDATE cells SET build = CAST(x'2f746d702fff6c6162' AS TEXT) WHERE number = 0;
+    UPDATE windows SET note = CAST(x'61ff0a62' AS TEXT) WHERE status = 'timeout';
+    UPDATE facts SET value = CAST(x'e282' AS TEXT) WHERE name = 'kernel';
+    UPDATE machines SET host = CAST(x'c3' AS TEXT);
+    UPDATE samples SET ops = 0 WHERE window IN (SELECT window FROM windows WHERE cell IN (4, 9));
+    UPDATE runs SET precision = 9e999"
+lab show --json "$dir/odd.db"
+holds "what is not UTF-8 becomes a question mark, what is not finite null" "
+assert it['run']['host'] == '?' and it['run']['facts']['kernel'] == '??' and len(it['cells']) == 11
+assert it['run']['precision'] is None and it['cells'][0]['build'] == '/tmp/?lab'
+assert it['cells'][1]['notes'] == ['timeout: a?\nb'] and it['cells'][3]['rate']['median'] == 0"
+lab status --json "$dir/odd.db"
+holds "in the status, too" "assert it['runs'][0]['host'] == '?'"
+
+"$here/results_file.py" "$dir/b.db" --uuid second --blocks 2 --planned 6
+"$LAB" merge -o "$dir/both.db" "$dir/a.db" "$dir/b.db" >/dev/null
+lab show --json "$dir/both.db"
+holds "the last run" "assert it['run']['uuid'] == 'second' and it['cells'][0]['windows'] == 2"
+lab show --json --run 1 "$dir/both.db"
+holds "another, by its number" "assert it['run']['uuid'] == 'first'"
+lab show --json --run fir "$dir/both.db"
+holds "or the beginning of its name" "assert it['run']['uuid'] == 'first'"
+mistake "no run '3'" show --run 3 "$dir/both.db"
+mistake "no such file" show "$dir/none.db"
+mistake "no such file" status "$dir/none.db"
+
+# Ten cells are to be run; of the second run each wants four windows more, of 0.3 s.
+lab status "$dir/both.db"
+says "finished, and stopped" '^   1  run .* host-aaaa .* finished  *11  *60  *1  *0  *-  ' \
+    '^   2  run .* host-aaaa .* stopped  *11  *20  *0  *40 *12 s  2026-01-02T03:04$'
+
+# A run that is at work: it says so once it has the file, and is asked before it is ended.
+mkfifo "$dir/pipe"
+"$LAB" run --workload fib --mode gil --threads 1 --rounds 400 --window 0.05 --csv "$dir/pipe" \
+    --results "$dir/live.db" >"$dir/live" 2>&1 &
+live=$!
+head -n 2 "$dir/pipe" >/dev/null
+lab status --json "$dir/live.db"
+holds "running" "
+run, = it['runs']
+assert run['state'] == 'running' and run['missing'] > 0 and run['left_s'] > 0 and not run['ended']"
+kill -9 $live
+wait $live 2>/dev/null
+lab status --json "$dir/live.db"
+holds "no longer" "assert [run['state'] for run in it['runs']] == ['stopped']"
+echo "1..$number"
