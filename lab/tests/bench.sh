@@ -1,44 +1,16 @@
 #!/bin/sh
 # The programs of Google Benchmark as their users run them: TAP; they stand beside $LAB.
-set -u
-python=/usr/bin/python3
+. scripts/tap.sh
+
 compare=/usr/share/benchmark/compare.py # libbenchmark-tools
-dir=$(mktemp -d) || exit 2
-trap 'rm -rf "$dir"' EXIT
 beside=$(dirname "$LAB")
 cells=$beside/bench-cells
-number=0
+[ -x "$cells" ] || skip_rest bench "g++ and libbenchmark-dev are not installed"
+has_policies plain atomic || skip_rest bench "this build lacks plain or atomic"
 
-if [ ! -x "$cells" ]; then
-    echo "ok 1 - bench # skip g++ and libbenchmark-dev are not installed"
-    echo "1..1"
-    exit
-fi
-if [ "$("$LAB" list policies | grep -cE '^  (plain|atomic) ')" -ne 2 ]; then
-    echo "ok 1 - bench # skip this build lacks plain or atomic"
-    echo "1..1"
-    exit
-fi
-
-# is NAME COMMAND...: the command's status tells.
-is()
-{
-    number=$((number + 1))
-    name=$1
-    shift
-    if "$@" >"$dir/is" 2>&1; then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        sed 's/^/# /' "$dir/is" "$dir/out" "$dir/err" 2>/dev/null | head -n 30
-    fi
-}
-
-# Runs the program; its status in $status, what it said in $dir/out and $dir/err.
 cells()
 {
-    timeout 120 "$cells" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-    status=$?
+    run "$cells" "$@"
 }
 
 # holds NAME FILE PYTHON: with that JSON in `it`, its benchmarks in `all`, and those of them that
@@ -58,19 +30,19 @@ runs = [b for b in all if b['run_type'] == 'iteration']
 $3"
 }
 
-# A user's mistake: status 2, nothing measured, one line that holds these words.
+# mistake PATTERN ARGUMENT...: that bench-cells refuses this.
 mistake()
 {
-    words=$1
+    pattern=$1
     shift
     cells "$@"
-    is "says what is wrong: $*" sh -c "[ $status -eq 2 ] && [ ! -s $dir/out ] &&
-        [ \$(wc -l <$dir/err) -eq 1 ] && grep -qF -- \"$words\" $dir/err"
+    refused "$pattern"
+    result "says what is wrong: $*"
 }
 
 cells --help
-is "--help shows the flags of both" sh -c "[ $status -eq 0 ] && grep -q -- '--matrix=FILE' $dir/out &&
-    grep -q -- '--threads=LIST' $dir/out && grep -q -- '--benchmark_repetitions' $dir/out"
+is "--help shows the flags of both" sh -c "[ $status -eq 0 ] && grep -q -- '--matrix=FILE' $out &&
+    grep -q -- '--threads=LIST' $out && grep -q -- '--benchmark_repetitions' $out"
 mistake "did you mean 'fib'" --workload fbi
 mistake "did you mean '--workload'" --wrkload fib
 mistake "--threads: 'x'" --threads x
@@ -109,23 +81,23 @@ assert c['window'] == '0.1 s, after a ramp of 0.01 s' and c['who'] == 'me'"
 
 # Two threads that get, add and set lose updates, unless one excludes the other.
 cells --workload dict_count --mode gil,atomic --threads 2 --window 0.3 --benchmark_format=json
-cp "$dir/out" "$dir/lost.json"
+cp "$out" "$dir/lost.json"
 holds "updates that were lost are counted" "$dir/lost.json" "
 gil, atomic = runs
 assert 'lost' not in gil and atomic['lost'] >= 1, atomic"
 
 # shellcheck disable=SC2086
-"$LAB" run $dials $quick --rounds 1 --control no --results "$dir/a.db" >"$dir/out" 2>"$dir/err" &&
-    "$LAB" export "$dir/a.db" --format gbench -o "$dir/exported.json" 2>>"$dir/err"
+lab run $dials $quick --rounds 1 --control no --results "$dir/a.db" &&
+    lab export "$dir/a.db" --format gbench -o "$dir/exported.json"
 holds "lab export gives the same names, less what the library appends" "$dir/a.json" "
 exported = {b['name'] for b in json.load(open('$dir/exported.json'))['benchmarks']}
 assert {b['name'].removesuffix('/iterations:1/manual_time') for b in runs} == exported, exported"
 
 if [ -e $compare ] && $python -c 'import scipy' 2>/dev/null; then
-    $python $compare --no-color benchmarks "$dir/a.json" "$dir/a.json" >"$dir/out" 2>"$dir/err"
+    run $python $compare --no-color benchmarks "$dir/a.json" "$dir/a.json"
     is "compare.py reads it" $python -c "
 import re
-said = open('$dir/out').read()
+said = open('$out').read()
 assert len(re.findall(r'^workload:\S+manual_time +[+]0.0000 ', said, re.M)) == 24, said
 assert len(re.findall(r'_pvalue .*U Test, Repetitions: 3 vs 3', said)) == 8, said"
 fi
@@ -143,16 +115,16 @@ other:
   threads: 0
 YAML
 cells "--matrix=$dir/some.yaml:one" --benchmark_list_tests
-is "a matrix is read from a file" sh -c "[ $status -eq 0 ] && [ \"\$(cut -d/ -f 1,2,4 $dir/out)\" = \
+is "a matrix is read from a file" sh -c "[ $status -eq 0 ] && [ \"\$(cut -d/ -f 1,2,4 $out)\" = \
 'workload:fib/mode:gil/threads:1
 workload:fib/mode:gil/threads:2
 workload:fib/mode:atomic/threads:1' ]"
 cells "--matrix=$dir/some.yaml:one" --mode gil --benchmark_list_tests
-is "what an option says goes before it" [ "$(cut -d/ -f 2,4 "$dir/out" | tr '\n' ' ')" = \
+is "what an option says goes before it" [ "$(cut -d/ -f 2,4 "$out" | tr '\n' ' ')" = \
     "mode:gil/threads:1 mode:gil/threads:2 " ]
 mistake "unknown matrix 'two'" "--matrix=$dir/some.yaml:two"
 cells "--matrix=$dir/some.yaml:other" --benchmark_format=json
-cp "$dir/out" "$dir/refused.json"
+cp "$out" "$dir/refused.json"
 holds "a cell that is not applicable is an error that says so" "$dir/refused.json" "
 assert $status == 0 and len(runs) == 2
 for b in runs:
@@ -160,7 +132,7 @@ for b in runs:
 
 cells --workload sleep --mode gil,atomic --threads 1 --window 100 --timeout 0.3 \
     --benchmark_format=json
-cp "$dir/out" "$dir/late.json"
+cp "$out" "$dir/late.json"
 holds "a cell that takes too long is ended, and its entry says so" "$dir/late.json" "
 assert $status == 1 and len(runs) == 2
 for b in runs:
@@ -170,9 +142,9 @@ cells --workload empty --mode gil --threads 1 "--benchmark_filter=nothing"
 is "to measure nothing is a failure" [ "$status" -eq 1 ]
 if [ -w /dev/full ]; then
     # shellcheck disable=SC2086
-    timeout 60 "$cells" --workload empty --mode gil --threads 1 $quick >/dev/full 2>"$dir/err"
+    timeout 60 "$cells" --workload empty --mode gil --threads 1 $quick >/dev/full 2>"$err"
     is "on a full disk it fails, and says so" \
-        sh -c "[ $? -eq 1 ] && grep -q 'cannot write' $dir/err"
+        sh -c "[ $? -eq 1 ] && grep -q 'cannot write' $err"
 fi
 # Without a standard error the file must not take its place, and what the library says with it.
 # shellcheck disable=SC2086
@@ -195,7 +167,7 @@ chmod +x "$dir/beside/lab"
 
 # Ctrl-C, while that one sleeps.
 "$cells" --workload fib --mode gil,atomic --threads 1 --timeout 100 --benchmark_repetitions=2 \
-    "--benchmark_out=$dir/ended.json" >"$dir/out" 2>"$dir/err" </dev/null &
+    "--benchmark_out=$dir/ended.json" >"$out" 2>"$err" </dev/null &
 pid=$!
 while [ ! -e "$dir/began" ] && kill -0 $pid 2>/dev/null; do
     sleep 0.02
@@ -210,9 +182,9 @@ is "and the cell with it" sh -c "[ -s $dir/began ] && ! kill -0 \$(cat $dir/bega
 holds "and the JSON is whole" "$dir/ended.json" "
 assert [b['error_message'] for b in runs] == ['interrupted'] * 4, runs"
 
-timeout 120 "$beside/bench" '--benchmark_filter=^bare_add/' --benchmark_min_time=0.001 \
-    --benchmark_format=json >"$dir/bench.json" 2>"$dir/err" </dev/null
-holds "bench: the library says how many iterations a micro-benchmark needs" "$dir/bench.json" "
-assert $? == 0 and len(runs) == 1 and runs[0]['iterations'] > 1 and runs[0]['real_time'] > 0
+run "$beside/bench" '--benchmark_filter=^bare_add/' --benchmark_min_time=0.001 \
+    --benchmark_format=json
+holds "bench: the library says how many iterations a micro-benchmark needs" "$out" "
+assert $status == 0 and len(runs) == 1 and runs[0]['iterations'] > 1 and runs[0]['real_time'] > 0
 assert runs[0]['began_s'] >= 0"
-echo "1..$number"
+plan

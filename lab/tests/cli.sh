@@ -1,39 +1,15 @@
 #!/bin/sh
 # cli.sh - the command as people use it: help, list, topo, demo, and mistakes.
 # Prints TAP. LAB is the program.
-set -u
+. scripts/tap.sh
 
-LAB=${LAB:-build/release/lab}
-folder=$(mktemp -d) || exit 2
-trap 'rm -rf "$folder"' EXIT
-trap 'exit 130' INT TERM
-out=$folder/out
-err=$folder/err
-number=0
-
-# result NAME: by the status of the command before.
-result()
-{
-    if [ $? -eq 0 ]; then verdict=ok; else verdict='not ok'; fi
-    number=$((number + 1))
-    printf '%s %d - ' "$verdict" $number
-    printf '%s' "$1" | tr '\n' ' '
-    echo
-    [ "$verdict" = ok ] || sed 's/^/# /' "$out" "$err"
-}
-
-run()
-{
-    timeout 120 "$LAB" "$@" >"$out" 2>"$err"
-}
-
-# mistake PATTERN ARGUMENT...: status 2, one line that matches, no results.
+# mistake PATTERN ARGUMENT...: that the lab refuses this, by the name that cli.sh gives it.
 mistake()
 {
     pattern=$1
     shift
-    run "$@"
-    [ $? -eq 2 ] && [ ! -s "$out" ] && [ "$(wc -l <"$err")" -eq 1 ] && grep -q -e "$pattern" "$err"
+    lab "$@"
+    refused "$pattern"
     result "a mistake: lab $*"
 }
 
@@ -42,14 +18,14 @@ shows()
 {
     pattern=$1
     shift
-    run "$@" && [ ! -s "$err" ] && grep -q -e "$pattern" "$out"
+    lab "$@" && [ ! -s "$err" ] && grep -q -e "$pattern" "$out"
     result "lab $* shows $pattern"
 }
 
 # Lines of at most 100 columns, without trailing blanks.
 tidy()
 {
-    run "$@" && [ -s "$out" ] && ! grep -q -E -e '.{101}| $' "$out"
+    lab "$@" && [ -s "$out" ] && ! grep -q -E -e '.{101}| $' "$out"
     result "lab $* fits 100 columns"
 }
 
@@ -61,7 +37,7 @@ shows '^lab [0-9]' --version
 shows '^Usage: lab list' list --help
 shows '^Usage: lab topo' topo --help
 shows '^Usage: lab demo' demo --help
-run --help && ! grep -q '^  cell' "$out"
+lab --help && ! grep -q '^  cell' "$out"
 result "commands that are not for people are not shown"
 
 mistake "^lab: unknown command 'lsit'; did you mean 'list'?" lsit
@@ -90,13 +66,13 @@ shows 'interval_us  *[^ ].*: 5000 (1 to 10000000)$' list locks
 shows '^  fib  *[^ ]' list workloads
 shows '^  *what  *CPU-bound; counts each call; threads share nothing$' list workloads
 shows '^  system  *[^ ]' list heaps
-run list policies && ! grep -q _audit "$out"
+lab list policies && ! grep -q _audit "$out"
 result "audited builds are not listed"
 
 shows '^affinity mask: P# [0-9]' topo
 tidy topo
 cpu=$(taskset -cp $$ | sed 's/.*[ ,-]//')
-timeout 120 taskset -c "$cpu" "$LAB" topo >"$out" 2>"$err" &&
+run taskset -c "$cpu" "$LAB" topo &&
     [ "$(grep -c '^  *PU L#' "$out")" -eq 1 ] &&
     grep -qx "affinity mask: P# $cpu" "$out" &&
     grep -qx "     1  PU L#0 P#$cpu" "$out" &&
@@ -104,7 +80,7 @@ timeout 120 taskset -c "$cpu" "$LAB" topo >"$out" 2>"$err" &&
 result "lab topo sees the one PU that taskset leaves"
 
 export HWLOC_SYNTHETIC='pack:2 core:4 pu:2'
-run topo && [ ! -s "$err" ] &&
+lab topo && [ ! -s "$err" ] &&
     [ "$(sed -n 's/^ *[0-9][0-9]*  PU L#[0-9]* P#//p' "$out" | tr '\n' ' ')" = \
       '0 2 4 6 8 10 12 14 1 3 5 7 9 11 13 15 ' ] &&
     grep -qx '    PU L#15 P#15' "$out" && grep -q 'binding is simulated' "$out"
@@ -116,8 +92,8 @@ unset HWLOC_SYNTHETIC
 export MALLOC_CONF=narenas:1
 shows '^warn  *malloc settings  *MALLOC_CONF=narenas:1$' doctor
 tidy doctor
-run doctor --strict
-[ $? -eq 1 ] && grep -q '^[a-z]*  *ASLR  ' "$out"
+lab doctor --strict
+[ "$status" -eq 1 ] && grep -q '^[a-z]*  *ASLR  ' "$out"
 result "lab doctor --strict fails where something warns"
 unset MALLOC_CONF
 mistake "^lab doctor: unexpected argument 'x'" doctor x
@@ -142,4 +118,4 @@ done
 [ $? -eq 1 ] && grep -q '^lab: cannot write to standard output' "$err"
 result "no standard output at all"
 
-echo "1..$number"
+plan

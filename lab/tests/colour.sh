@@ -1,23 +1,8 @@
 #!/bin/sh
 # colour.sh - colour on a terminal, and nowhere else. Prints TAP.
-set -u
+. scripts/tap.sh
 
-LAB=${LAB:-build/release/lab}
-folder=$(mktemp -d) || exit 2
-trap 'rm -rf "$folder"' EXIT
-out=$folder/out
-err=$folder/err
-number=0
 escape=$(printf '\033')
-
-# result NAME: by the status of the command before.
-result()
-{
-    if [ $? -eq 0 ]; then verdict=ok; else verdict='not ok'; fi
-    number=$((number + 1))
-    echo "$verdict $number - $1"
-    [ "$verdict" = ok ] || head -n 5 "$out" | cat -v | sed 's/^/# /'
-}
 
 # terminal COMMAND: runs it on a terminal; what that gets is in $out, its line ends plain.
 terminal()
@@ -42,8 +27,8 @@ terminal "$LAB list" && coloured
 result "colour on a terminal"
 grep -qx "$escape\\[1mlocks$escape\\[0m" "$out"
 result "headings are bold"
-"$LAB" list >"$folder/piped"
-sed "s/$escape\\[[0-9]*m//g" "$out" | cmp -s - "$folder/piped"
+"$LAB" list >"$dir/piped"
+sed "s/$escape\\[[0-9]*m//g" "$out" | cmp -s - "$dir/piped"
 result "without it the text is the same"
 
 terminal "NO_COLOR=1 $LAB list" && plain
@@ -54,7 +39,7 @@ terminal "TERM=dumb $LAB list" && plain
 result "none on a dumb terminal"
 terminal "env -u TERM $LAB list" && plain
 result "none on a terminal that has no name"
-cp "$folder/piped" "$out" && plain
+cp "$dir/piped" "$out" && plain
 result "none in a pipe or a file"
 terminal "$LAB list --json" && plain
 result "none in JSON"
@@ -64,4 +49,4 @@ result "a mistake's command is red"
 terminal "$LAB lsit 2>$err"; [ -s "$err" ] && ! grep -q "$escape" "$err"
 result "not if the terminal is standard output only"
 
-echo "1..$number"
+plan

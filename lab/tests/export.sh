@@ -1,64 +1,39 @@
 #!/bin/sh
 # `lab export` as its users run it: TAP, the program in $LAB.
-set -u
-here=$(dirname "$0")
-python=/usr/bin/python3
+. scripts/tap.sh
+
 compare=/usr/share/benchmark/compare.py # libbenchmark-tools
-dir=$(mktemp -d) || exit 2
-trap 'rm -rf "$dir"' EXIT
-number=0
-
-# is NAME COMMAND...: the command's status tells.
-is()
-{
-    number=$((number + 1))
-    name=$1
-    shift
-    if "$@" >"$dir/is" 2>&1; then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        sed 's/^/# /' "$dir/is" "$dir/out" "$dir/err" 2>/dev/null | head -n 30
-    fi
-}
-
-# Runs the lab; its status in $status, what it said in $dir/out and $dir/err.
-export_()
-{
-    timeout 120 "$LAB" export "$@" >"$dir/out" 2>"$dir/err" </dev/null
-    status=$?
-}
 
 # holds NAME PYTHON: with what was exported in `out`, the results in `db`.
 holds()
 {
     is "$1" $python -c "
 import csv, json, sqlite3, statistics
-out = open('$dir/out', newline='').read()
+out = open('$out', newline='').read()
 db = sqlite3.connect('$dir/a.db')
 assert $status == 0
 $2"
 }
 
-# A user's mistake: status 2, nothing written, one line that holds these words.
+# mistake PATTERN ARGUMENT...: that lab export refuses this.
 mistake()
 {
-    words=$1
+    pattern=$1
     shift
-    export_ "$@"
-    is "says what is wrong: $words" sh -c "[ $status -eq 2 ] && [ ! -s $dir/out ] &&
-        [ \$(wc -l <$dir/err) -eq 1 ] && grep -qF -- \"$words\" $dir/err"
+    lab export "$@"
+    refused "$pattern"
+    result "says what is wrong: $pattern"
 }
 
-"$here/results_file.py" "$dir/a.db" --uuid first
-"$here/results_file.py" "$dir/slow.db" --uuid second --rate 0.9 --blocks 9 --planned 9
+lab/tests/results_file.py "$dir/a.db" --uuid first
+lab/tests/results_file.py "$dir/slow.db" --uuid second --rate 0.9 --blocks 9 --planned 9
 "$LAB" merge -o "$dir/both.db" "$dir/a.db" "$dir/slow.db" >/dev/null
 
-export_
+lab export
 is "alone it lists the formats" sh -c "[ $status -eq 0 ] &&
-    [ \"\$(sed 's/^  \([a-z]*\) .*/\1/' $dir/out | tr '\n' ' ')\" = 'bigger bmf csv gbench ' ]"
+    [ \"\$(sed 's/^  \([a-z]*\) .*/\1/' $out | tr '\n' ' ')\" = 'bigger bmf csv gbench ' ]"
 
-export_ "$dir/a.db"
+lab export "$dir/a.db"
 holds "csv is the view tidy, value by value" "
 rows = list(csv.reader(out.splitlines()))
 view = db.execute('SELECT * FROM tidy')
@@ -69,11 +44,11 @@ want = view.fetchall()
 assert len(rows) - 1 == len(want) > 40
 for row, wanted in zip(rows[1:], want):
     assert len(row) == len(wanted) and all(map(same, row, wanted)), (row, wanted)"
-cp "$dir/out" "$dir/a.csv"
-export_ "$dir/both.db"
-is "csv has every run" [ "$(cut -d, -f2 "$dir/out" | sort -u | tr '\n' ' ')" = 'first run second ' ]
-export_ "$dir/both.db" --run first
-is "or the one that is asked for" cmp "$dir/a.csv" "$dir/out"
+cp "$out" "$dir/a.csv"
+lab export "$dir/both.db"
+is "csv has every run" [ "$(cut -d, -f2 "$out" | sort -u | tr '\n' ' ')" = 'first run second ' ]
+lab export "$dir/both.db" --run first
+is "or the one that is asked for" cmp "$dir/a.csv" "$out"
 
 # The view of every format but csv: names and rates, without the control's twins.
 rates="
@@ -84,7 +59,7 @@ for name, rate in db.execute('''
     names.setdefault(name, []).append(rate)
 assert len(names) == 8 and 'workload:fib/mode:gil/heap:jemalloc/threads:2' in names"
 
-export_ "$dir/a.db" --format bmf
+lab export "$dir/a.db" --format bmf
 holds "bmf: each cell's median throughput, with its interval" "$rates
 it = json.loads(out)
 assert list(it) == list(names)
@@ -94,7 +69,7 @@ for name, rate in names.items():
     assert min(rate) <= it[name]['lower_value'] < it[name]['value']
     assert max(rate) >= it[name]['upper_value'] > it[name]['value']"
 
-export_ "$dir/a.db" --format bigger
+lab export "$dir/a.db" --format bigger
 holds "bigger: the same, as a list" "$rates
 it = json.loads(out)
 assert [entry['name'] for entry in it] == list(names)
@@ -105,8 +80,8 @@ for entry in it:
     assert min(rate) < 1.00001 * low < entry['value'] < 0.99999 * high < max(rate)
     assert 'median of 3 windows' in entry['extra']"
 
-export_ "$dir/a.db" --format gbench
-cp "$dir/out" "$dir/a.json"
+lab export "$dir/a.db" --format gbench
+cp "$out" "$dir/a.json"
 holds "gbench: each window is a repetition, its time that of an operation" "$rates
 it = json.loads(out)
 times = {}
@@ -135,11 +110,11 @@ assert 'absent' not in it and 'load' not in it
 assert it['caches'] == [] and 'mhz_per_cpu' not in it
 assert None not in it.values()"
 if [ -e $compare ] && $python -c 'import scipy' 2>/dev/null; then
-    export_ "$dir/slow.db" --format gbench -o "$dir/slow.json"
-    $python $compare --no-color benchmarks "$dir/a.json" "$dir/slow.json" >"$dir/out" 2>"$dir/err"
+    lab export "$dir/slow.db" --format gbench -o "$dir/slow.json"
+    run $python $compare --no-color benchmarks "$dir/a.json" "$dir/slow.json"
     is "compare.py finds what is 10 % slower" $python -c "
 import re
-said = open('$dir/out').read()
+said = open('$out').read()
 times = re.findall(r'^workload:\S+threads:\d +([+-]\d\.\d+)', said, re.M)
 assert len(times) == 24 and all(0.1 < float(t) < 0.13 for t in times), said
 assert len(re.findall(r'_pvalue +\d.*U Test, Repetitions: 3 vs 9', said)) == 8, said"
@@ -164,48 +139,46 @@ db = sqlite3.connect('$dir/caches.db')
 db.execute('UPDATE machines SET hwloc_xml = ?', [open('$dir/machine.xml').read()])
 db.execute('UPDATE windows SET mhz = 2000.4')
 db.commit()"
-export_ "$dir/caches.db" --format gbench
+lab export "$dir/caches.db" --format gbench
 holds "what the machine was is in its context" "
 it = json.loads(out)['context']
 assert it['mhz_per_cpu'] == 2000
 assert it['caches'] == [{'type': 'Unified', 'level': 2, 'size': 1048576, 'num_sharing': 2}]"
 
-"$here/results_file.py" "$dir/one.db" --uuid 1-begins-as-a-number --machine other
+lab/tests/results_file.py "$dir/one.db" --uuid 1-begins-as-a-number --machine other
 cp "$dir/a.db" "$dir/two.db"
 "$LAB" merge -o "$dir/two.db" "$dir/one.db" >/dev/null
-export_ "$dir/two.db" --run 1
-is "a run's number goes before the beginning of a uuid" cmp "$dir/a.csv" "$dir/out"
+lab export "$dir/two.db" --run 1
+is "a run's number goes before the beginning of a uuid" cmp "$dir/a.csv" "$out"
 
 mistake "did you mean 'csv'" "$dir/a.db" --format cvs
 mistake "has no run 'third'" "$dir/a.db" --run third
 mistake "several runs" "$dir/both.db" --format bmf
 mistake "no such file" "$dir/none.db"
 mistake "cannot be written" "$dir/a.db" -o "$dir/no/such/folder"
-export_ "$dir/both.db" --format bmf --run second
+lab export "$dir/both.db" --format bmf --run second
 is "of several runs one" [ "$status" -eq 0 ]
 
-export_ "$dir/a.db" -o "$dir/b.csv"
+lab export "$dir/a.db" -o "$dir/b.csv"
 is "-o writes a file" cmp "$dir/a.csv" "$dir/b.csv"
 echo mine >"$dir/c.csv"
 mistake "there already" "$dir/a.db" -o "$dir/c.csv"
 is "a file that is there stays" [ "$(cat "$dir/c.csv")" = mine ]
-export_ "$dir/a.db" -o "$dir/c.csv" --replace
+lab export "$dir/a.db" -o "$dir/c.csv" --replace
 is "--replace writes over it" cmp "$dir/a.csv" "$dir/c.csv"
 ln -s /dev/null "$dir/device"
 mistake "not a regular file" "$dir/a.db" -o "$dir/device" --replace
 
 # A disk with no room for all of it: a file may grow to 8 KB, then writes fail.
-(trap '' XFSZ && ulimit -f 8 && timeout 120 "$LAB" export "$dir/a.db" -o "$dir/full.csv" \
-    >"$dir/out" 2>"$dir/err")
+(trap '' XFSZ && ulimit -f 8 && lab export "$dir/a.db" -o "$dir/full.csv")
 status=$?
 is "on a full disk it fails, and says so" \
-    sh -c "[ $status -eq 1 ] && grep -q 'full.csv.*cannot be written' $dir/err"
+    sh -c "[ $status -eq 1 ] && grep -q 'full.csv.*cannot be written' $err"
 is "and leaves nothing" [ "$(find "$dir" -name 'full.csv*')" = "" ]
-(trap '' XFSZ && ulimit -f 0 && timeout 120 "$LAB" export "$dir/a.db" --format bmf \
-    -o "$dir/full.json" >"$dir/out" 2>"$dir/err")
+(trap '' XFSZ && ulimit -f 0 && lab export "$dir/a.db" --format bmf -o "$dir/full.json")
 is "even if only the last of it has no room" [ $? -eq 1 ]
 if [ -w /dev/full ]; then
-    timeout 120 "$LAB" export "$dir/a.db" >/dev/full 2>"$dir/err"
+    timeout 120 "$LAB" export "$dir/a.db" >/dev/full 2>"$err"
     is "so on standard output" [ $? -eq 1 ]
 fi
-echo "1..$number"
+plan

@@ -1,29 +1,12 @@
 #!/bin/sh
 # json.sh - what --json prints is JSON, and says what the table says. Prints TAP.
-set -u
-
-LAB=${LAB:-build/release/lab}
-folder=$(mktemp -d) || exit 2
-trap 'rm -rf "$folder"' EXIT
-out=$folder/out
-err=$folder/err
-python=/usr/bin/python3
-number=0
-
-# result NAME: by the status of the command before.
-result()
-{
-    if [ $? -eq 0 ]; then verdict=ok; else verdict='not ok'; fi
-    number=$((number + 1))
-    echo "$verdict $number - $1"
-    [ "$verdict" = ok ] || head -n 20 "$out" "$err" | sed 's/^/# /'
-}
+. scripts/tap.sh
 
 # json ARGUMENT...: into $out; status 0, nothing on standard error, and it parses.
 json()
 {
-    timeout 120 "$LAB" "$@" --json >"$out" 2>"$err" && [ ! -s "$err" ] &&
-        $python -m json.tool "$out" >"$folder/parsed" 2>"$err"
+    lab "$@" --json && [ ! -s "$err" ] &&
+        $python -m json.tool "$out" >"$dir/parsed" 2>"$err"
 }
 
 # ask EXPRESSION: what Python makes of `it`, the last JSON, line by line.
@@ -85,8 +68,8 @@ None"
 unset HWLOC_SYNTHETIC
 
 json list demos
-cp "$out" "$folder/demos"
-json demo && cmp -s "$out" "$folder/demos"
+cp "$out" "$dir/demos"
+json demo && cmp -s "$out" "$dir/demos"
 result "lab demo --json is lab list demos --json"
 
 json doctor
@@ -95,4 +78,4 @@ same "the verdicts of the doctor" \
     "True
 True"
 
-echo "1..$number"
+plan

@@ -1,49 +1,20 @@
 #!/bin/sh
 # matrix.sh - `lab matrix` as its users run it. Prints TAP. LAB is the program.
-set -u
+. scripts/tap.sh
 
-LAB=$(realpath "${LAB:-build/release/lab}")
+has_policies plain atomic || skip_rest "lab matrix" "this build lacks plain or atomic"
+LAB=$(realpath "$LAB")
 matrices=$(realpath benches/matrices)
-folder=$(mktemp -d) || exit 2
-trap 'rm -rf "$folder"' EXIT
-trap 'exit 130' INT TERM
-number=0
+cd "$dir" || exit 2
 
-if [ "$("$LAB" list policies | grep -cE '^  (plain|atomic) ')" -ne 2 ]; then
-    echo "ok 1 - lab matrix # skip this build lacks plain or atomic"
-    echo "1..1"
-    exit
-fi
-cd "$folder" || exit 2
-
-# is NAME COMMAND...: the command's status tells.
-is()
-{
-    number=$((number + 1))
-    name=$1
-    shift
-    if "$@" >is 2>&1; then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        sed 's/^/# /' is out err | head -n 30
-    fi
-}
-
-lab()
-{
-    timeout 120 "$LAB" "$@" >out 2>err </dev/null
-    status=$?
-}
-
-# A user's mistake: status 2, nothing measured or written, one line that holds these words.
+# mistake PATTERN ARGUMENT...: that lab matrix refuses this, and writes nothing.
 mistake()
 {
-    words=$1
+    pattern=$1
     shift
     lab matrix "$@"
-    is "says what is wrong: matrix $*" sh -c "[ $status -eq 2 ] && [ ! -s out ] &&
-        [ \$(wc -l <err) -eq 1 ] && grep -qF -- \"$words\" err && ! ls ./*.db"
+    refused "$pattern" && ! ls ./*.db 2>/dev/null
+    result "says what is wrong: matrix $*"
 }
 
 # What it would measure, without the control cells.
@@ -75,8 +46,8 @@ slip:
 END
 printf 'wrong:\n  workload: [fib,\n             fbi]\n' >wrong.yaml
 
-mistake "it takes FILE [NAME]"
-mistake "it takes FILE [NAME]" a b c
+mistake "it takes FILE \[NAME]"
+mistake "it takes FILE \[NAME]" a b c
 mistake "nowhere.yaml: No such file or directory" nowhere.yaml
 mistake "wrong.yaml:3:14: unknown workload 'fbi'; did you mean 'fib'?" wrong.yaml
 mistake "mine.yaml: unknown matrix 'othr'; did you mean 'other'?" mine.yaml othr
@@ -89,8 +60,7 @@ cells 3 mine.yaml --threads 1
 cells 4 mine.yaml --mode atomic,nolock --threads 2
 cells 8 mine.yaml --policy atomic --gil none,mutex
 for file in "$matrices"/*.yaml; do
-    # A build may lack policies that these name.
-    [ "$("$LAB" list policies | grep -cE '^  (plain|atomic|biased|locked) ')" -eq 4 ] || break
+    has_policies biased locked || break # which these name
     lab matrix "$file" --dry-run
     is "can be planned: $(basename "$file")" [ "$status" -eq 0 ]
 done
@@ -108,4 +78,4 @@ is "the same command finds all done" grep -q 'mine.db has all' err
 lab matrix mine.yaml --results elsewhere.db --workload fib --mode gil --threads 1
 is "keeps the results where it is told" [ -s elsewhere.db ]
 
-echo "1..$number"
+plan

@@ -1,36 +1,8 @@
 #!/bin/sh
 # `lab merge` as its users run it: TAP, the program in $LAB.
-set -u
-here=$(dirname "$0")
-python=/usr/bin/python3
-dir=$(mktemp -d) || exit 2
-trap 'rm -rf "$dir"' EXIT
-number=0
+. scripts/tap.sh
 
-# is NAME COMMAND...: the command's status tells.
-is()
-{
-    number=$((number + 1))
-    name=$1
-    shift
-    if "$@" >"$dir/is" 2>&1; then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        sed 's/^/# /' "$dir/is" "$dir/out" "$dir/err" 2>/dev/null | head -n 30
-    fi
-}
-
-# Merges into OUT; the status in $status, what was said in $dir/out and $dir/err.
-merge()
-{
-    out=$1
-    shift
-    timeout 120 "$LAB" merge -o "$out" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-    status=$?
-}
-
-make_file() { "$here/results_file.py" "$@"; }
+make_file() { lab/tests/results_file.py "$@"; }
 
 # sqlite FILE SQL
 sqlite()
@@ -47,7 +19,7 @@ says()
     name=$1
     shift
     for text in "$@"; do
-        grep -qxF -- "$text" "$dir/out" || status="without '$text': $status"
+        grep -qxF -- "$text" "$out" || status="without '$text': $status"
     done
     is "$name" [ "$status" = 0 ]
 }
@@ -81,15 +53,15 @@ for a, b in zip(one, other):
     assert a == b, [pair for pair in zip(a, b) if pair[0] != pair[1]][:1]"
 }
 
-# Refused: status 2, one line that holds these words, and the result as it was.
+# refuses PATTERN FILE...: that these are not merged, and the result is as it was.
 refuses()
 {
-    words=$1
+    pattern=$1
     shift
     cp "$dir/all.db" "$dir/before.db"
-    merge "$dir/all.db" "$@"
-    is "refuses: $words" sh -c "[ $status -eq 2 ] && [ ! -s $dir/out ] &&
-        [ \$(wc -l <$dir/err) -eq 1 ] && grep -qF -- \"$words\" $dir/err"
+    lab merge -o "$dir/all.db" "$@"
+    refused "$pattern"
+    result "refuses: $pattern"
     "$LAB" export "$dir/before.db" -o "$dir/before.csv" --replace
     "$LAB" export "$dir/all.db" -o "$dir/after.csv" --replace
     is "and nothing has changed" cmp "$dir/before.csv" "$dir/after.csv"
@@ -102,7 +74,7 @@ make_file "$late" --uuid run-b --machine there --blocks 3 --ended --load 0.7
 make_file "$other" --uuid run-b --machine there --blocks 2 --rate 1.1
 cp "$a" "$dir/a.copy"
 
-merge "$all" "$a" "$early" "$a"
+lab merge -o "$all" "$a" "$early" "$a"
 says "two machines, one run given twice" "$a: run run-a: new, windows: 34" \
     "$early: run run-b: new, windows: 14" "$a: run run-a: a duplicate" \
     "$all: run run-b (host-there): cells short of windows: 10, windows missing: 20" \
@@ -110,20 +82,20 @@ says "two machines, one run given twice" "$a: run run-a: new, windows: 34" \
 same_as "all of the one is there" "$a" "$all" run-a
 same_as "and of the other" "$early" "$all" run-b
 
-merge "$all" "$late"
+lab merge -o "$all" "$late"
 says "a run that went on: what is missing is added" "$late: run run-b: continued, windows: 20" \
     "$all: runs: 2, machines: 2, duplicates: 0, gaps: 0"
 same_as "it is as in the later file" "$late" "$all" run-b
-merge "$all" "$early"
+lab merge -o "$all" "$early"
 says "the earlier one again has nothing new" "$early: run run-b: a duplicate" \
     "$all: runs: 2, machines: 2, duplicates: 1, gaps: 0"
 same_as "and takes nothing back" "$late" "$all" run-b
 
 make_file "$dir/second.db" --uuid run-c --machine here
-merge "$all" "$dir/second.db"
+lab merge -o "$all" "$dir/second.db"
 says "a second run of a machine is no second machine" \
     "$all: runs: 3, machines: 2, duplicates: 0, gaps: 0"
-merge "$dir/again.db" "$all"
+lab merge -o "$dir/again.db" "$all"
 says "what was merged can be merged" "$dir/again.db: runs: 3, machines: 2, duplicates: 0, gaps: 0"
 
 set --
@@ -131,7 +103,7 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
     make_file "$dir/many$i.db" --uuid "many-$i" --machine "machine-$i" --blocks 1
     set -- "$@" "$dir/many$i.db"
 done
-merge "$dir/many.db" "$@"
+lab merge -o "$dir/many.db" "$@"
 says "a dozen files at once" \
     "$dir/many.db: runs: 12, machines: 12, duplicates: 0, gaps: 120"
 
@@ -177,14 +149,14 @@ refuses "text.db: is not a results file" "$dir/text.db"
 refuses "none.db: there is no such file" "$dir/none.db"
 refuses "all.db: is what the others are merged into" "$a" "$all"
 
-merge "$dir/new.db" "$a" "$dir/half.db"
+lab merge -o "$dir/new.db" "$a" "$dir/half.db"
 is "a result that nothing came of is not there" \
     sh -c "[ $status -eq 2 ] && [ -z \"\$(find $dir -name 'new.db*')\" ]"
-merge "$dir/text.db" "$a"
+lab merge -o "$dir/text.db" "$a"
 is "what is no results file is not merged into" \
-    sh -c "[ $status -eq 2 ] && grep -q text.db $dir/err &&
+    sh -c "[ $status -eq 2 ] && grep -q text.db $err &&
         [ \"\$(cat $dir/text.db)\" = 'no database' ]"
-timeout 120 "$LAB" merge "$a" >"$dir/out" 2>"$dir/err"
-is "--output must be said" sh -c "[ $? -eq 2 ] && grep -q -- --output $dir/err"
+lab merge "$a"
+is "--output must be said" sh -c "[ $status -eq 2 ] && grep -q -- --output $err"
 is "the sources are as they were" cmp "$a" "$dir/a.copy"
-echo "1..$number"
+plan

@@ -1,37 +1,17 @@
 #!/bin/sh
 # scripts/plot.py: what it draws, and what it says when it cannot. The SVG carries every
 # label as a comment, so the words and figures of a picture can be looked for.
-set -u
+. scripts/tap.sh
 
 plot=scripts/plot.py
-if ! /usr/bin/python3 -B -c 'import matplotlib' 2>/dev/null; then
-    echo "ok 1 - # skip matplotlib is not installed"
-    echo "1..1"
-    exit
-fi
-case ${LAB-} in
-*/asan/* | */tsan/*)
-    echo "ok 1 - # skip no part of the lab is in this"
-    echo "1..1"
-    exit
-    ;;
-esac
-place=$(mktemp -d) || exit 2
-trap 'rm -rf "$place"' EXIT
-export PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR="$place"
-number=0
-
-# check STATUS NAME: a line of TAP
-check()
-{
-    number=$((number + 1))
-    [ "$1" -eq 0 ] && echo "ok $number - $2" || echo "not ok $number - $2"
-}
+$python -B -c 'import matplotlib' 2>/dev/null || skip_rest $plot "matplotlib is not installed"
+! sanitized || skip_rest $plot "no part of the lab is in this"
+export PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR="$dir"
 
 # sql FILE QUERY
 sql()
 {
-    /usr/bin/python3 -c 'import sqlite3, sys
+    $python -c 'import sqlite3, sys
 for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print(*row)' "$@"
 }
 
@@ -44,40 +24,40 @@ words()
 # says NAME TEXT: the picture has these words in it
 says()
 {
-    words "$place/picture.svg" | grep -qF -- "$2"
-    check $? "$1"
+    words "$dir/picture.svg" | grep -qF -- "$2"
+    result "$1"
 }
 
 # lacks NAME TEXT: it has not
 lacks()
 {
-    ! words "$place/picture.svg" | grep -qF -- "$2"
-    check $? "$1"
+    ! words "$dir/picture.svg" | grep -qF -- "$2"
+    result "$1"
 }
 
-# refuses NAME WORDS ARGUMENTS...: status 2, and one line that has the words in it
+# refuses NAME PATTERN ARGUMENT...: that plot.py refuses this
 refuses()
 {
-    name=$1 words=$2
+    name=$1 pattern=$2
     shift 2
-    $plot "$@" >"$place/out" 2>&1
-    [ $? -eq 2 ] && [ "$(wc -l <"$place/out")" -eq 1 ] && grep -qF -- "$words" "$place/out"
-    check $? "$name"
+    run $plot "$@"
+    refused "$pattern"
+    result "$name"
 }
 
-/usr/bin/python3 lab/tests/fixture.py "$place" --csv || exit 2
-sql "$place/other.db" "CREATE TABLE t (x)"
-results=$place/results.db
+$python lab/tests/fixture.py "$dir" --csv || exit 2
+sql "$dir/other.db" "CREATE TABLE t (x)"
+results=$dir/results.db
 
-$plot "$results" -o "$place/picture.png"
-check $? "draws a PNG"
-set -- $(od -An -tu1 -j16 -N8 "$place/picture.png") 0 0 0 0 0 0 0 0
+$plot "$results" -o "$dir/picture.png"
+result "draws a PNG"
+set -- $(od -An -tu1 -j16 -N8 "$dir/picture.png") 0 0 0 0 0 0 0 0
 [ $(($3 * 256 + $4)) -ge 1000 ] && [ $(($7 * 256 + $8)) -ge 600 ] &&
-    [ "$(wc -c <"$place/picture.png")" -gt 20000 ]
-check $? "of a size to be read"
+    [ "$(wc -c <"$dir/picture.png")" -gt 20000 ]
+result "of a size to be read"
 
-$plot "$results" -o "$place/picture.svg" --run 1 --command 'make run'
-check $? "draws an SVG"
+$plot "$results" -o "$dir/picture.svg" --run 1 --command 'make run'
+result "draws an SVG"
 says "a panel for the first CPU-bound workload" "CPU-bound: fib"
 says "a panel for the first I/O-bound workload" "I/O-bound: sleep"
 one=$(sql "$results" "SELECT printf('%.3g', rate / 1e6) FROM medians
@@ -88,54 +68,54 @@ says "where it comes from" "madeup  ·  4 cores  ·  2025-01-02  ·  make run  �
 
 # The same from its CSV, but for the names of file and machine.
 for name in cpu-vs-io scaling; do
-    $plot "$results" -o "$place/of-db.svg" --run 1 --plot $name
-    $plot "$place/results.csv" -o "$place/picture.svg" --run 1 --plot $name
-    [ "$(words "$place/picture.svg" | sed 's/results\.csv/results.db/')" = \
-        "$(words "$place/of-db.svg" | sed 's/madeup  ·  //')" ]
-    check $? "the CSV gives $name with the same words and figures"
+    $plot "$results" -o "$dir/of-db.svg" --run 1 --plot $name
+    $plot "$dir/results.csv" -o "$dir/picture.svg" --run 1 --plot $name
+    [ "$(words "$dir/picture.svg" | sed 's/results\.csv/results.db/')" = \
+        "$(words "$dir/of-db.svg" | sed 's/madeup  ·  //')" ]
+    result "the CSV gives $name with the same words and figures"
 done
 
-$plot "$results" -o "$place/picture.svg" --workloads echo
+$plot "$results" -o "$dir/picture.svg" --workloads echo
 says "draws the workloads that are asked for" "I/O-bound: echo"
 lacks "and no others" "CPU-bound: fib"
 says "what is missing is named" "echo under gil at 8 threads (4 of 5: timeout: no end after"
 
 for name in scaling safety latency fairness memory; do
-    $plot "$results" -o "$place/picture.svg" --plot $name
-    check $? "draws $name"
+    $plot "$results" -o "$dir/picture.svg" --plot $name
+    result "draws $name"
     says "and says how to read it" "How to read it."
 done
-$plot "$results" -o "$place/picture.svg" --plot scaling --lab "$place/lab"
+$plot "$results" -o "$dir/picture.svg" --plot scaling --lab "$dir/lab"
 says "a curve where there is a fit" "Universal Scalability Law"
 says "none where it was refused, and why" "No curve for sleep, echo: fewer than four"
 says "what is not run is named" "fib_shared under nolock at 16 threads (two threads rebuild"
-$plot "$results" -o "$place/picture.svg" --plot scaling
+$plot "$results" -o "$dir/picture.svg" --plot scaling
 lacks "no curve unless the lab was asked" "Universal Scalability Law"
 if command -v lstopo-no-graphics >/dev/null; then
-    $plot "$results" -o "$place/picture.svg" --plot machine
+    $plot "$results" -o "$dir/picture.svg" --plot machine
     says "draws the machine" "Package L#0"
-    (PATH=/nowhere $plot "$results" -o "$place/x.svg" --plot machine) 2>&1 | grep -q 'hwloc-nox'
-    check $? "or says what it lacks"
+    (PATH=/nowhere $plot "$results" -o "$dir/x.svg" --plot machine) 2>&1 | grep -q 'hwloc-nox'
+    result "or says what it lacks"
 fi
 
-refuses "an unknown workload" "try fib" "$results" -o "$place/x.png" --workloads fob
-refuses "an unknown plot" "there are: cpu-vs-io, scaling" "$results" -o "$place/x.png" --plot pie
-refuses "an unknown run" "there are: 1, 2" "$results" -o "$place/x.png" --run 3
-refuses "an unknown kind of picture" "ends in .png or .svg" "$results" -o "$place/x.gif"
-refuses "a picture that cannot be written" "No such file" "$results" -o "$place/no/x.png"
-refuses "no file of results" "No such file" "$place/none.csv" -o "$place/x.png"
+refuses "an unknown workload" "try fib" "$results" -o "$dir/x.png" --workloads fob
+refuses "an unknown plot" "there are: cpu-vs-io, scaling" "$results" -o "$dir/x.png" --plot pie
+refuses "an unknown run" "there are: 1, 2" "$results" -o "$dir/x.png" --run 3
+refuses "an unknown kind of picture" "ends in .png or .svg" "$results" -o "$dir/x.gif"
+refuses "a picture that cannot be written" "No such file" "$results" -o "$dir/no/x.png"
+refuses "no file of results" "No such file" "$dir/none.csv" -o "$dir/x.png"
 refuses "an argument left out" "required" "$results"
-echo "a,b" >"$place/other.csv"
-refuses "another CSV" "no column machine" "$place/other.csv" -o "$place/x.png"
-head -n 1 "$place/results.csv" >"$place/empty.csv"
-refuses "no data" "no timed window" "$place/empty.csv" -o "$place/x.png"
-{ head -n 11 "$place/results.csv"; echo "fib,cpu"; } >"$place/cut.csv"
-refuses "a line cut short" "line 12" "$place/cut.csv" -o "$place/x.png"
-{ head -n 11 "$place/results.csv"; sed -n 11p "$place/results.csv"; } >"$place/twice.csv"
-refuses "a worker counted twice" "line 12" "$place/twice.csv" -o "$place/x.png"
-head -c 3000 /dev/urandom >"$place/noise.csv"
-refuses "noise" "neither a results file nor its CSV" "$place/noise.csv" -o "$place/x.png"
-refuses "a database of something else" "not one of results" "$place/other.db" -o "$place/x.png"
-[ ! -e "$place/x.png" ]
-check $? "and draws none of these"
-echo "1..$number"
+echo "a,b" >"$dir/other.csv"
+refuses "another CSV" "no column machine" "$dir/other.csv" -o "$dir/x.png"
+head -n 1 "$dir/results.csv" >"$dir/empty.csv"
+refuses "no data" "no timed window" "$dir/empty.csv" -o "$dir/x.png"
+{ head -n 11 "$dir/results.csv"; echo "fib,cpu"; } >"$dir/cut.csv"
+refuses "a line cut short" "line 12" "$dir/cut.csv" -o "$dir/x.png"
+{ head -n 11 "$dir/results.csv"; sed -n 11p "$dir/results.csv"; } >"$dir/twice.csv"
+refuses "a worker counted twice" "line 12" "$dir/twice.csv" -o "$dir/x.png"
+head -c 3000 /dev/urandom >"$dir/noise.csv"
+refuses "noise" "neither a results file nor its CSV" "$dir/noise.csv" -o "$dir/x.png"
+refuses "a database of something else" "not one of results" "$dir/other.db" -o "$dir/x.png"
+[ ! -e "$dir/x.png" ]
+result "and draws none of these"
+plan

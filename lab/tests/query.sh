@@ -1,96 +1,70 @@
 #!/bin/sh
 # `lab query` as its users run it: TAP, the program in $LAB.
-set -u
-here=$(dirname "$0")
-python=/usr/bin/python3
-dir=$(mktemp -d) || exit 2
-trap 'rm -rf "$dir"' EXIT
-number=0
-
-# is NAME COMMAND...: the command's status tells.
-is()
-{
-    number=$((number + 1))
-    name=$1
-    shift
-    if "$@" >"$dir/is" 2>&1; then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        sed 's/^/# /' "$dir/is" "$dir/out" "$dir/err" 2>/dev/null | head -n 30
-    fi
-}
-
-# Runs the lab; its status in $status, what it said in $dir/out and $dir/err.
-query()
-{
-    timeout 120 "$LAB" query "$@" >"$dir/out" 2>"$dir/err" </dev/null
-    status=$?
-}
+. scripts/tap.sh
 
 # prints NAME TEXT: what was asked for, and no more.
 prints()
 {
     printf '%s\n' "$2" >"$dir/expected"
-    is "$1" sh -c "[ $status -eq 0 ] && [ ! -s $dir/err ] && diff $dir/expected $dir/out"
+    is "$1" sh -c "[ $status -eq 0 ] && [ ! -s $err ] && diff $dir/expected $out"
 }
 
-# A user's mistake: status 2, one line that holds these words, and the file as it was.
+# refuses PATTERN ARGUMENT...: that lab query refuses this, and the file is as it was.
 refuses()
 {
-    words=$1
+    pattern=$1
     shift
-    query "$dir/a.db" "$@"
-    is "refuses: $*" sh -c "[ $status -eq 2 ] && [ ! -s $dir/out ] && cmp $dir/a.db $dir/copy.db &&
-        [ \$(wc -l <$dir/err) -eq 1 ] && grep -qF -- \"$words\" $dir/err"
+    lab query "$dir/a.db" "$@"
+    refused "$pattern" && cmp "$dir/a.db" "$dir/copy.db"
+    result "refuses: $*"
 }
 
-"$here/results_file.py" "$dir/a.db"
+lab/tests/results_file.py "$dir/a.db"
 cp "$dir/a.db" "$dir/copy.db"
 
-query "$dir/a.db" "SELECT workload, threads, rate, NULL AS missing FROM medians
+lab query "$dir/a.db" "SELECT workload, threads, rate, NULL AS missing FROM medians
                    WHERE mode = 'gil' AND control = 0 AND rate > 5000"
 prints "a table: numbers to the right, no more digits than are read" \
     "workload  threads     rate  missing
 fib             1  4016000  -
 fib             2  8112004  -
 sleep           2     8432  -"
-query "$dir/a.db" "SELECT 1 / 3.0 AS third, 12345678.9 AS large, 'x' AS text"
+lab query "$dir/a.db" "SELECT 1 / 3.0 AS third, 12345678.9 AS large, 'x' AS text"
 prints "six digits, but whole numbers whole" \
     "   third     large  text
 0.333333  12345679  x"
-query "$dir/a.db" "SELECT 100 AS number UNION ALL SELECT NULL"
+lab query "$dir/a.db" "SELECT 100 AS number UNION ALL SELECT NULL"
 prints "what is not known stands where it would" "number
    100
      -"
-query "$dir/a.db" "SELECT 'a' || char(27) || char(10) || 'b' AS x"
+lab query "$dir/a.db" "SELECT 'a' || char(27) || char(10) || 'b' AS x"
 prints "nothing reaches the terminal but letters" "x
 a  b"
-query "$dir/a.db" "SELECT printf('%.*c', 80, 'é') AS x"
-is "a long text is cut between letters" sh -c "[ \$(tail -n 1 $dir/out) = \
+lab query "$dir/a.db" "SELECT printf('%.*c', 80, 'é') AS x"
+is "a long text is cut between letters" sh -c "[ \$(tail -n 1 $out) = \
     \$($python -c 'print(\"é\" * 69 + \"...\")') ]"
-query "$dir/a.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2500)
+lab query "$dir/a.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2500)
                    SELECT i FROM n"
 is "rows beyond those that were looked at first" \
-    sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -eq 2501 ] &&
-        [ \$(tail -n 1 $dir/out) = 2500 ]"
+    sh -c "[ $status -eq 0 ] && [ \$(wc -l <$out) -eq 2501 ] &&
+        [ \$(tail -n 1 $out) = 2500 ]"
 
-query "$dir/a.db" --csv "SELECT 1 / 3.0 AS third, 'a,b' AS text, NULL AS missing"
+lab query "$dir/a.db" --csv "SELECT 1 / 3.0 AS third, 'a,b' AS text, NULL AS missing"
 prints "--csv has all digits" "third,text,missing
 0.3333333333333333,\"a,b\","
-query "$dir/a.db" --json "SELECT 1 AS one, 'a\"b' AS text, 0.1 AS real, NULL AS missing,
+lab query "$dir/a.db" --json "SELECT 1 AS one, 'a\"b' AS text, 0.1 AS real, NULL AS missing,
                                  9e999 AS inf UNION ALL SELECT 2, 'c', 0.5, 1, 0"
 is "--json is an array with an object for each row" $python -c "
 import json
-assert json.load(open('$dir/out')) == [
+assert json.load(open('$out')) == [
     {'one': 1, 'text': 'a\"b', 'real': 0.1, 'missing': None, 'inf': None},
     {'one': 2, 'text': 'c', 'real': 0.5, 'missing': 1, 'inf': 0}]"
-query "$dir/a.db" --json "SELECT 1 AS x WHERE 0"
+lab query "$dir/a.db" --json "SELECT 1 AS x WHERE 0"
 prints "of nothing, too" "[]"
 
-query "$dir/a.db"
+lab query "$dir/a.db"
 listed=$status
-cp "$dir/out" "$dir/listing"
+cp "$out" "$dir/listing"
 is "without a question: every table and view, with what it is and its columns" \
     $python -c "
 import re, sqlite3
@@ -103,19 +77,19 @@ for name in names:
 grep -o '"SELECT [^"]*"' "$dir/listing" | tr -d '"' >"$dir/examples"
 is "and three examples" [ "$(wc -l <"$dir/examples")" -eq 3 ]
 while read -r example; do
-    query "$dir/a.db" "$example"
-    is "which give rows: $example" sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -gt 1 ]"
+    lab query "$dir/a.db" "$example"
+    is "which give rows: $example" sh -c "[ $status -eq 0 ] && [ \$(wc -l <$out) -gt 1 ]"
 done <"$dir/examples"
 
 # shellcheck disable=SC2016
-grep -o '`SELECT [^`]*`' "$here/../../docs/reading.md" | tr -d '`' >"$dir/questions"
+grep -o '`SELECT [^`]*`' docs/reading.md | tr -d '`' >"$dir/questions"
 while read -r question; do
-    query "$dir/a.db" "$question"
-    is "docs/reading.md: $question" sh -c "[ $status -eq 0 ] && [ \$(wc -l <$dir/out) -gt 1 ]"
+    lab query "$dir/a.db" "$question"
+    is "docs/reading.md: $question" sh -c "[ $status -eq 0 ] && [ \$(wc -l <$out) -gt 1 ]"
 done <"$dir/questions"
 is "docs/reading.md: The samples has each column of tidy" $python -c "
 import re, sqlite3
-samples = open('$here/../../docs/reading.md').read().split('## The samples')[1].split('## ')[0]
+samples = open('docs/reading.md').read().split('## The samples')[1].split('## ')[0]
 rows = [line.split('|')[1] for line in samples.splitlines() if line.startswith('| \`')]
 said = sorted(name for row in rows for name in re.findall(r'\`(\w+)\`', row))
 view = sqlite3.connect('$dir/a.db').execute('SELECT * FROM tidy')
@@ -133,12 +107,12 @@ refuses "only reads" "CREATE TEMP TABLE x (y)"
 refuses "exclude one another" --csv --json "SELECT 1"
 is "and no other file was made" [ ! -e "$dir/other.db" ]
 
-query "$dir/a.db" "SELECT abs(x) FROM (SELECT 1 AS x UNION ALL SELECT -9223372036854775807 - 1)"
-is "an error on the way is one" sh -c "[ $status -eq 2 ] && grep -q 'integer overflow' $dir/err"
-query "$dir/none.db" "SELECT 1"
+lab query "$dir/a.db" "SELECT abs(x) FROM (SELECT 1 AS x UNION ALL SELECT -9223372036854775807 - 1)"
+is "an error on the way is one" sh -c "[ $status -eq 2 ] && grep -q 'integer overflow' $err"
+lab query "$dir/none.db" "SELECT 1"
 is "there must be a file" \
-    sh -c "[ $status -eq 2 ] && grep -q none.db $dir/err && [ ! -e $dir/none.db ]"
+    sh -c "[ $status -eq 2 ] && grep -q none.db $err && [ ! -e $dir/none.db ]"
 head -c 20000 "$dir/a.db" >"$dir/cut.db"
-query "$dir/cut.db" "SELECT * FROM tidy"
-is "half a file is no results file" sh -c "[ $status -eq 2 ] && [ \$(wc -l <$dir/err) -eq 1 ]"
-echo "1..$number"
+lab query "$dir/cut.db" "SELECT * FROM tidy"
+is "half a file is no results file" sh -c "[ $status -eq 2 ] && [ \$(wc -l <$err) -eq 1 ]"
+plan

@@ -3,33 +3,16 @@
 # commands are accepted. Prints TAP. LAB is the program; only its folder's name is looked at.
 #
 # The examples go into a copy of the tree, where POLICIES are those that the README names.
-set -u
+. scripts/tap.sh
 
-case ${LAB:-build/debug/lab} in
+case $LAB in
 *debug/lab) ;;
-*)
-    echo "1..1"
-    echo "ok 1 - the README # skip once is enough, in debug builds"
-    exit
-    ;;
+*) skip_rest "the README" "once is enough, in debug builds" ;;
 esac
 
-folder=$(mktemp -d) || exit 2
-trap 'rm -rf "$folder"' EXIT
-trap 'exit 130' INT TERM
-tree=$folder/tree
-out=$folder/out
-quick="--rounds 1 --window 0.01 --ramp 0 --control no --csv $folder/samples.csv --replace"
-number=0
-
-# result NAME: by the status of the command before.
-result()
-{
-    if [ $? -eq 0 ]; then verdict=ok; else verdict='not ok'; fi
-    number=$((number + 1))
-    echo "$verdict $number - $1"
-    [ "$verdict" = ok ] || tail -n 20 "$out" | sed 's/^/# /'
-}
+tree=$dir/tree
+LAB=$tree/build/debug/lab
+quick="--rounds 1 --window 0.01 --ramp 0 --control no --csv $dir/samples.csv --replace"
 
 # Says the path of each example; writes the file into the tree, which must not have it. An
 # example is a fence of C after a line, and a blank one, that is a path in backquotes.
@@ -58,36 +41,36 @@ accepted()
     run*) words="$words $quick" ;;
     esac
     # shellcheck disable=SC2086
-    timeout 120 "$tree/build/debug/lab" $words >"$out" 2>&1 </dev/null
+    lab $words
 }
 
 # A row of the table for this mode; every window was ok.
 runs()
 {
     # shellcheck disable=SC2086
-    timeout 120 "$tree/build/debug/lab" run --workload "$1" --mode "$2" --threads 1,2 $quick \
-        >"$out" 2>&1 </dev/null && [ "$(grep -c "^  $2  *[12] " "$out")" -eq 2 ] &&
-        [ "$(grep -c ',timed,.*,ok,' "$folder/samples.csv")" -ge 2 ]
+    lab run --workload "$1" --mode "$2" --threads 1,2 $quick &&
+        [ "$(grep -c "^  $2  *[12] " "$out")" -eq 2 ] &&
+        [ "$(grep -c ',timed,.*,ok,' "$dir/samples.csv")" -ge 2 ]
 }
 
 mkdir "$tree"
 for name in *; do
     [ "$name" = build ] || cp -R "$name" "$tree/" || exit 2
 done
-extract >"$folder/examples"
-[ "$(wc -l <"$folder/examples")" -eq 3 ]
+extract >"$dir/examples"
+[ "$(wc -l <"$dir/examples")" -eq 3 ]
 result "the README has three examples"
 
 # Not with what an outer make was told: MODE, POLICIES, its jobs.
 unset MAKEFLAGS MAKEOVERRIDES MFLAGS POLICIES
 MAKELEVEL=0 timeout 280 make -C "$tree" -j2 MODE=debug \
-    POLICIES="plain atomic biased $(sed -n 's,^objects/refcount/\(.*\)\.h$,\1,p' "$folder/examples")" \
+    POLICIES="plain atomic biased $(sed -n 's,^objects/refcount/\(.*\)\.h$,\1,p' "$dir/examples")" \
     >"$out" 2>&1 && ! grep -q 'warning:' "$out"
 result "the examples compile, without a warning"
 
 while read -r path; do
     name=$(basename "${path%.*}")
-    "$tree/build/debug/lab" list >"$out" 2>&1 && grep -q "^  $name  *[^ ]" "$out"
+    lab list && grep -q "^  $name  *[^ ]" "$out"
     result "lab list shows $name of $path"
     case $path in
     objects/refcount/*) runs fib "$name" ;;
@@ -96,25 +79,25 @@ while read -r path; do
     *) false ;;
     esac
     result "lab run runs $name"
-done <"$folder/examples"
+done <"$dir/examples"
 
-commands >"$folder/commands"
-[ "$(wc -l <"$folder/commands")" -ge 5 ]
+commands >"$dir/commands"
+[ "$(wc -l <"$dir/commands")" -ge 5 ]
 result "the README shows commands"
 while read -r command; do
     accepted "$command"
     result "$command"
-done <"$folder/commands"
+done <"$dir/commands"
 
-: >"$out" # below nothing is run
-grep -oE '`make( [a-z]+)?' README.md | sed 's/^`make *//' | sort -u >"$folder/targets"
+rm "$out" "$err" # below nothing is run
+grep -oE '`make( [a-z]+)?' README.md | sed 's/^`make *//' | sort -u >"$dir/targets"
 while read -r target; do
     grep -q "^${target:-all}:" Makefile
     result "there is a target for make${target:+ }$target"
-done <"$folder/targets"
+done <"$dir/targets"
 
 for link in $(grep -oE '\]\([^)#:]*\)' README.md CONTRIBUTING.md docs/*.md | sed 's/:\](/ /; s/)$//' | tr ' ' '|'); do
     [ -e "$(dirname "${link%%|*}")/${link#*|}" ]
     result "${link%%|*} has a link to ${link#*|}"
 done
-echo "1..$number"
+plan
