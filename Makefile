@@ -147,6 +147,7 @@ figures:
 	+$(build) $B/bench $B/lab
 	scripts/figures.py $B/bench
 	scripts/run_figures.py $B/lab
+	scripts/plan_figures.py $B/lab
 
 # Tests stand beside what they test. A wrong twin says in its first lines which test
 # sees it fail, and in which modes: `Caught by: objects/tests/test_x (debug tsan)`.

@@ -460,8 +460,8 @@ static void bind_settings(sqlite3_stmt *q, int at, const struct settings *t)
 static int write_run(struct store *s, const struct plan *plan, int64_t machine, int64_t *run,
                      struct mistake *m)
 {
-    sqlite3_stmt *q = prepare(s, "INSERT INTO runs (uuid, machine, matrix, source, plan, build, cores, "
-        "started, seed, placing, window_s, ramp_s, timeout_s, memory_bytes, bind, "
+    sqlite3_stmt *q = prepare(s, "INSERT INTO runs (uuid, machine, matrix, source, plan, build, "
+        "cores, started, seed, placing, window_s, ramp_s, timeout_s, memory_bytes, bind, "
         "rounds_least, rounds_most, precision, budget_s) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", m);
     char uuid[37], hash[17], started[32];

@@ -54,15 +54,16 @@ static struct store *store_at(const char *at, enum store_access access)
 
 static struct sample full_sample(int worker)
 {
-    return (struct sample){ "worker", 0, worker, 1 + (uint64_t)worker, 0.25, 3, 4, "refused: EINVAL",
-                            5, 6, 7, 8, 9, 10, 11, 12, 13 };
+    return (struct sample){ "worker", 0, worker, 1 + (uint64_t)worker, 0.25, 3, 4,
+                            "refused: EINVAL", 5, 6, 7, 8, 9, 10, 11, 12, 13 };
 }
 
 /* Every number another one, so that no two can be mistaken for each other. */
 static struct measurement full_window(int block, int samples)
 {
     struct measurement w = {
-        .occasion = { block, 40 + block, !block, "2026-01-02T03:04:05Z", 99, 1.5, 0.25, 0.125, 2400 },
+        .occasion = { block, 40 + block, !block, "2026-01-02T03:04:05Z", 99, 1.5, 0.25, 0.125,
+                      2400 },
         .status = STATUS_EARLY, .note = "a note, 'with' words", .seconds = 0.5, .overlap = 0.75,
         .lost = 21, .max_rss_bytes = 22,
         .damage = { .published = 23, .off = 24, .over = 25, .under = 26, .leaked = 27, .early = 28,
