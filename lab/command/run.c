@@ -44,8 +44,8 @@ static int run(const struct command *self, int argc, char **argv)
 }
 
 static const struct explained statuses[] = {
-    { "130", "interrupted (by another signal than Ctrl-C: 128 and its number); what was finished "
-             "until then has been shown" },
+    { "130", "interrupted; what was finished until then has been shown. By another signal than "
+             "Ctrl-C: 128 and its number" },
     { NULL, NULL },
 };
 
