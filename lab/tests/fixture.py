@@ -15,12 +15,11 @@ import json
 import os
 import random
 import shutil
-import sqlite3
 import statistics
 import subprocess
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SCHEMA = os.path.join(HERE, "..", "schema.sql")
+import results_file
+
 CORES, BLOCKS = 4, 5
 NASTY = "fib:note=<script>alert('$x$')</script>&"
 WORKLOADS = {  # kind, unit, shares, operations per second of one thread, about
@@ -60,19 +59,14 @@ class Maker:
     """Fills a file row by row, as the lab would, and remembers what the judgement needs."""
 
     def __init__(self, path, blocks):
-        self.db = sqlite3.connect(path)
-        with open(SCHEMA, encoding="utf-8") as file:
-            self.db.executescript(file.read())
+        self.db = results_file.create(path)
         self.db.execute("PRAGMA synchronous = OFF")
         self.dice = random.Random(20250102)
         self.blocks = blocks
         self.cells, self.number, self.window, self.sequence = [], 0, 0, 0
 
     def insert(self, table, **row):
-        marks = ", ".join("?" * len(row))
-        names = ", ".join(f'"{name}"' for name in row)
-        return self.db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})",
-                               list(row.values())).lastrowid
+        return results_file.insert(self.db, table, **row)
 
     def machine(self):
         xml = None

@@ -17,24 +17,10 @@ import tempfile
 
 import browser
 import fixture
+from tap import is_true, plan, skip
 
 LAB = os.path.abspath(os.environ.get("LAB", "build/release/lab"))
-SCRIPT = os.path.join(os.path.dirname(fixture.HERE), "..", "scripts", "report.py")
-number = 0
-
-
-def check(good, name, *why):
-    global number
-    number += 1
-    print(f"{'ok' if good else 'not ok'} {number} - {name}", flush=True)
-    for words in [] if good else why:
-        print("#", str(words)[:600])
-
-
-def skip(name, why):
-    global number
-    number += 1
-    print(f"ok {number} - {name} # skip {why}")
+SCRIPT = os.path.abspath("scripts/report.py")
 
 
 def run(*command):
@@ -48,8 +34,9 @@ def report(place, *arguments):
 def refuses(name, words, done):
     """Status 2, and one line that has the words in it."""
     said = done.stderr
-    check(done.returncode == 2 and said.count("\n") == 1 and words in said and not done.stdout,
-          name, done.returncode, said)
+    is_true(name,
+            done.returncode == 2 and said.count("\n") == 1 and words in said and not done.stdout,
+            done.returncode, said)
 
 
 def content(path):
@@ -65,7 +52,7 @@ def test_command(place):
     refuses("a run that is not there", "no run 7", report(place, db, "--run", "7"))
     refuses("a run that is no number", "--run", report(place, db, "--run", "last"))
     refuses("a lab that does not answer", "/bin/false show", run(SCRIPT, "--lab", "/bin/false", db))
-    check(not os.path.exists(page), "nothing is written by those")
+    is_true("nothing is written by those", not os.path.exists(page))
 
     other = f"{place}/other.db"
     with sqlite3.connect(other) as connection:
@@ -83,21 +70,22 @@ def test_command(place):
 
     before = content(db)
     done = report(place, db)
-    check(done.returncode == 0 and done.stdout == page + "\n" and os.path.exists(page),
-          "a page beside the results", done.stderr)
-    check(stat.S_IMODE(os.stat(page).st_mode) == stat.S_IMODE(os.stat(db).st_mode),
-          "for whoever may read those")
+    is_true("a page beside the results",
+            done.returncode == 0 and done.stdout == page + "\n" and os.path.exists(page),
+            done.stderr)
+    is_true("for whoever may read those",
+            stat.S_IMODE(os.stat(page).st_mode) == stat.S_IMODE(os.stat(db).st_mode))
     first = content(page)
     refuses("is not written over", "--replace", report(place, db, "--run", "1"))
-    check(content(page) == first, "nor touched")
+    is_true("nor touched", content(page) == first)
     done = report(place, db, "--run", "1", "--replace")
-    check(done.returncode == 0 and content(page) != first, "but by --replace", done.stderr)
+    is_true("but by --replace", done.returncode == 0 and content(page) != first, done.stderr)
     refuses("never over results", "holds results", report(place, db, "-o", db, "--replace"))
-    check(content(db) == before, "which are as they were")
+    is_true("which are as they were", content(db) == before)
     refuses("a folder that is not there", "No such file", report(place, db, "-o", f"{place}/no/x"))
     left = set(os.listdir(place)) - {"results.db", "results.html", "results-1.json", "lab",
                                      "results-2.json", "other.db", "newer.db", "broken.db"}
-    check(not left, "nothing else is left behind", left)
+    is_true("nothing else is left behind", not left, left)
     report(place, db, "--replace")
 
 
@@ -106,13 +94,13 @@ def test_measured(place):
     db = f"{place}/measured.db"
     done = run(LAB, "run", "--workload", "fib", "--mode", "gil,nolock", "--threads", "1,2",
                "--rounds", "2", "--window", "0.02", "--ramp", "0.005", "--results", db)
-    check(done.returncode == 0, "a run is measured", done.stderr)
+    is_true("a run is measured", done.returncode == 0, done.stderr)
     done = run(LAB, "report", db)
-    check(done.returncode == 0 and done.stdout == f"{place}/measured.html\n", "and reported",
-          done.stdout, done.stderr)
+    is_true("and reported", done.returncode == 0 and done.stdout == f"{place}/measured.html\n",
+            done.stdout, done.stderr)
     text = content(f"{place}/measured.html").decode() if not done.returncode else ""
-    check(text.count('<th scope="row"') >= 4 and 'id="cpu-vs-io-0-title">CPU-bound: fib<' in text,
-          "with its cells and its picture")
+    is_true("with its cells and its picture",
+            text.count('<th scope="row"') >= 4 and 'id="cpu-vs-io-0-title">CPU-bound: fib<' in text)
     refuses("once", "--replace", run(LAB, "report", db))
 
 
@@ -159,14 +147,14 @@ def test_text(place):
     text = content(f"{place}/results.html").decode()
     page = Page(text)
     twice = [name for name, count in collections.Counter(page.ids).items() if count > 1]
-    check(not twice, "no id stands twice", twice)
+    is_true("no id stands twice", not twice, twice)
     outside = [link for link in page.links if not re.match(r"(#|data:,?$)", link)]
-    check(not outside, "nothing is linked to outside the page", outside)
-    check(not re.search(r"@import|url\((?!#)", text), "nor by its style")
-    check("<script>alert" not in text and "<b>that" not in text, "names are escaped")
+    is_true("nothing is linked to outside the page", not outside, outside)
+    is_true("nor by its style", not re.search(r"@import|url\((?!#)", text))
+    is_true("names are escaped", "<script>alert" not in text and "<b>that" not in text)
     missing = set(re.findall(r"url\(#([^)]*)\)|href=\"#([^\"]*)\"", text))
     missing = {a or b for a, b in missing} - set(page.ids)
-    check(not missing, "what the page refers to is there", missing)
+    is_true("what the page refers to is there", not missing, missing)
 
     connection = sqlite3.connect(f"file:{place}/results.db?mode=ro", uri=True)
     for name, section in page.sections.items():
@@ -176,13 +164,12 @@ def test_text(place):
         columns = [c[0] for c in rows.description]
         kept = [i for i, c in enumerate(columns) if c != "hwloc_xml"]
         given = [[columns[i] for i in kept]] + [[written(row[i]) for i in kept] for row in rows]
-        check(len(given) > 1 and given == section["rows"],
-              f"{name}: the query gives the numbers that stand there",
-              given[:2], section["rows"][:2])
+        is_true(f"{name}: the query gives the numbers that stand there",
+                len(given) > 1 and given == section["rows"], given[:2], section["rows"][:2])
     plots = {"cpu-vs-io", "scaling", "safety", "latency", "fairness", "memory"}
     plots |= {"machine"} if shutil.which("lstopo-no-graphics") else set()
     drawn = set(re.findall(r'<section id="([\w-]*)"[^>]*><h2[^>]*>[^<]*</h2><figure>', text))
-    check(drawn == plots, "every plot is drawn", drawn ^ plots)
+    is_true("every plot is drawn", drawn == plots, drawn ^ plots)
 
 
 CONTRAST = """(() => {
@@ -242,40 +229,42 @@ def test_quiet(page):
     said = [e["entry"]["text"] for e in page.of("Log.entryAdded")]
     said += [str(e["args"]) for e in page.of("Runtime.consoleAPICalled")]
     said += [str(e["exceptionDetails"]) for e in page.of("Runtime.exceptionThrown")]
-    check(not said, "no word on the console", *said)
+    is_true("no word on the console", not said, *said)
     asked = [e["request"]["url"] for e in page.of("Network.requestWillBeSent")]
-    check({url for url in asked if not url.startswith("data:")} == {page.url},
-          "no request but for the page itself", *asked)
-    check(not page.of("Page.javascriptDialogOpening"), "no name was run as a script")
+    is_true("no request but for the page itself",
+            {url for url in asked if not url.startswith("data:")} == {page.url}, *asked)
+    is_true("no name was run as a script", not page.of("Page.javascriptDialogOpening"))
 
 
 def test_table(page):
     page.run("document.querySelector('#cells-table button').focus()")
     page.press("Enter", 13)
-    check(page.run("document.querySelector('#cells-table th').ariaSort") == "ascending",
-          "a head that has the focus sorts by Enter, and says so")
+    is_true("a head that has the focus sorts by Enter, and says so",
+            page.run("document.querySelector('#cells-table th').ariaSort") == "ascending")
     page.press("Tab", 9)
-    check(page.run("document.activeElement.textContent") == "mode", "Tab goes to the next head")
+    is_true("Tab goes to the next head", page.run("document.activeElement.textContent") == "mode")
     heads = page.run("[...document.querySelectorAll('#cells-table th[scope=col]')]"
                      ".map((head) => head.textContent)")
     column = heads.index("per second")
     for way, word in ((1, "ascending"), (-1, "descending")):
         page.run(f"document.querySelectorAll('#cells-table button')[{column}].click()")
         values = page.run(COLUMN % (column, column))
-        check(in_order(values, way), f"rates are sorted as numbers, {word}", values[:9])
-        check(page.run("[...document.querySelectorAll('#cells-table th')]"
-                       f".map((head) => head.ariaSort)[{column}]") == word
-              and page.run("document.querySelectorAll('[aria-sort]').length") == 1,
-              f"and that head alone says {word}")
+        is_true(f"rates are sorted as numbers, {word}", in_order(values, way), values[:9])
+        is_true(f"and that head alone says {word}",
+                page.run("[...document.querySelectorAll('#cells-table th')]"
+                         f".map((head) => head.ariaSort)[{column}]") == word
+                and page.run("document.querySelectorAll('[aria-sort]').length") == 1)
     page.run("document.getElementById('filter').focus()")
     page("Input.insertText", text="SLEEP nolock")
     shown = page.run("[...document.querySelectorAll('#cells-table tbody tr')]"
                      ".filter((row) => row.getClientRects().length).map((row) => row.textContent)")
-    check(len(shown) == 5 and all("sleep" in row and "nolock" in row for row in shown),
-          "the filter leaves the rows that have all the words", len(shown), *shown[:2])
+    is_true("the filter leaves the rows that have all the words",
+            len(shown) == 5 and all("sleep" in row and "nolock" in row for row in shown),
+            len(shown), *shown[:2])
     rows = page.run("document.querySelectorAll('#cells-table tbody tr').length")
-    check(page.run("document.querySelector('#filter-place [role=status]').textContent")
-          == f"5 of {rows} rows", "and says how many")
+    is_true("and says how many",
+            page.run("document.querySelector('#filter-place [role=status]').textContent")
+            == f"5 of {rows} rows")
     return rows
 
 
@@ -287,22 +276,23 @@ def test_names(page):
     named = {"image", "img", "graphics-document", "button", "link", "searchbox", "textbox", "table",
              "region", "navigation"}
     nameless = [role(n) for n in nodes if role(n) in named and not name(n)]
-    check(not nameless, "pictures, buttons, links, fields, tables and regions have names",
-          *nameless[:5])
+    is_true("pictures, buttons, links, fields, tables and regions have names", not nameless,
+            *nameless[:5])
     images = [n for n in nodes if role(n) in ("image", "img", "graphics-document")]
     told = [n for n in images if n.get("description", {}).get("value") or len(name(n)) > 40]
-    check(len(images) > 15 and len(told) == len(images), "every picture is told in words",
-          len(images), len(told))
+    is_true("every picture is told in words", len(images) > 15 and len(told) == len(images),
+            len(images), len(told))
     roles = collections.Counter(map(role, nodes))
-    check(all(roles[r] == 1 for r in ("banner", "main", "contentinfo", "navigation")),
-          "one each of banner, navigation, main and contentinfo", roles)
+    is_true("one each of banner, navigation, main and contentinfo",
+            all(roles[r] == 1 for r in ("banner", "main", "contentinfo", "navigation")), roles)
     levels = page.run("[...document.querySelectorAll('h1,h2,h3,h4')].map((h) => +h.tagName[1])")
-    check(levels[0] == 1 and levels.count(1) == 1
-          and all(b <= a + 1 for a, b in zip(levels, levels[1:])), "headings in steps", levels)
-    check(page.run("[...document.querySelectorAll('th')].every((h) => h.scope)")
-          and page.run("[...document.querySelectorAll('table')].every((t) => t.caption)"),
-          "heads have a scope, tables a caption")
-    check(page.run("document.documentElement.lang") == "en", "the language is said")
+    is_true("headings in steps",
+            levels[0] == 1 and levels.count(1) == 1
+            and all(b <= a + 1 for a, b in zip(levels, levels[1:])), levels)
+    is_true("heads have a scope, tables a caption",
+            page.run("[...document.querySelectorAll('th')].every((h) => h.scope)")
+            and page.run("[...document.querySelectorAll('table')].every((t) => t.caption)"))
+    is_true("the language is said", page.run("document.documentElement.lang") == "en")
 
 
 def test_looks(page, path, shots):
@@ -312,18 +302,19 @@ def test_looks(page, path, shots):
         page.open(path)
         page.run("document.querySelectorAll('details').forEach((d) => d.open = true)")
         seen = page.run(CONTRAST)
-        check(seen["seen"] > 500 and not seen["bad"], f"contrast in the {scheme}", seen["seen"],
-              *seen["bad"])
+        is_true(f"contrast in the {scheme}", seen["seen"] > 500 and not seen["bad"], seen["seen"],
+                *seen["bad"])
         shot(page, shots, scheme)
-    check(not page.run(UNKNOWN), "pictures take every colour from the page", page.run(UNKNOWN))
+    is_true("pictures take every colour from the page", not page.run(UNKNOWN), page.run(UNKNOWN))
     paper = "getComputedStyle(document.body).backgroundColor"
     dark = page.run(paper)
     page.media("print", prefers_color_scheme="dark")
-    check(page.run(paper) == "rgb(255, 255, 255)" and dark != "rgb(255, 255, 255)",
-          "paper is white, also when the screen is dark", dark)
-    check(page.run("getComputedStyle(document.querySelector('nav')).display") == "none" and
-          page.run("[...document.querySelectorAll('.scroll')].every((e) => "
-                   "getComputedStyle(e).maxHeight === 'none')"), "print has all rows, and no links")
+    is_true("paper is white, also when the screen is dark",
+            page.run(paper) == "rgb(255, 255, 255)" and dark != "rgb(255, 255, 255)", dark)
+    is_true("print has all rows, and no links",
+            page.run("getComputedStyle(document.querySelector('nav')).display") == "none"
+            and page.run("[...document.querySelectorAll('.scroll')].every((e) => "
+                         "getComputedStyle(e).maxHeight === 'none')"))
     page.media()
     if shots:
         page.open(path)
@@ -333,13 +324,14 @@ def test_looks(page, path, shots):
         page.open(path)
         page.run("document.querySelectorAll('details').forEach((d) => d.open = true)")
         wide = page.run("document.documentElement.scrollWidth")
-        check(wide == width, f"at {width} pixels nothing sticks out", wide)
-        check(page.run("[...document.querySelectorAll('svg')].every((s) => "
-                       f"s.getBoundingClientRect().right <= {width})"), "nor does a picture")
+        is_true(f"at {width} pixels nothing sticks out", wide == width, wide)
+        is_true("nor does a picture",
+                page.run("[...document.querySelectorAll('svg')].every((s) => "
+                         f"s.getBoundingClientRect().right <= {width})"))
         shot(page, shots, str(width))
     page.media(prefers_reduced_motion="reduce")
-    check(page.run("getComputedStyle(document.documentElement).scrollBehavior") == "auto",
-          "nothing glides for those who want no motion")
+    is_true("nothing glides for those who want no motion",
+            page.run("getComputedStyle(document.documentElement).scrollBehavior") == "auto")
     page.media()
 
 
@@ -355,25 +347,26 @@ def test_page(path):
         page.width(1280)
         page.open(path)
         page.press("Tab", 9)
-        check(page.run("document.activeElement.className") == "skip" and
-              page.run("document.activeElement.getBoundingClientRect().left >= 0"),
-              "the first Tab offers to skip the links")
+        is_true("the first Tab offers to skip the links",
+                page.run("document.activeElement.className") == "skip"
+                and page.run("document.activeElement.getBoundingClientRect().left >= 0"))
         rows = test_table(page)
         test_names(page)
         test_looks(page, path, os.environ.get("SHOTS"))
         test_quiet(page)
         page("Emulation.setScriptExecutionDisabled", value=True)
         page.open(path)
-        check(page.run("document.querySelectorAll('#cells-table tbody tr').length") == rows
-              and not page.run("document.querySelectorAll('button, input').length"),
-              "complete without scripts: every row, and nothing that does nothing")
+        is_true("complete without scripts: every row, and nothing that does nothing",
+                page.run("document.querySelectorAll('#cells-table tbody tr').length") == rows
+                and not page.run("document.querySelectorAll('button, input').length"))
 
 
 def main():
     try:
         import matplotlib  # pylint: disable=unused-import,import-outside-toplevel
     except ImportError:
-        print("ok 1 - # skip matplotlib is not installed\n1..1")
+        skip("lab report", "matplotlib is not installed")
+        plan()
         return
     with tempfile.TemporaryDirectory() as place:
         os.environ["MPLCONFIGDIR"] = place + "-mpl"
@@ -388,7 +381,7 @@ def main():
             else:
                 skip("the page in a browser", "chromium is not installed: make browser")
         shutil.rmtree(place + "-mpl", ignore_errors=True)
-    print(f"1..{number}")
+    plan()
 
 
 if __name__ == "__main__":

@@ -15,8 +15,16 @@ import sqlite3
 SCHEMA = pathlib.Path(__file__).parent.parent / "schema.sql"
 
 
+def create(path):
+    """A new results file, open, without a row."""
+    db = sqlite3.connect(path)
+    db.executescript(SCHEMA.read_text())
+    return db
+
+
 def insert(db, table, **row):
-    names = ", ".join(row)
+    """Adds a row; its number."""
+    names = ", ".join(f'"{name}"' for name in row)
     return db.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})",
                       list(row.values())).lastrowid
 
@@ -95,10 +103,10 @@ def main():
     parser.add_argument("--load", default="0.1")
     parser.add_argument("--ended", action="store_true")
     args = parser.parse_args()
-    db = sqlite3.connect(args.file)
-    db.executescript(SCHEMA.read_text())
+    db = create(args.file)
     write(db, args)
     db.commit()
 
 
-main()
+if __name__ == "__main__":
+    main()
