@@ -63,8 +63,7 @@ static const char *in_words(struct estimate e, char ratio[RATIO_BYTES])
 }
 
 /* Appends "1.00 (0.99 to 1.02) times the work of one under gil, 1.98 (1.95 to 2.01) under
- * atomic" for each mode that has
- * a speed-up at `threads`; the number of modes. */
+ * atomic" for each mode that has a speed-up at `threads`; the number of modes. */
 static int append_speed_ups(const struct results *r, const struct cell *like, int threads,
                             char *text)
 {
@@ -86,6 +85,12 @@ static int append_speed_ups(const struct results *r, const struct cell *like, in
     return modes;
 }
 
+/* Between a workload and the build, if it was not the lab itself. */
+static const char *of_build(const struct cell *c)
+{
+    return *c->build ? ", build " : "";
+}
+
 static void say_computing(const struct results *r, FILE *out)
 {
     const struct cell *c = find_workload(r, computes_alone);
@@ -93,8 +98,8 @@ static void say_computing(const struct results *r, FILE *out)
     char text[PHRASE_BYTES] = "";
 
     if (threads > 1 && append_speed_ups(r, c, threads, text))
-        fprintf(out, "Computing (%s): %d threads do %s.\n",
-                c->workload, threads, text);
+        fprintf(out, "Computing (%s%s%s): %d threads do %s.\n", c->workload, of_build(c), c->build,
+                threads, text);
 }
 
 static void say_waiting(const struct results *r, FILE *out)
@@ -104,7 +109,8 @@ static void say_waiting(const struct results *r, FILE *out)
     char text[PHRASE_BYTES] = "";
 
     if (threads > 1 && append_speed_ups(r, c, threads, text))
-        fprintf(out, "Waiting (%s): %d threads do %s, for whoever waits holds no lock.\n", c->workload, threads, text);
+        fprintf(out, "Waiting (%s%s%s): %d threads do %s, for whoever waits holds no lock.\n",
+                c->workload, of_build(c), c->build, threads, text);
 }
 
 /* Appends "0.99 of nolock's speed with gil, 0.41 with atomic" for each safe mode at one
@@ -159,8 +165,8 @@ static void say_safety(const struct results *r, FILE *out)
     if (!alone || !append_costs(r, alone, text))
         return;
     if (threads > 1 && append_speed_ups(r, shared, threads, speed_ups))
-        fprintf(out, "Safety: a thread alone keeps %s; on shared objects (%s) %d threads do %s",
-                text, shared->workload, threads, speed_ups);
+        fprintf(out, "Safety: a thread alone keeps %s; on shared objects (%s%s%s) %d threads do %s",
+                text, shared->workload, of_build(shared), shared->build, threads, speed_ups);
     else
         fprintf(out, "Safety: a thread alone keeps %s", text);
     text[0] = '\0';

@@ -69,7 +69,7 @@ void cell_init(struct cell *cell, const struct variant *workload, const struct m
     *cell = (struct cell){
         .workload = intern(workload->label), .mode = intern(mode->label),
         .policy = intern(mode->runtime->name), .gil = label_lock(mode), .heap = intern(heap),
-        .build = intern(build), .threads = threads, .runtime = mode->runtime,
+        .build = intern(build), .build_hash = "", .threads = threads, .runtime = mode->runtime,
         .audited = runtime_audited(mode->runtime), .lock = mode->lock,
         .work = mode->runtime->workloads[workload->index].workload,
     };

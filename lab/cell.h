@@ -18,6 +18,7 @@ struct cell {
     const char *gil;      /* "interval:interval_us=500": parameters that are not as usual */
     const char *heap;
     const char *build;    /* path of the lab that runs it; "": this one */
+    const char *build_hash; /* of that program's file; "": of this one, or not known */
     int threads;
     int control;          /* 1 or 2: of the twins from which the noise floor is taken; or 0 */
     const char *about, *unit; /* of the workload */

@@ -25,7 +25,7 @@ const struct argp_option experiment_options[] = {
     { "heap", 'H', "LIST", 0, "where objects come from (jemalloc)", 0 },
     { "threads", 't', "LIST", 0, "how many: 1,2,4 or 1..8 or 1..2*cores", 0 },
     { "build", 'B', "LIST", 0, "paths of builds of the lab to compare; self is this one", 0 },
-    { "rounds", 'r', "N|N..M", 0, "windows of each cell; up to M where --precision wants it (5)",
+    { "rounds", 'r', "N|N..M", 0, "windows of each cell; up to M, or five times N, where --precision wants it (5)",
       0 },
     { "window", 'W', "TIME", 0, "how long each is measured, as 0.25 or 250ms (0.25)", 0 },
     { "ramp", 'R', "TIME", 0, "how long it runs before that (0.05)", 0 },
@@ -257,6 +257,20 @@ static int print_dry_run(const struct under_way *u)
     return 0;
 }
 
+/* Whoever expected to go on with a run is told that this is another one. */
+static int begin_anew(struct under_way *u, struct mistake *m)
+{
+    const struct experiment *e = u->experiment;
+    struct session *s = &u->session;
+    struct run last;
+    struct mistake none;
+
+    if (!e->again && store_find(s->store, NULL, &last, &none) == 0)
+        fprintf(stderr, "%s: %s has %d run%s of other plans, machines or builds; this one begins "
+                "beside\n", e->command, e->results, (int)last.id, last.id == 1 ? "" : "s");
+    return store_begin(s->store, &u->plan, &s->run, m);
+}
+
 /* The run that the file has of this plan, or a new one. */
 static int take_up(struct under_way *u, struct mistake *m)
 {
@@ -267,7 +281,7 @@ static int take_up(struct under_way *u, struct mistake *m)
     if (found < 0)
         return -1;
     if (!found)
-        return store_begin(s->store, &u->plan, &s->run, m);
+        return begin_anew(u, m);
     s->run = run.id;
     u->resumed = true;
     return store_resume(s->store, run.id, m) < 0
@@ -341,7 +355,7 @@ static int measure(struct under_way *u)
     if (u->resumed)
         fprintf(stderr, "%s: %s has %s; --again measures anew\n", u->experiment->command,
                 u->experiment->results, least ? "a part of this run, and it goes on"
-                                              : "all that this run wants at least");
+                                              : "this run already");
     s->interrupted = &interrupted;
     status = session_run(s, &m);
     if (status == 0)
@@ -352,6 +366,7 @@ static int measure(struct under_way *u)
         table_print(&u->results, stdout);
         answer_print(&u->results, stdout);
     }
+    fflush(stdout);
     print_ending(u, status, &m);
     if (status)
         return status < 0 ? 1 : 128 + interrupted;

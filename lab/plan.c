@@ -5,9 +5,12 @@
 #include "lab/random.h"
 #include "lab/topology.h"
 
+#include <errno.h>
+#include <sha256.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *const placing_names[] = { "shuffled", "pairs", "sorted", NULL };
 const char *const bind_names[] = { "auto", "yes", "no", NULL };
@@ -149,18 +152,37 @@ static void add_controls(struct plan *plan, const struct dials *dials)
     }
 }
 
-static void add_cells(struct plan *plan, const struct dials *d,
+/* The hash of each build's file: a build that has changed makes another plan. */
+static int hash_builds(const struct dials *d, const char *hash[BUILDS_MAX], struct mistake *m)
+{
+    char digest[SHA256_DIGEST_STRING_LENGTH];
+
+    for (int b = 0; b < d->builds; b++) {
+        hash[b] = "";
+        if (!d->build[b][0])
+            continue;
+        if (access(d->build[b], X_OK) < 0 || !SHA256File(d->build[b], digest))
+            return mistake_set(m, "build: '%s' is no program that can be run: %s", d->build[b],
+                               strerror(errno));
+        hash[b] = intern(digest);
+    }
+    return 0;
+}
+
+/* Threads are innermost, so that what is compared stands together. */
+static void add_cells(struct plan *plan, const struct dials *d, const char *const *hash,
                       bool (*excluded)(const struct cell *cell, const void *with), const void *with)
 {
     for (int w = 0; w < d->workload.count; w++)
         for (int h = 0; h < d->heap.count; h++)
-            for (int m = 0; m < d->mode.count; m++)
-                for (int b = 0; b < d->builds; b++)
+            for (int b = 0; b < d->builds; b++)
+                for (int m = 0; m < d->mode.count; m++)
                     for (int t = 0; t < d->threads.count; t++) {
                         struct cell *cell = &plan->cell[plan->count];
 
                         cell_init(cell, &d->workload.item[w], &d->mode.item[m],
                                   d->heap.item[h].label, d->build[b], (int)d->threads.item[t]);
+                        cell->build_hash = hash[b];
                         plan->count += !excluded || !excluded(cell, with);
                     }
 }
@@ -196,11 +218,14 @@ int plan_make(struct plan *plan, const char *name, const char *source, const str
               bool (*excluded)(const struct cell *cell, const void *with), const void *with,
               struct mistake *m)
 {
+    const char *hash[BUILDS_MAX];
     size_t count = dials_count(dials);
 
     *plan = (struct plan){ .name = intern(name), .settings = *settings, .cores = topology_pus() };
     if (count > CELLS_MOST)
         return mistake_set(m, "%zu cells are too many; at most %d", count, CELLS_MOST);
+    if (hash_builds(dials, hash, m) < 0)
+        return -1;
     complete(&plan->settings);
     plan->source = strdup(source);
     plan->cell = calloc(count + CONTROLS, sizeof *plan->cell);
@@ -211,7 +236,7 @@ int plan_make(struct plan *plan, const char *name, const char *source, const str
     if (settings->control && count > 1)
         add_controls(plan, dials);
     count = plan->count;
-    add_cells(plan, dials, excluded, with);
+    add_cells(plan, dials, hash, excluded, with);
     if (plan->count > count)
         return 0;
     plan_free(plan);
@@ -282,6 +307,7 @@ void plan_hash(const struct plan *plan, char text[17])
         hash = hash_text(hash, c->gil);
         hash = hash_text(hash, c->heap);
         hash = hash_text(hash, c->build);
+        hash = hash_text(hash, c->build_hash);
         snprintf(line, sizeof line, "%d %d", c->threads, c->control);
         hash = hash_text(hash, line);
     }

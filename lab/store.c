@@ -587,6 +587,27 @@ int store_resume(struct store *s, int64_t run, struct mistake *m)
     return finish(s, q, m);
 }
 
+/* Which programs they were that are compared with this one. */
+static int write_builds(struct store *s, const struct plan *plan, int64_t run, struct mistake *m)
+{
+    struct facts facts = { 0 };
+    const char *last = "";
+    int status;
+
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct cell *c = &plan->cell[i];
+        char name[LABEL_MAX + 32];
+
+        snprintf(name, sizeof name, "build_sha256 %s", c->build);
+        if (*c->build && c->build != last && !facts_get(&facts, intern(name)))
+            facts_add(&facts, intern(name), c->build_hash);
+        last = c->build;
+    }
+    status = write_facts(s, run, "run", &facts, m);
+    facts_free(&facts);
+    return status;
+}
+
 int store_begin(struct store *s, const struct plan *plan, int64_t *run, struct mistake *m)
 {
     int64_t id = 0;
@@ -597,6 +618,7 @@ int store_begin(struct store *s, const struct plan *plan, int64_t *run, struct m
                          write_run(s, plan, id, run, m) == 0 && store_resume(s, *run, m) == 0 &&
                          write_cells(s, plan, *run, m) == 0 &&
                          write_facts(s, *run, "run", these_facts(), m) == 0 &&
+                         write_builds(s, plan, *run, m) == 0 &&
                          write_moment(s, *run, "before", m) == 0, m);
 }
 
@@ -871,7 +893,7 @@ static void read_cell(sqlite3_stmt *q, struct cell *c)
 {
     *c = (struct cell){
         .workload = word_of(q, 0), .mode = word_of(q, 1), .policy = word_of(q, 2),
-        .gil = word_of(q, 3), .heap = word_of(q, 4), .build = word_of(q, 5),
+        .gil = word_of(q, 3), .heap = word_of(q, 4), .build = word_of(q, 5), .build_hash = "",
         .about = word_of(q, 6), .kind = (enum kind)word_index(q, 7, kind_names),
         .unit = word_of(q, 8), .shares = (enum shares)word_index(q, 9, shares_names),
         .threads = sqlite3_column_int(q, 10), .control = sqlite3_column_int(q, 11),

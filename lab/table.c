@@ -186,6 +186,19 @@ static void print_floor(const struct results *r, FILE *out)
         fprintf(out, "noise floor: not known, for no two windows of a control were measured.\n");
 }
 
+/* Another machine was planned for: what was measured was measured here. */
+static void print_simulated(const struct results *r, FILE *out)
+{
+    for (size_t i = 0; i < r->count; i++)
+        for (int k = 0; k < r->outcome[i].rounds; k++)
+            if (r->outcome[i].round[k].samples &&
+                !strcmp(r->outcome[i].round[k].sample[0].binding, "simulated")) {
+                fprintf(out, "simulated: planned for another machine of %d cores, and measured on "
+                        "this one, unbound.\n", r->cores);
+                return;
+            }
+}
+
 void table_print(const struct results *r, FILE *out)
 {
     const struct cell *last = NULL;
@@ -207,4 +220,5 @@ void table_print(const struct results *r, FILE *out)
             "the %d cores share them.\nunsafe: nothing protects the counts. What is shared is "
             "kept, not freed, so that the row can\nbe run: that costs it time.\n", r->cores);
     print_floor(r, out);
+    print_simulated(r, out);
 }
