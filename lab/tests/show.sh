@@ -140,7 +140,7 @@ assert all(p['low'] <= p['median'] <= p['high'] for p in fit['curve'])"
 # Numbers and texts that no JSON can hold.
 cp "$dir/a.db" "$dir/odd.db"
 change "$dir/odd.db" "UPDATE cells SET build = CAST(x'2f746d702fff6c6162' AS TEXT) WHERE number = 0;
-    UPDATE windows SET note = CAST(x'61ff0a62' AS TEXT) WHERE status = 'timeout';
+    UPDATE windows SET note = CAST(x'61ff62' AS TEXT) WHERE status = 'timeout';
     UPDATE facts SET value = CAST(x'e282' AS TEXT) WHERE name = 'kernel';
     UPDATE machines SET host = CAST(x'c3' AS TEXT);
     UPDATE samples SET ops = 0 WHERE window IN (SELECT window FROM windows WHERE cell IN (4, 9));
@@ -149,7 +149,7 @@ lab show --json "$dir/odd.db"
 holds "what is not UTF-8 becomes a question mark, what is not finite null" "
 assert it['run']['host'] == '?' and it['run']['facts']['kernel'] == '??' and len(it['cells']) == 11
 assert it['run']['precision'] is None and it['cells'][0]['build'] == '/tmp/?lab'
-assert it['cells'][1]['notes'] == ['timeout: a?\nb'] and it['cells'][3]['rate']['median'] == 0"
+assert it['cells'][1]['notes'] == ['timeout: a?b'] and it['cells'][3]['rate']['median'] == 0"
 lab status --json "$dir/odd.db"
 holds "in the status, too" "assert it['runs'][0]['host'] == '?'"
 

@@ -349,6 +349,20 @@ static void each_warning_is_given_where_it_belongs(void **state)
     assert_warns("precision", spread);
 }
 
+static void skipped_round_is_no_window(void **state)
+{
+    struct results r = run_of(1);
+    struct warnings w;
+
+    (void)state;
+    for (int k = 0; k < 3; k++)
+        fail_one(add_window(&r.outcome[0], 1000), 3 + k);
+    judge_warnings(&r, &r.outcome[0], &w);
+    assert_int_equal(w.count, 1);
+    assert_string_equal(w.text[0], "failed: 1 of 2 windows gave nothing");
+    results_free(&r);
+}
+
 static void precision_is_warned_of_only_if_it_was_asked_for(void **state)
 {
     struct results r = run_of(1);
@@ -463,6 +477,7 @@ int main(void)
         cmocka_unit_test(floor_is_the_far_end_of_the_twins),
         cmocka_unit_test(floor_between_runs_is_of_one_control),
         cmocka_unit_test(each_warning_is_given_where_it_belongs),
+        cmocka_unit_test(skipped_round_is_no_window),
         cmocka_unit_test(precision_is_warned_of_only_if_it_was_asked_for),
         cmocka_unit_test(calm_tables_have_seldom_a_suspected_row),
         cmocka_unit_test(scaling_wants_four_counts_that_fit),
