@@ -1,10 +1,20 @@
 /* dials.c - the factors of a matrix. */
 #include "lab/dials.h"
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Whether such a program is there is found out when it runs. */
+static bool is_text(const char *bytes)
+{
+    json_t *text = json_string(bytes);
+
+    json_decref(text);
+    return text != NULL;
+}
+
+/* Whether there are such programs is for the plan to see. */
 static int set_build(struct dials *d, const char *levels, struct mistake *m)
 {
     d->builds = 0;
@@ -20,6 +30,9 @@ static int set_build(struct dials *d, const char *levels, struct mistake *m)
             d->build[d->builds][0] = '\0';
         else
             snprintf(d->build[d->builds], LABEL_MAX, "%.*s", (int)length, rest);
+        if (!is_text(d->build[d->builds]))
+            return mistake_set(m, "build: '%s' is not UTF-8, which results are written in",
+                               d->build[d->builds]);
         for (int i = 0; i < d->builds; i++)
             if (!strcmp(d->build[i], d->build[d->builds]))
                 return mistake_set(m, "build: '%.*s' is there twice", (int)length, rest);

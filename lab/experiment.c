@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { KEY_AGAIN = 0x100 };
 
@@ -37,7 +38,7 @@ const struct argp_option experiment_options[] = {
     { "timeout", 'T', "TIME", 0, "when a cell's process is ended (10 windows and 10 s)", 0 },
     { "memory", 'M', "SIZE", 0, "what a cell's process may use (half of what is free)", 0 },
     { "bind", 'b', "WORD", 0, "threads to processors: yes, no, or auto: if each has its own", 0 },
-    { "control", 'c', "WORD", 0, "measure the noise floor beside the cells: yes or no (yes)", 0 },
+    { "control", 'c', "WORD", 0, "measure the noise floor beside the cells: yes, no, or auto: if there are two", 0 },
     { "results", 'd', "FILE", 0, "keep everything in this results file, and resume from it", 0 },
     { "again", KEY_AGAIN, NULL, 0, "begin another run, though the file has this one", 0 },
     { "dry-run", 'n', NULL, 0, "say what would be measured, and how long it would take", 0 },
@@ -190,10 +191,33 @@ struct under_way {
     bool resumed;
 };
 
+/* What may be lost: a CSV. Not results, nor the matrix that is being measured. */
+static bool may_replace(const char *path)
+{
+    static const char head[] = "machine,run,";
+    char there[sizeof head] = "";
+    struct stat about;
+    FILE *file;
+    size_t got;
+
+    if (stat(path, &about) < 0 || !S_ISREG(about.st_mode) || about.st_size == 0)
+        return true;
+    file = fopen(path, "r");
+    got = file ? fread(there, 1, sizeof head - 1, file) : 0;
+    if (file)
+        fclose(file);
+    return got == sizeof head - 1 && !strcmp(there, head);
+}
+
 static FILE *open_csv(const struct experiment *e, struct mistake *m)
 {
-    FILE *csv = fopen(e->csv, e->replace ? "w" : "wx");
+    FILE *csv;
 
+    if (e->replace && !may_replace(e->csv)) {
+        mistake_set(m, "--csv: '%s' is there and is no CSV of the lab; it is not replaced", e->csv);
+        return NULL;
+    }
+    csv = fopen(e->csv, e->replace ? "w" : "wx");
     if (!csv && errno == EEXIST)
         mistake_set(m, "--csv: '%s' is there already; --replace writes over it", e->csv);
     else if (!csv)

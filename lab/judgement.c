@@ -14,6 +14,9 @@
  * processors; 2 % is what a quiet machine of two cores stays below. */
 static const double steal_warned = 0.02, busy_warned = 0.05, clock_warned = 0.05;
 
+/* A window that is longer than another by this factor did not run all the time. */
+static const double stall_warned = 1.25;
+
 /* A claim is wrong, and drift or two heaps are suspected for nothing, at most this often: in all
  * rows of a table together. */
 static const double claim_level = 0.05, warning_level = 0.05;
@@ -147,6 +150,23 @@ static void warn_of_others(const struct outcome *o, struct warnings *w)
 }
 
 /* By the quartiles: of hundreds of windows one always has another frequency. */
+/* Stopped from outside, or by a machine that stood still. */
+static void warn_of_length(const struct outcome *o, struct warnings *w)
+{
+    double least = INFINITY, most = 0;
+
+    for (int k = 0; k < o->rounds; k++) {
+        double seconds = measured(&o->round[k]) ? o->round[k].seconds : 0;
+
+        if (seconds > 0 && o->round[k].status == STATUS_OK) {
+            least = seconds < least ? seconds : least;
+            most = seconds > most ? seconds : most;
+        }
+    }
+    if (most > least * stall_warned)
+        warn(w, "stalled: a window lasted %.1f times as long as another", most / least);
+}
+
 static void warn_of_clock(const struct outcome *o, struct warnings *w)
 {
     static double mhz[ROUNDS_MAX];
@@ -202,6 +222,7 @@ void judge_warnings(const struct results *r, const struct outcome *o, struct war
     w->count = 0;
     warn_of_failures(o, w);
     warn_of_others(o, w);
+    warn_of_length(o, w);
     warn_of_clock(o, w);
     warn_of_shape(o, warning_level / (double)r->count, w);
     warn_of_width(o, r->precision, w);
@@ -310,7 +331,8 @@ static bool fits(const struct results *r, const struct cell *c)
 
 double judge_serial_share(const struct results *r, const struct cell *c, struct estimate speed_up)
 {
-    if (!speed_up.count || c->base != 1 || c->threads < 2 || !fits(r, c))
+    if (!speed_up.count || c->base != 1 || c->threads < 2 || !fits(r, c) ||
+        results_simulated(r))
         return NAN;
     return karp_flatt(speed_up.median, c->threads);
 }
@@ -342,7 +364,10 @@ bool judge_scaling(const struct results *r, const struct cell *like, struct scal
     for (size_t i = 0; i < count; i++)
         rounds += (size_t)series[i]->rounds;
     rates = calloc(rounds + 1, sizeof *rates);
-    if (!like->base)
+    if (results_simulated(r))
+        snprintf(scaling->refusal, sizeof scaling->refusal,
+                 "the machine was simulated: the cores are not there");
+    else if (!like->base)
         snprintf(scaling->refusal, sizeof scaling->refusal,
                  "its threads are neighbours of what is counted, and do not share it");
     else if (points && rates)

@@ -1,6 +1,7 @@
 /* merge.c - uniting results files. */
 #include "lab/merge.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -411,7 +412,7 @@ struct merge *merge_begin(const char *path, struct mistake *m)
         return NULL;
     }
     merge->path = path;
-    merge->made = access(path, F_OK) < 0;
+    merge->made = faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
     if (open_result(merge, m) == 0)
         return merge;
     merge_end(merge);
@@ -453,6 +454,18 @@ int merge_finish(struct merge *merge, FILE *report, struct mistake *m)
     return 0;
 }
 
+/* Another merge may have made the file between our look and our lock: then it stays. */
+static bool has_no_run(sqlite3 *result)
+{
+    sqlite3_stmt *q = NULL;
+    bool none;
+
+    none = sqlite3_prepare_v2(result, "SELECT run FROM runs LIMIT 1", -1, &q, NULL) == SQLITE_OK &&
+           sqlite3_step(q) == SQLITE_DONE;
+    sqlite3_finalize(q);
+    return none;
+}
+
 void merge_end(struct merge *merge)
 {
     for (int i = 0; i < TABLES; i++) {
@@ -461,7 +474,7 @@ void merge_end(struct merge *merge)
     }
     if (merge->result && !merge->finished)
         sqlite3_exec(merge->result, "ROLLBACK", NULL, NULL, NULL);
-    if (merge->store && merge->made && !merge->finished)
+    if (merge->store && merge->made && !merge->finished && has_no_run(merge->result))
         unlink(merge->path);
     store_close(merge->store);
     free(merge);

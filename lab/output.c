@@ -8,6 +8,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+bool output_is_database(const char *path)
+{
+    static const char magic[] = "SQLite format 3";
+    char head[sizeof magic] = "";
+    FILE *file = fopen(path, "r");
+    bool is = file && fread(head, 1, sizeof head, file) == sizeof head && !memcmp(head, magic, sizeof head);
+
+    if (file)
+        fclose(file);
+    return is;
+}
+
 /* 0, or -1 and a mistake. Only a regular file is replaced: a device is no result. */
 static int check_place(const char *path, bool replace, struct mistake *m)
 {
@@ -19,6 +31,8 @@ static int check_place(const char *path, bool replace, struct mistake *m)
         return mistake_set(m, "'%s' is there already; --replace writes over it", path);
     if (!S_ISREG(there.st_mode))
         return mistake_set(m, "'%s' is not a regular file, and not replaced", path);
+    if (output_is_database(path))
+        return mistake_set(m, "'%s' is a database, and not replaced", path);
     return 0;
 }
 

@@ -29,4 +29,7 @@ int output_finish(struct output *o, struct mistake *m);
 /* Removes what was written so far. */
 void output_drop(struct output *o);
 
+/* Whether the file is one of SQLite's: results are never written over. */
+bool output_is_database(const char *path);
+
 #endif

@@ -84,8 +84,12 @@ static int parse_term(const char *what, const char *text, int64_t least, int64_t
     char times[LABEL_MAX] = "1", shares[LABEL_MAX] = "1", product[24];
     int64_t factor, divisor, number;
 
+    if (!cores && is_number(text, least, most, out))
+        return 0;
     if (!cores)
-        return parse_number(what, text, least, most, out, m);
+        return mistake_set(m, "%s: '%.100s' is not a number from %lld to %lld, a range such as "
+                           "1..4, or cores, 2*cores, cores/2", what, text, (long long)least,
+                           (long long)most);
     if (cores > text && cores[-1] == '*')
         snprintf(times, sizeof times, "%.*s", (int)(cores - 1 - text), text);
     else if (cores > text)

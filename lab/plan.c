@@ -22,7 +22,7 @@ static const double process_s = 0.01;
 
 const struct settings settings_usual = {
     .window_s = 0.25, .ramp_s = 0.05, .rounds_least = 5, .rounds_most = 5, .seed = 1,
-    .placing = PLACING_SHUFFLED, .bind = BIND_AUTO, .control = true,
+    .placing = PLACING_SHUFFLED, .bind = BIND_AUTO, .control = CONTROL_AUTO,
 };
 
 /* "5", or "5..25" */
@@ -68,10 +68,9 @@ static int parse_word(const char *what, const char *value, const char *const *wo
 
 static int set_control(struct settings *s, const char *value, struct mistake *m)
 {
-    static const char *const words[] = { "no", "yes", NULL };
-    int i = parse_word("control", value, words, m);
+    int i = parse_word("control", value, bind_names, m);
 
-    s->control = i == 1;
+    s->control = i < 0 ? CONTROL_AUTO : (enum control)i;
     return i < 0 ? -1 : 0;
 }
 
@@ -152,6 +151,24 @@ static void add_controls(struct plan *plan, const struct dials *dials)
     }
 }
 
+/* What changes results though no dial says so: a run that goes on elsewhere is another. */
+static const char *conditions(void)
+{
+    static const char *const variables[] = { "MALLOC_CONF", "LD_PRELOAD", "GLIBC_TUNABLES" };
+    hwloc_const_bitmap_t set = hwloc_topology_get_topology_cpuset(topology_hwloc());
+    char *processors = NULL, text[1024];
+    size_t used;
+
+    hwloc_bitmap_list_asprintf(&processors, set);
+    used = (size_t)snprintf(text, sizeof text, "%s%s", topology_simulated() ? "simulated " : "",
+                            processors ? processors : "");
+    free(processors);
+    for (size_t i = 0; i < sizeof variables / sizeof *variables && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, " %s",
+                                 getenv(variables[i]) ? getenv(variables[i]) : "");
+    return intern(text);
+}
+
 /* The hash of each build's file: a build that has changed makes another plan. */
 static int hash_builds(const struct dials *d, const char *hash[BUILDS_MAX], struct mistake *m)
 {
@@ -221,7 +238,8 @@ int plan_make(struct plan *plan, const char *name, const char *source, const str
     const char *hash[BUILDS_MAX];
     size_t count = dials_count(dials);
 
-    *plan = (struct plan){ .name = intern(name), .settings = *settings, .cores = topology_pus() };
+    *plan = (struct plan){ .name = intern(name), .settings = *settings, .cores = topology_pus(),
+                           .conditions = conditions() };
     if (count > CELLS_MOST)
         return mistake_set(m, "%zu cells are too many; at most %d", count, CELLS_MOST);
     if (hash_builds(dials, hash, m) < 0)
@@ -233,7 +251,7 @@ int plan_make(struct plan *plan, const char *name, const char *source, const str
         plan_free(plan);
         return mistake_set(m, "no memory for %zu cells", count);
     }
-    if (settings->control && count > 1)
+    if (settings->control == CONTROL_YES || (settings->control == CONTROL_AUTO && count > 1))
         add_controls(plan, dials);
     count = plan->count;
     add_cells(plan, dials, hash, excluded, with);
@@ -295,6 +313,7 @@ void plan_hash(const struct plan *plan, char text[17])
     char line[256];
 
     /* Not the bound on memory, which is of the day; nor the source, which may be re-indented. */
+    hash = hash_text(hash, plan->conditions);
     snprintf(line, sizeof line, "%a %a %a %d %d %a %a %llu %d %d", s->window_s, s->ramp_s,
              s->timeout_s, s->rounds_least, s->rounds_most, s->precision, s->budget_s,
              (unsigned long long)s->seed, s->placing, s->bind);

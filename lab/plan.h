@@ -21,6 +21,7 @@ enum { ROUNDS_MAX = 10000, CELLS_MOST = 200000 };
 
 enum placing { PLACING_SHUFFLED, PLACING_PAIRS, PLACING_SORTED };
 enum bind { BIND_AUTO, BIND_YES, BIND_NO };
+enum control { CONTROL_AUTO, CONTROL_YES, CONTROL_NO }; /* auto: if there are two cells */
 
 extern const char *const placing_names[], *const bind_names[]; /* end with NULL */
 
@@ -35,7 +36,7 @@ struct settings {
     uint64_t seed;
     enum placing placing;
     enum bind bind;
-    bool control;
+    enum control control;
 };
 
 extern const struct settings settings_usual;
@@ -49,6 +50,7 @@ struct plan {
     char *source;       /* owned: the text that says all this, for the record */
     struct settings settings;
     int cores;          /* that this process may use */
+    const char *conditions; /* interned: which processors they are, and what is set for malloc */
     size_t count;
     struct cell *cell;  /* owned; the control cells come first */
 };
@@ -68,7 +70,7 @@ void plan_order(const struct plan *plan, int block, uint32_t *order);
 /* Whether the workers of a cell are bound to processors. */
 bool plan_binds(const struct plan *plan, const struct cell *cell);
 
-/* Equal plans have equal hashes: of all cells and settings. 16 digits and a NUL. */
+/* Equal plans have equal hashes: of all cells, settings and conditions. 16 digits and a NUL. */
 void plan_hash(const struct plan *plan, char hash[17]);
 
 /* Seconds that a window of these settings takes, ramp and process and all. */

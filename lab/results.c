@@ -145,6 +145,15 @@ const struct outcome *results_nolock(const struct results *r, const struct cell 
     return found ? found : results_find(r, like, "plain+none", like->base);
 }
 
+bool results_simulated(const struct results *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        for (int k = 0; k < r->outcome[i].rounds; k++)
+            if (r->outcome[i].round[k].samples)
+                return !strcmp(r->outcome[i].round[k].sample[0].binding, "simulated");
+    return false;
+}
+
 bool measured(const struct measurement *m)
 {
     return (m->status == STATUS_OK || m->status == STATUS_EARLY) && m->seconds > 0;

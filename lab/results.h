@@ -45,6 +45,9 @@ const struct outcome *results_nolock(const struct results *r, const struct cell 
 const struct outcome *results_find(const struct results *r, const struct cell *like,
                                    const char *mode, int threads);
 
+/* Whether another machine than the one that measured was planned for. */
+bool results_simulated(const struct results *r);
+
 /* The outcomes that differ from `like`, one of them, in their threads alone: by threads. */
 const struct outcome *const *results_series(const struct results *r, const struct cell *like,
                                             size_t *count);

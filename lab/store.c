@@ -533,6 +533,7 @@ static int write_moment(struct store *s, int64_t run, const char *moment, struct
     return status;
 }
 
+enum { CELL_COLUMN_COUNT = 18 };
 #define CELL_COLUMNS                                                                          \
     "workload, mode, policy, gil, heap, build, about, kind, unit, shares, "                   \
     "threads, control, counted, workers, base, safe, miscounts, refusal"
@@ -907,17 +908,23 @@ static void read_cell(sqlite3_stmt *q, struct cell *c)
 static int read_cells(struct store *s, const struct run *run, struct cell *cell, size_t *count,
                       struct mistake *m)
 {
-    sqlite3_stmt *q = prepare(s, "SELECT " CELL_COLUMNS " FROM cells WHERE run = ? "
+    sqlite3_stmt *q = prepare(s, "SELECT " CELL_COLUMNS ", number FROM cells WHERE run = ? "
                               "ORDER BY number", m);
+    bool whole = true;
     int status;
 
     if (!q)
         return -1;
     begin_reading(s);
     sqlite3_bind_int64(q, 1, run->id);
-    for (*count = 0; (status = sqlite3_step(q)) == SQLITE_ROW && *count < run->cells; ++*count)
+    for (*count = 0; (status = sqlite3_step(q)) == SQLITE_ROW && *count < run->cells; ++*count) {
+        whole &= sqlite3_column_int64(q, CELL_COLUMN_COUNT) == (int64_t)*count;
         read_cell(q, &cell[*count]);
-    status = status == SQLITE_ROW || status == SQLITE_DONE ? 0 : fail(s, m);
+    }
+    if (!whole)
+        status = mistake_set(m, "%s: lacks a cell of its run %lld", s->path, (long long)run->id);
+    else
+        status = status == SQLITE_ROW || status == SQLITE_DONE ? 0 : fail(s, m);
     end_reading(s);
     sqlite3_finalize(q);
     return status;

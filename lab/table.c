@@ -171,6 +171,10 @@ static void print_windows(const struct results *r, FILE *out)
     if (most > 1)
         fprintf(out, "interval: of that median, with %.0f %% confidence%s.\n", 100 * confidence,
                 least < most ? " or more" : "");
+    if (r->precision > 0 && least < most)
+        fprintf(out, "A cell stopped when it was precise enough, and whoever stops when it looks "
+                "good is lucky too\noften: such intervals hold the median less often than they "
+                "say.\n");
 }
 
 /* What the twins of the control say about all rows. */
@@ -189,14 +193,9 @@ static void print_floor(const struct results *r, FILE *out)
 /* Another machine was planned for: what was measured was measured here. */
 static void print_simulated(const struct results *r, FILE *out)
 {
-    for (size_t i = 0; i < r->count; i++)
-        for (int k = 0; k < r->outcome[i].rounds; k++)
-            if (r->outcome[i].round[k].samples &&
-                !strcmp(r->outcome[i].round[k].sample[0].binding, "simulated")) {
-                fprintf(out, "simulated: planned for another machine of %d cores, and measured on "
-                        "this one, unbound.\n", r->cores);
-                return;
-            }
+    if (results_simulated(r))
+        fprintf(out, "simulated: planned for another machine of %d cores, and measured on this "
+                "one, unbound.\n", r->cores);
 }
 
 void table_print(const struct results *r, FILE *out)

@@ -319,7 +319,7 @@ static void print_row(const struct verdict *v)
 {
     const struct cell *c = &v->a->cell;
     const struct estimate *ratio = &v->comparison.ratio;
-    char before[TEXT_BYTES], after[TEXT_BYTES], words[TEXT_BYTES], interval[2 * TEXT_BYTES];
+    char before[TEXT_BYTES], after[TEXT_BYTES], words[TEXT_BYTES], interval[2 * TEXT_BYTES + 8];
     char middle[TEXT_BYTES], low[TEXT_BYTES], high[TEXT_BYTES], p[TEXT_BYTES];
 
     snprintf(interval, sizeof interval, "%s .. %s", ratio_text(ratio->low, low),
@@ -377,6 +377,28 @@ static void say_floor(const struct comparing *c, FILE *out)
                           : "the two runs have no control in common");
 }
 
+/* Of all intervals that are shown: of few windows they are whole ranges. */
+static double least_confidence(const struct comparing *c)
+{
+    double least = 1;
+
+    for (size_t i = 0; i < c->count; i++)
+        if (c->verdict[i].comparison.ratio.count > 1 &&
+            c->verdict[i].comparison.ratio.confidence < least)
+            least = c->verdict[i].comparison.ratio.confidence;
+    return least;
+}
+
+/* Cells that A has measured and of which B gave nothing: as bad as slower. */
+static size_t count_lost(const struct comparing *c)
+{
+    size_t lost = 0;
+
+    for (size_t i = 0; i < c->count; i++)
+        lost += outcome_rate(c->verdict[i].a).count && !outcome_rate(c->verdict[i].b).count;
+    return lost;
+}
+
 static void say_summary(const struct comparing *c, FILE *out)
 {
     size_t compared = count_compared(c), unsure = count_claims(c, CLAIM_CANNOT_TELL);
@@ -384,8 +406,10 @@ static void say_summary(const struct comparing *c, FILE *out)
     fprintf(out, "%zu of %zu cells differ: %zu faster, %zu slower. ",
             count_claims(c, CLAIM_FASTER) + count_claims(c, CLAIM_SLOWER), c->count,
             count_claims(c, CLAIM_FASTER), count_claims(c, CLAIM_SLOWER));
+    if (count_lost(c))
+        fprintf(out, "Of %zu B gave nothing. ", count_lost(c));
     say_floor(c, out);
-    if (unsure)
+    if (unsure && compared)
         fprintf(out,
                 "Of %zu it cannot be told: so many comparisons want %zu windows of each cell and "
                 "of the control. ",
@@ -393,10 +417,13 @@ static void say_summary(const struct comparing *c, FILE *out)
     if (c->alone[0] || c->alone[1])
         fprintf(out, "Not compared: %zu cells that only A has, %zu that only B has. ", c->alone[0],
                 c->alone[1]);
+    if (!compared)
+        return;
     fprintf(out,
-            "\nB / A: of rates, the median%s. interval: of that, with 95 %% confidence. p: %s, "
+            "\nB / A: of rates, the median%s. interval: of that, with %.0f %% confidence%s. p: %s, "
             "corrected for %zu comparisons (Holm).%s",
-            c->paired ? " of the pairs of a round" : " shift",
+            c->paired ? " of the pairs of a round" : " shift", 100 * least_confidence(c),
+            compared > 1 ? " or more" : "",
             c->paired ? "sign test" : "Mann-Whitney", compared,
             c->paired ? " Rows are called as A's cells." : "");
 }
@@ -527,7 +554,7 @@ static int run(const struct command *self, int argc, char **argv)
         return 1;
     }
     status = o.json ? print_json(&c) : (print_all(&c), 0);
-    if (o.fail_on_regression && count_claims(&c, CLAIM_SLOWER))
+    if (o.fail_on_regression && (count_claims(&c, CLAIM_SLOWER) || count_lost(&c)))
         status = 1;
     results_free(&c.results[0]);
     results_free(&c.results[1]);
@@ -539,7 +566,7 @@ static const struct argp_option described[] = {
     { "in", 'i', "RESULTS", 0, "A and B are levels of a dial, as mode=gil, in a run of this file",
       0 },
     { "run", 'r', "N", 0, "which run of that file (the last)", 0 },
-    { "fail-on-regression", KEY_FAIL, NULL, 0, "status 1 if anything became slower", 0 },
+    { "fail-on-regression", KEY_FAIL, NULL, 0, "status 1 if anything became slower, or gives nothing any more", 0 },
     JSON_OPTION,
     { 0 },
 };

@@ -25,6 +25,14 @@ static int take(void *input, int key, char *value, struct mistake *m)
     return 0;
 }
 
+static void print_run(const struct run *run)
+{
+    printf("run %lld of matrix %s, on %s with %d core%s, %s %s\n", (long long)run->id, run->matrix,
+           run->host ? run->host : "a machine without a name", run->cores,
+           run->cores == 1 ? "" : "s", run->ended ? "finished" : "unfinished, begun",
+           run->ended ? run->ended : run->started);
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
     struct options o = { 0 };
@@ -46,6 +54,7 @@ static int run(const struct command *self, int argc, char **argv)
         if (o.counters)
             show_counters(store, run.id, &results, stdout);
     } else {
+        print_run(&run);
         table_print(&results, stdout);
         answer_print(&results, stdout);
     }
