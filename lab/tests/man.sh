@@ -47,7 +47,7 @@ section "lab run" | grep -A1 -e '^-o, --csv=FILE$' | grep -q '^write every sampl
 result "and what it is for"
 ! grep -qE 'lab cell|child' "$page"
 result "what is not for people is left out"
-section 'EXIT STATUS' | grep -qx 'of lab run: interrupted .*'
+section 'EXIT STATUS' | grep -qx 'of lab run: interrupted; .*'
 result "the exit statuses of a command"
 
 # Debian's groff forgives what others do not.
