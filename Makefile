@@ -215,7 +215,7 @@ run:
 	scripts/install.sh build plot
 	+$(build) $B/lab
 	$B/lab matrix benches/matrices/quick.yaml --results $(results).db
-	scripts/plot.py $(results).db -o $(results).png --here --command 'make run'
+	scripts/plot.py $(results).db -o $(results).png --here --lab $B/lab --command 'make run'
 	$B/lab report $(results).db -o $(results).html
 	@echo 'the picture: $(results).png    every sample: $(results).db'
 

@@ -74,6 +74,18 @@ static int processors(const struct patient *p, const char *name)
     return count > 0 ? count : 0;
 }
 
+/* What cannot be read was refused before: one that is set is obeyed. */
+static enum verdict judge_topology(const struct patient *p, struct finding *f)
+{
+    static const char *const names[] = { "HWLOC_SYNTHETIC", "HWLOC_XMLFILE" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (facts_get(p->facts, names[i]))
+            return say(f, VERDICT_WARN, "simulated by %s: %s", names[i],
+                       facts_get(p->facts, names[i]));
+    return say(f, VERDICT_OK, "this machine's own");
+}
+
 static enum verdict judge_governor(const struct patient *p, struct finding *f)
 {
     if (!facts_get(p->facts, "cpufreq_driver"))
@@ -272,6 +284,9 @@ static const struct check {
     enum verdict (*judge)(const struct patient *p, struct finding *f);
     const char *effect, *remedy;
 } checks[] = {
+    { "topology", judge_topology,
+      "threads are planned for another machine and nothing is bound: good for a plan only",
+      "unset HWLOC_SYNTHETIC HWLOC_XMLFILE" },
     { "governor", judge_governor,
       "the frequency follows the load: short windows run slower than long ones",
       "sudo cpupower frequency-set -g performance" },

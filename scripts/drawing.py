@@ -50,6 +50,9 @@ KINDS = {"cpu": ("CPU-bound", "always computing"),
          "mixed": ("Mixed", "computing and waiting")}
 
 
+SIMULATED = "simulated: planned for another machine, nothing was bound"
+
+
 class Nothing(Exception):
     """Why there is no picture, in a clause: 'no window in it records latencies'."""
 
@@ -128,10 +131,21 @@ class Run:
             "SELECT * FROM cells WHERE run = ? ORDER BY number", (number,))}
         self.estimates = {same(c): c for c in judged["cells"]} if judged else {}
         self.styles = self.all_styles()
+        self.simulated = connection.execute("""
+            SELECT 1 FROM cells JOIN windows USING (cell) JOIN samples USING (window)
+            WHERE run = ? AND binding = 'simulated' LIMIT 1""", (number,)).fetchone() is not None
 
     @property
     def cores(self):
         return self.record["cores"]
+
+    @property
+    def cores_words(self):
+        return counted(self.cores, "simulated core" if self.simulated else "core")
+
+    def has_ideal(self, kind):
+        """Whether it is known what every thread can add; of cores that are not there it is not."""
+        return kind == "io" or kind == "cpu" and not self.simulated
 
     def all_styles(self):
         """By dials: a mode's name, and which lock, heap and build where it has several."""
@@ -344,6 +358,11 @@ def intervals(run):
             "Shades and whiskers: from the lowest window to the highest.")
 
 
+def no_ideal(run):
+    return (f"No ideal for work that computes: the cores are {SIMULATED}." if run.simulated
+            else "")
+
+
 def unsafe_words(lines):
     return ("Hollow marks: unsafe, nothing guards the counts and answers can be wrong; it is "
             "there to measure the others by." if any(line.style.unsafe for line in lines) else "")
@@ -427,8 +446,9 @@ def bare(axes, grid):
         axes.spines[side].set_visible(False)
 
 
-def thread_axis(axes, threads, cores, farthest=None):
+def thread_axis(axes, threads, run, farthest=None):
     """The counts of threads to the right, and where the cores end."""
+    cores = run.cores
     farthest = farthest or threads[-1]
     span = farthest - threads[0] or 1
     ticks = []
@@ -442,7 +462,8 @@ def thread_axis(axes, threads, cores, farthest=None):
     bare(axes, "y")
     if threads[0] <= cores <= farthest:
         axes.axvline(cores, color=PALE, lw=0.8, zorder=1)
-        axes.text(cores, 1.012, counted(cores, "core"), color=PALE, fontsize=8.5, ha="center",
+        axes.text(cores, 1.012, run.cores_words, color=PALE, fontsize=8.5,
+                  ha="center" if cores < farthest else "right",
                   transform=axes.get_xaxis_transform())
 
 
@@ -503,7 +524,7 @@ def figure_of(panel):
 
 
 def sheet(picture, title, small_print):
-    """A figure with all panels, a title above and the caption below."""
+    """A figure with all panels, a title above, the caption and lines of small print below."""
     line, margin = 0.175, 0.3
     columns = min(len(picture.panels), 2 if len(picture.panels) <= 4 else 3)
     rows = [picture.panels[i:i + columns] for i in range(0, len(picture.panels), columns)]
@@ -513,7 +534,8 @@ def sheet(picture, title, small_print):
     width = max(columns * column, 8) + margin
     letters = int(14.2 * min(width - 2 * margin, 13))
     text = "\n".join(textwrap.fill(words, letters) for words in picture.caption if words)
-    below = (text.count("\n") + 1) * line + 0.75
+    small = "\n".join(textwrap.fill(words, int(1.2 * letters)) for words in small_print)
+    below = (text.count("\n") + 1) * line + small.count("\n") * 0.14 + 0.75
     height = 0.65 + sum(heights) + below
     figure = pyplot.figure(figsize=(width, height))
     top = height - 0.65
@@ -524,5 +546,5 @@ def sheet(picture, title, small_print):
     figure.text(margin / width, 1 - 0.2 / height, title, fontsize=15, weight="bold", va="top")
     figure.text(margin / width, (below - 0.1) / height, text, fontsize=9, va="top",
                 linespacing=1.35)
-    figure.text(margin / width, 0.2 / height, small_print, fontsize=7.5, color=PALE)
+    figure.text(margin / width, 0.2 / height, small, fontsize=7.5, color=PALE, va="bottom")
     return figure

@@ -49,9 +49,21 @@ def processor():
 
 
 def small_print(run, options):
-    return "  ·  ".join(filter(None, (
-        processor() if options.here else run.record["host"], drawing.counted(run.cores, "core"),
-        run.record["started"][:10], options.command, os.path.basename(options.results))))
+    """Two lines: where it comes from, and why not to trust it."""
+    return ["  ·  ".join(filter(None, words)) for words in ((
+        processor() if options.here else run.record["host"], run.cores_words,
+        run.record["started"][:10], options.command, os.path.basename(options.results)),
+        doubts(run))]
+
+
+def doubts(run):
+    """What disturbed the windows, at its worst, and how far equal cells are apart."""
+    said = [drawing.SIMULATED] if run.simulated else []
+    steal, busy = run.query("SELECT max(steal), max(busy) FROM rates WHERE run = {run}")[0]
+    said += [f"{whose}: up to {100 * share:.0f} % of the processors" for share, whose in
+             ((steal, "other machines"), (busy, "other programs")) if share is not None]
+    floor = run.judged and run.judged["floor"]
+    return said + ([f"noise floor {100 * floor['ratio']:.1f} %"] if floor else [])
 
 
 def options_of():

@@ -294,9 +294,10 @@ def head_words(run):
               if row[0] != run.number]
     more = (f" This file holds other runs, too: {', '.join(map(str, others))}; --run N reports one."
             if others else "")
+    simulated = f" {drawing.SIMULATED.capitalize()}." if run.simulated else ""
     what = "a command line" if r["matrix"] == "run" else f"the matrix {r['matrix']}"
     return (f"Run {run.number}, of {what}, on {r['host'] or r['key']}, with "
-            f"{drawing.counted(run.cores, 'core')}; from {moment(r['started'])}, {ended}.{more}")
+            f"{run.cores_words}; from {moment(r['started'])}, {ended}.{simulated}{more}")
 
 
 def page(run, path):

@@ -142,7 +142,7 @@ static const struct explained examples[] = {
     { "lab doctor", "what is wrong here, what it does, and what to type" },
     { "lab doctor --strict && lab run", "measure only where nothing is wrong" },
     { "lab doctor --json | jq -r '.findings[] | select(.verdict == \"warn\").remedy'",
-      "the commands alone" },
+      "what to do about each warning, a line each" },
     { NULL, NULL },
 };
 

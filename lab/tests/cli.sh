@@ -85,6 +85,7 @@ lab topo && [ ! -s "$err" ] &&
       '0 2 4 6 8 10 12 14 1 3 5 7 9 11 13 15 ' ] &&
     grep -qx '    PU L#15 P#15' "$out" && grep -q 'binding is simulated' "$out"
 result "lab topo plans for another machine: cores first"
+shows '^warn  *topology  *simulated by HWLOC_SYNTHETIC: pack:2 core:4 pu:2$' doctor
 HWLOC_SYNTHETIC=rubbish
 mistake '^lab topo: .*HWLOC_SYNTHETIC' topo
 unset HWLOC_SYNTHETIC

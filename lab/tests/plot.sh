@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR="$dir"
 sql()
 {
     $python -c 'import sqlite3, sys
-for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print(*row)' "$@"
+for row in sqlite3.connect(sys.argv[1], isolation_level=None).execute(sys.argv[2]): print(*row)' "$@"
 }
 
 # words PICTURE: all of them, line after line
@@ -65,6 +65,18 @@ one=$(sql "$results" "SELECT printf('%.3g', rate / 1e6) FROM medians
 says "one thread of nolock is the measure" "1 thread of nolock: $one million calls/s"
 says "an unsafe mode is marked" "nolock (unsafe)"
 says "where it comes from" "madeup  ·  4 cores  ·  2025-01-02  ·  make run  ·  results.db"
+
+says "and what disturbed it" "other machines: up to 0 % of the processors  ·  other programs: up to 1 %"
+lacks "but no floor that nobody asked for" "noise floor"
+lacks "a machine that is there is not simulated" "simulated"
+$plot "$results" -o "$dir/picture.svg" --lab "$dir/lab"
+says "the noise floor, if the lab is asked" "noise floor 2.1 %"
+cp "$results" "$dir/planned.db"
+sql "$dir/planned.db" "UPDATE samples SET binding = 'simulated'"
+$plot "$dir/planned.db" -o "$dir/picture.svg"
+says "a simulated machine is called so" "simulated: planned for another machine, nothing was bound"
+says "and its cores" "4 simulated cores"
+lacks "work that computes has no ideal there" "the ideal ends at the number of cores"
 
 # The same from its CSV, but for the names of file and machine.
 for name in cpu-vs-io scaling; do

@@ -83,6 +83,17 @@ def test_command(place):
     refuses("never over results", "holds results", report(place, db, "-o", db, "--replace"))
     is_true("which are as they were", content(db) == before)
     refuses("a folder that is not there", "No such file", report(place, db, "-o", f"{place}/no/x"))
+    planned = f"{place}/planned.db"
+    shutil.copy(db, planned)
+    with sqlite3.connect(planned) as connection:
+        connection.execute("UPDATE samples SET binding = 'simulated' WHERE ops > 0")
+    report(place, planned)
+    words = "4 simulated cores", "Simulated: planned for another machine, nothing was bound."
+    is_true("a simulated machine is called so",
+            all(w.encode() in content(f"{place}/planned.html") for w in words))
+    is_true("and no other", b"imulated" not in first)
+    for name in ("planned.db", "planned.html"):
+        os.unlink(f"{place}/{name}")
     left = set(os.listdir(place)) - {"results.db", "results.html", "results-1.json", "lab",
                                      "results-2.json", "other.db", "newer.db", "broken.db"}
     is_true("nothing else is left behind", not left, left)

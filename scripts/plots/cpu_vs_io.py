@@ -50,9 +50,9 @@ def panel(workload, rows, run):
 
     def draw(axes):
         highest = max(p.high for line in lines for p in line.points)
-        drawing.thread_axis(axes, threads, run.cores)
+        drawing.thread_axis(axes, threads, run)
         top, ends = 1.08 * highest, drawing.ends_of(lines)
-        if rows[0]["kind"] != "mixed" and threads[0] > 0 and len(threads) > 1:
+        if run.has_ideal(rows[0]["kind"]) and threads[0] > 0 and len(threads) > 1:
             # Room for the ideal, unless it would press the lines to the floor.
             ideal = drawing.ideal_at(rows[0]["kind"], threads[-1], run.cores) / threads[0]
             top = 1.08 * max(highest, min(ideal, 2.5 * highest))
@@ -82,7 +82,8 @@ def picture(rows, run):
                 "from every thread; a flat line means that the threads take turns, however many "
                 "there are. Where a line begins is what its safety costs a single thread.",
                 "Computing needs a core, so there the ideal ends at the number of cores."
-                if "cpu" in kinds else "", "Waiting needs none." if "io" in kinds else ""]),
+                if "cpu" in kinds and run.has_ideal("cpu") else "",
+                "Waiting needs none." if "io" in kinds else ""]),
         joined(["Points: the median of a cell's windows.", drawing.intervals(run),
-                drawing.unsafe_words(lines), *run.gaps(groups),
+                drawing.no_ideal(run), drawing.unsafe_words(lines), *run.gaps(groups),
                 drawing.too_many_lines(groups, run)])])

@@ -15,7 +15,7 @@ def panel(workload, rows, run):
     threads = drawing.all_threads(lines)
 
     def draw(axes):
-        drawing.thread_axis(axes, threads, run.cores)
+        drawing.thread_axis(axes, threads, run)
         drawing.height_axis(axes, 1.06, lambda value: f"{value:.1f}")
         drawing.draw_lines(axes, lines)
         axes.plot(threads, [1 / t for t in threads], color=PALE, lw=1.1, ls=(0, (4, 3)), zorder=2)

@@ -72,7 +72,8 @@ def picture(rows, run):
         draw_elements(axes, root, scale)
 
     panel = Panel(machine["host"] or machine["key"], f"machine {machine['key']}\n"
-                  f"{drawing.counted(run.cores, 'processor')} used",
+                  f"{drawing.counted(run.cores, 'processor')} "
+                  + ("planned for, but not measured on" if run.simulated else "used"),
                   f"The machine's processors and caches: {machine['synthetic']}.", draw,
                   width=wide / PIXELS * scale, height=high / PIXELS * scale, left=0.3)
     return Picture([panel], [

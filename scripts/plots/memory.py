@@ -13,7 +13,7 @@ def panel(workload, rows, run):
     threads = drawing.all_threads(lines)
 
     def draw(axes):
-        drawing.thread_axis(axes, threads, run.cores)
+        drawing.thread_axis(axes, threads, run)
         drawing.height_axis(axes, 1.08 * max(p.high for line in lines for p in line.points),
                             lambda value: f"{value:g}")
         axes.set_ylabel("MiB")

@@ -72,12 +72,12 @@ def panel(workload, rows, run):
     kind = rows[0]["kind"]
 
     def draw(axes):
-        drawing.thread_axis(axes, threads, run.cores, most)
+        drawing.thread_axis(axes, threads, run, most)
         if most > run.cores:
             axes.axvspan(run.cores, axes.get_xlim()[1], color=ZONE, zorder=0, lw=0)
         highest = max(p.high for line in lines for p in line.points)
         top, ends = 1.08 * highest, drawing.ends_of(lines)
-        if kind != "mixed" and threads[0] > 0 and len(threads) > 1:
+        if run.has_ideal(kind) and threads[0] > 0 and len(threads) > 1:
             ideal = drawing.ideal_at(kind, most, run.cores) / threads[0]
             top = 1.08 * max(highest, min(ideal, 2.5 * highest))
             ends += drawing.draw_ideal(axes, kind, [threads[0], most], run.cores, top)
@@ -123,7 +123,7 @@ def picture(rows, run):
         joined(["Curves: the Universal Scalability Law, solid where it was fitted, dashed beyond: "
                 "what as many cores would give, each with the band in which it lies."
                 if curves else "",
-                refusals(run, groups) if run.judged else
+                drawing.no_ideal(run), refusals(run, groups) if run.judged else
                 "No curves: the lab was not asked for its fits (--lab).",
                 "Points: the median over the blocks of the ratio within a block.",
                 drawing.intervals(run), drawing.unsafe_words(lines), *run.gaps(groups), left,
