@@ -379,7 +379,7 @@ static int measure(struct under_way *u)
     if (u->resumed)
         fprintf(stderr, "%s: %s has %s; --again measures anew\n", u->experiment->command,
                 u->experiment->results, least ? "a part of this run, and it goes on"
-                                              : "this run already");
+                                              : "all of this run");
     s->interrupted = &interrupted;
     status = session_run(s, &m);
     if (status == 0)

@@ -5,7 +5,6 @@
 #include "lab/progress.h"
 #include "lab/store.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,9 +64,8 @@ static struct progress_of read_row(sqlite3_stmt *q, bool busy)
     double each_s = sqlite3_column_double(q, 11);
 
     p.left_s = (double)p.missing * (p.windows ? each_s : sqlite3_column_double(q, 12));
-    p.state = p.ended                                       ? "finished"
-              : busy && p.pid && kill((pid_t)p.pid, 0) == 0 ? "running"
-                                                            : "stopped";
+    /* Only the run that goes on has a pid: see store_resume. */
+    p.state = p.ended ? "finished" : busy && p.pid ? "running" : "stopped";
     return p;
 }
 

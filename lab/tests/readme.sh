@@ -26,22 +26,30 @@ extract()
         NF { path = "" }' README.md
 }
 
-# Every command line of the README that begins with lab, in a fence or in backquotes.
+# Every command line of the README that begins with lab, in a fence or in backquotes, once and
+# in its order: those of a session need what those before have made.
 commands()
 {
-    grep -oE '(^|`)(build/release/)?lab [a-z][^`#]*' README.md |
-        sed 's/^`//; s/^build\/release\///; s/ *$//' | sort -u
+    grep -oE '(^|`)(build/release/)?lab [a-z][^`#|]*' README.md |
+        sed 's/^`//; s/^build\/release\///; s/ *$//' | grep -vx 'lab compare' | awk '!seen[$0]++'
 }
 
-# accepted COMMAND: lab and its words; a run is made short.
+# The YAML of the README, as a file by the name in its first line.
+extract_matrices()
+{
+    awk -v folder="$dir" '/^```yaml$/ { getline; file = folder "/" $2; inside = 1; next }
+        /^```$/ { inside = 0 } inside { print > file }' README.md
+}
+
+# accepted COMMAND: lab and its words, as a shell reads them; what measures is made short.
 accepted()
 {
     words=${1#lab }
     case $words in
     run*) words="$words $quick" ;;
+    matrix*) words="$words --rounds 1 --window 0.01 --ramp 0" ;;
     esac
-    # shellcheck disable=SC2086
-    lab $words
+    (cd "$dir" && eval "run \"\$program\" $words")
 }
 
 # A row of the table for this mode; every window was ok.
@@ -81,6 +89,8 @@ while read -r path; do
     result "lab run runs $name"
 done <"$dir/examples"
 
+program=$(realpath "$LAB")
+extract_matrices
 commands >"$dir/commands"
 [ "$(wc -l <"$dir/commands")" -ge 5 ]
 result "the README shows commands"

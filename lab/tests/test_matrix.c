@@ -33,7 +33,7 @@ static struct plan plan_of(const char *text, const char *name)
 
     if (!matrix)
         fail_msg("%s", m.text);
-    e.settings.control = false;
+    e.settings.control = CONTROL_NO;
     if (dials_complete(&e.dials, &m) < 0 ||
         plan_make(&p, e.name, e.source, &e.dials, &e.settings, e.excluded, e.with, &m) < 0)
         fail_msg("%s", m.text);
@@ -292,7 +292,7 @@ static void settings_are_set(void **state)
     assert_int_equal(e.settings.placing, PLACING_PAIRS);
     assert_int_equal(e.settings.bind, BIND_YES);
     assert_int_equal(e.settings.memory_bytes, 1 << 30);
-    assert_false(e.settings.control);
+    assert_int_equal(e.settings.control, CONTROL_NO);
     assert_true(e.settings.window_s > 0.019 && e.settings.window_s < 0.021);
     assert_true(e.settings.precision > 0.029 && e.settings.precision < 0.031);
     assert_string_equal(e.name, "a");

@@ -152,7 +152,8 @@ static void wrong_numbers(void **state)
         assert_memory_equal(m.text, "--threads: ", strlen("--threads: "));
     }
     parse_numbers("--threads", "1,x", 1, 1024, &n, &m);
-    assert_string_equal(m.text, "--threads: 'x' is not a number from 1 to 1024");
+    assert_string_equal(m.text, "--threads: 'x' is not a number from 1 to 1024, a range such as 1..4, "
+                                "or cores, 2*cores, cores/2");
     parse_numbers("--threads", "4..1", 1, 1024, &n, &m);
     assert_string_equal(m.text, "--threads: 4..1 is empty; write 1..4");
     parse_numbers("--threads", "2,1..3", 1, 1024, &n, &m);

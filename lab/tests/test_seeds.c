@@ -75,7 +75,7 @@ static void what_is_damaged_is_named(void **state)
         { "endless_view.db", "its tables are not" },
         { "endless_index.db", "takes too long" },
         { "virtual.db", "its tables are not" },
-        { "no_cell.db", "belongs to no cell" },
+        { "no_cell.db", "lacks a cell" },
         { "no_block.db", "belongs to no cell" },
         { "twice.db", "a window twice" },
     };
