@@ -13,7 +13,8 @@ bool output_is_database(const char *path)
     static const char magic[] = "SQLite format 3";
     char head[sizeof magic] = "";
     FILE *file = fopen(path, "r");
-    bool is = file && fread(head, 1, sizeof head, file) == sizeof head && !memcmp(head, magic, sizeof head);
+    bool is = file && fread(head, 1, sizeof head, file) == sizeof head &&
+              !memcmp(head, magic, sizeof head);
 
     if (file)
         fclose(file);

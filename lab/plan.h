@@ -55,7 +55,8 @@ struct plan {
     struct cell *cell;  /* owned; the control cells come first */
 };
 
-/* The product of the dials, which are completed; builds must be there. Without the cells for which `excluded` holds
+/* The product of the dials, which are completed, with builds that must be there; without the
+ * cells for which `excluded` holds
  * (it may be NULL). `name` and `source` are copied. After topology_load. 0; or -1 and a
  * mistake, as when nothing is left. */
 int plan_make(struct plan *plan, const char *name, const char *source, const struct dials *dials,

@@ -566,7 +566,8 @@ static const struct argp_option described[] = {
     { "in", 'i', "RESULTS", 0, "A and B are levels of a dial, as mode=gil, in a run of this file",
       0 },
     { "run", 'r', "N", 0, "which run of that file (the last)", 0 },
-    { "fail-on-regression", KEY_FAIL, NULL, 0, "status 1 if anything became slower, or gives nothing any more", 0 },
+    { "fail-on-regression", KEY_FAIL, NULL, 0,
+      "status 1 if anything became slower, or gives nothing any more", 0 },
     JSON_OPTION,
     { 0 },
 };
