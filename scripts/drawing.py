@@ -93,6 +93,7 @@ class Point:
     middle: float
     low: float
     high: float
+    cut: bool = False  # the interval is higher than the axis
 
 
 @dataclass
@@ -143,9 +144,10 @@ class Run:
     def cores_words(self):
         return counted(self.cores, "simulated core" if self.simulated else "core")
 
-    def has_ideal(self, kind):
-        """Whether it is known what every thread can add; of cores that are not there it is not."""
-        return kind == "io" or kind == "cpu" and not self.simulated
+    def has_ideal(self, kind, threads):
+        """Whether it is known what more threads can add; on cores that are not there it is not."""
+        known = kind == "io" or kind == "cpu" and not self.simulated
+        return known and len(threads) > 1 and threads[0] > 0
 
     def all_styles(self):
         """By dials: a mode's name, and which lock, heap and build where it has several."""
@@ -363,8 +365,8 @@ def no_ideal(run):
             else "")
 
 
-def unsafe_words(lines):
-    return ("Hollow marks: unsafe, nothing guards the counts and answers can be wrong; it is "
+def unsafe_words(lines, marks="Hollow marks"):
+    return (f"{marks}: unsafe, nothing guards the counts and answers can be wrong; it is "
             "there to measure the others by." if any(line.style.unsafe for line in lines) else "")
 
 
@@ -436,6 +438,36 @@ def draw_labels(axes, ends):
         axes.text(1.09, height, textwrap.fill(name, 26), va="center", transform=axes.transAxes,
                   fontsize=9.5, color=INK if style else PALE, linespacing=1,
                   weight="bold" if style else "normal")
+
+
+def top_of(lines, kind, threads, run):
+    """How high the axis reaches: to the intervals, unless one would flatten all the lines; and
+    to the ideal, unless that would press them to the floor."""
+    points = [p for line in lines for p in line.points]
+    highest = min(max(p.high for p in points), 1.6 * max(p.middle for p in points))
+    if run.has_ideal(kind, threads):
+        ideal = ideal_at(kind, threads[-1], run.cores) / threads[0]
+        highest = max(highest, min(ideal, 2.5 * highest))
+    return 1.08 * highest
+
+
+def cut(lines, top):
+    """Notes whose interval goes on beyond the axis."""
+    for line in lines:
+        for p in line.points:
+            p.cut = p.high > top
+
+
+def mark_cut(axes, lines, top):
+    """A small arrow where the axis cuts an interval."""
+    for line in lines:
+        above = [p.threads for p in line.points if p.cut]
+        axes.plot(above, [0.97 * top] * len(above), "^", color=line.style.colour, ms=5, zorder=9)
+
+
+def cut_words(lines):
+    return ("An arrow at the edge: the interval goes on beyond it."
+            if any(p.cut for line in lines for p in line.points) else "")
 
 
 def bare(axes, grid):

@@ -103,6 +103,16 @@ says "none where it was refused, and why" "No curve for sleep, echo: fewer than 
 says "what is not run is named" "fib_shared under nolock at 16 threads (two threads rebuild"
 $plot "$results" -o "$dir/picture.svg" --plot scaling
 lacks "no curve unless the lab was asked" "Universal Scalability Law"
+lacks "all intervals fit" "An arrow at the edge"
+$plot "$results" -o "$dir/picture.svg" --plot safety
+says "what is hatched is not called hollow" "Hatched bars: unsafe"
+cp "$results" "$dir/restless.db"
+sql "$dir/restless.db" "UPDATE samples SET ops = 9 * ops WHERE window IN (SELECT window FROM windows
+    JOIN cells USING (cell) WHERE (workload, mode, threads) = ('fib', 'gil', block) AND block < 3)"
+for name in cpu-vs-io scaling safety; do
+    $plot "$dir/restless.db" -o "$dir/picture.svg" --plot $name
+    says "$name: a wild window does not flatten the rest" "An arrow at the edge"
+done
 if command -v lstopo-no-graphics >/dev/null; then
     $plot "$results" -o "$dir/picture.svg" --plot machine
     says "draws the machine" "Package L#0"

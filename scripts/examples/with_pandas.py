@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""with_pandas.py RESULTS: the median speed-up of each mode, by workload and threads."""
+"""with_pandas.py RESULTS: the last run's speed-ups; what must not be pooled has its own row."""
 import sqlite3
 import sys
 
 import pandas
 
-rates = pandas.read_sql("SELECT * FROM rates WHERE NOT control", sqlite3.connect(sys.argv[1]))
-medians = rates.groupby(["run", "workload", "mode", "threads"])["rate"].median().unstack("threads")
-print(medians.div(medians.bfill(axis="columns").iloc[:, 0], axis="index").round(2).to_string())
+LAST = "run = (SELECT run FROM rates ORDER BY started DESC, run DESC LIMIT 1)"
+cells = pandas.read_sql(f"SELECT * FROM speedups WHERE {LAST}", sqlite3.connect(sys.argv[1]))
+rows = cells.pivot(index=["workload", "mode", "heap", "build"], columns="threads", values="speedup")
+print(rows.round(2).to_string())

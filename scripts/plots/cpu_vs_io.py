@@ -46,19 +46,18 @@ def panel(workload, rows, run):
             p.low, p.high = intervals[line.style.label, p.threads]
     threads = drawing.all_threads(lines)
     kind, doing = KINDS[rows[0]["kind"]]
+    top = drawing.top_of(lines, rows[0]["kind"], threads, run)
+    drawing.cut(lines, top)
     one = f"{counted(threads[0], 'thread')} of {rows[0]['measure']}"
 
     def draw(axes):
-        highest = max(p.high for line in lines for p in line.points)
         drawing.thread_axis(axes, threads, run)
-        top, ends = 1.08 * highest, drawing.ends_of(lines)
-        if run.has_ideal(rows[0]["kind"]) and threads[0] > 0 and len(threads) > 1:
-            # Room for the ideal, unless it would press the lines to the floor.
-            ideal = drawing.ideal_at(rows[0]["kind"], threads[-1], run.cores) / threads[0]
-            top = 1.08 * max(highest, min(ideal, 2.5 * highest))
+        ends = drawing.ends_of(lines)
+        if run.has_ideal(rows[0]["kind"], threads):
             ends += drawing.draw_ideal(axes, rows[0]["kind"], threads, run.cores, top)
         drawing.height_axis(axes, top, lambda value: f"{value:g}×")
         drawing.draw_lines(axes, lines)
+        drawing.mark_cut(axes, lines, top)
         drawing.draw_labels(axes, ends)
 
     return lines, Panel(
@@ -82,8 +81,9 @@ def picture(rows, run):
                 "from every thread; a flat line means that the threads take turns, however many "
                 "there are. Where a line begins is what its safety costs a single thread.",
                 "Computing needs a core, so there the ideal ends at the number of cores."
-                if "cpu" in kinds and run.has_ideal("cpu") else "",
+                if "cpu" in kinds and not run.simulated else "",
                 "Waiting needs none." if "io" in kinds else ""]),
         joined(["Points: the median of a cell's windows.", drawing.intervals(run),
-                drawing.no_ideal(run), drawing.unsafe_words(lines), *run.gaps(groups),
+                drawing.cut_words(lines), drawing.no_ideal(run),
+                drawing.unsafe_words(lines), *run.gaps(groups),
                 drawing.too_many_lines(groups, run)])])

@@ -19,6 +19,8 @@ def draw_bars(axes, lines):
                   alpha=0 if style.unsafe else 0.45)
         axes.barh(i, p.middle, height=0.6, color="none", edgecolor=style.colour, lw=1.6,
                   hatch="////" if style.unsafe else None)
+        if p.cut:
+            axes.plot([0.99 * axes.get_xlim()[1]], [i], ">", color=INK, ms=5)
         if p.low < p.high:
             axes.plot([p.low, p.high], [i, i], color=INK, marker="|", ms=8, mew=1.3, lw=1.3)
         axes.text(1.02, i, drawing.times(p.middle), va="center", fontsize=9.5, weight="bold",
@@ -32,10 +34,11 @@ def draw_bars(axes, lines):
 
 def panel(workload, rows, run, most):
     lines = drawing.lines_of(rows, run, "of_nolock")
+    drawing.cut(lines, most)
 
     def draw(axes):
+        axes.set_xlim(0, most)
         draw_bars(axes, lines)
-        axes.set_xlim(0, 1.04 * max(1, most))
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
         axes.axvline(1, color=PALE, lw=1.1, ls=(0, (4, 3)), zorder=5)
@@ -57,8 +60,10 @@ def picture(rows, run):
     if not rows:
         raise Nothing("nolock, with which the others are compared, was not measured")
     groups, left = drawing.chosen(rows, run)
-    most = max(max(row["middle"], run.interval(row, "of_nolock")[1])
-               for of in groups.values() for row in of)
+    rows = [row for of in groups.values() for row in of]
+    longest = max(1, *(row["middle"] for row in rows))
+    most = 1.04 * max(longest, min(1.6 * longest,
+                                   max(run.interval(row, "of_nolock")[1] for row in rows)))
     drawn = [panel(name, of, run, most) for name, of in groups.items()]
     lines = [line for of, _ in drawn for line in of]
     return Picture([panel for _, panel in drawn], [
@@ -66,6 +71,6 @@ def picture(rows, run):
         "mode makes it safe: at the dashed line all of it, at half the way half. An interval that "
         "crosses the line is no difference. Work that waits pays little, for it counts little.",
         joined(["Bars: the median over the blocks of the ratio within a block.",
-                drawing.intervals(run),
-                drawing.unsafe_words(lines),
+                drawing.intervals(run), drawing.cut_words(lines),
+                drawing.unsafe_words(lines, "Hatched bars"),
                 *run.gaps(groups, lambda cell: cell["threads"] == cell["base"]), left])])

@@ -70,25 +70,26 @@ def panel(workload, rows, run):
     threads = drawing.all_threads(lines)
     most = max(threads[-1], 2 * run.cores if curves else 0)
     kind = rows[0]["kind"]
+    span = sorted({threads[0], most})
+    top = drawing.top_of(lines, kind, span, run)
+    farthest = max((p[3] for c in curves.values() for p in c.points if p[0] <= most), default=0)
+    top = max(top, min(1.05 * farthest, 2 * top))
+    drawing.cut(lines, top)
 
     def draw(axes):
         drawing.thread_axis(axes, threads, run, most)
         if most > run.cores:
             axes.axvspan(run.cores, axes.get_xlim()[1], color=ZONE, zorder=0, lw=0)
-        highest = max(p.high for line in lines for p in line.points)
-        top, ends = 1.08 * highest, drawing.ends_of(lines)
-        if run.has_ideal(kind) and threads[0] > 0 and len(threads) > 1:
-            ideal = drawing.ideal_at(kind, most, run.cores) / threads[0]
-            top = 1.08 * max(highest, min(ideal, 2.5 * highest))
-            ends += drawing.draw_ideal(axes, kind, [threads[0], most], run.cores, top)
-        farthest = max((p[3] for c in curves.values() for p in c.points if p[0] <= most), default=0)
-        top = max(top, min(1.05 * farthest, 2 * top))
+        ends = drawing.ends_of(lines)
+        if run.has_ideal(kind, span):
+            ends += drawing.draw_ideal(axes, kind, span, run.cores, top)
         drawing.height_axis(axes, top, lambda value: f"{value:g}×")
         for depth, line in enumerate(lines):
             curve = curves.get(line.style.label)
             draw_points(axes, line, run.cores, depth, not curve)
             if curve:
                 draw_curve(axes, curve, line.style, most)
+        drawing.mark_cut(axes, lines, top)
         drawing.draw_labels(axes, ends)
 
     base = "the same mode " + drawing.beside(run.cells[rows[0]["cell"]]["base"])
@@ -126,5 +127,6 @@ def picture(rows, run):
                 drawing.no_ideal(run), refusals(run, groups) if run.judged else
                 "No curves: the lab was not asked for its fits (--lab).",
                 "Points: the median over the blocks of the ratio within a block.",
-                drawing.intervals(run), drawing.unsafe_words(lines), *run.gaps(groups), left,
+                drawing.intervals(run), drawing.cut_words(lines),
+                drawing.unsafe_words(lines), *run.gaps(groups), left,
                 drawing.too_many_lines(groups, run)])])
