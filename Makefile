@@ -4,6 +4,7 @@
 # make bench      micro-benchmarks beside the bare instructions that they cannot beat
 # make bench-cells  cells of the lab as Google Benchmarks
 # make figures    the figures that we set ourselves, each against its control
+# make judgement  whether the lab claims what is not there, and finds what is (25 minutes)
 # make soak       the long, seeded tests
 # make browser    see the page of `lab report` work in a headless Chromium
 # make fuzz       what may be in a file from elsewhere: FUZZ_SECONDS (60) for each kind, by libFuzzer
@@ -143,11 +144,18 @@ bench-cells:
 	$B/bench-cells $(BENCH)
 
 figures:
-	scripts/install.sh build bench
+	scripts/install.sh build bench plot
 	+$(build) $B/bench $B/lab
 	scripts/figures.py $B/bench
 	scripts/run_figures.py $B/lab
 	scripts/plan_figures.py $B/lab
+	scripts/record_figures.py $B/lab
+
+# Some twenty-five minutes: does the lab claim what is not there, and find what is?
+judgement:
+	scripts/install.sh build test
+	+$(build) $B/lab
+	scripts/judgement.py $B/lab
 
 # Tests stand beside what they test. A wrong twin says in its first lines which test
 # sees it fail, and in which modes: `Caught by: objects/tests/test_x (debug tsan)`.

@@ -3,13 +3,12 @@
 
     record_figures.py LAB
 
-What a cell costs beyond its windows; how long 100 000 cells take to be planned and stored, and
-how much room; how long a million samples take to be shown and reported. Exits with 0 whether or
-not they are reached, with 1 if it cannot measure.
+What a cell costs beyond its windows; how long a million samples take to be shown and reported.
+(scripts/plan_figures.py has what a large matrix costs before anything is measured.) Exits with 0
+whether or not they are reached, with 1 if it cannot measure.
 """
 
 import os
-import signal
 import sqlite3
 import statistics
 import subprocess
@@ -20,13 +19,6 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURE = os.path.join(HERE, "..", "lab", "tests", "fixture.py")
 PYTHON = "/usr/bin/python3"
-LARGE = """large:
-  workload: [fib, fib_shared, churn, handoff, last_words, dict_count, empty, shared_read, sleep, echo]
-  mode: [gil, plain+mutex, nolock, atomic, biased]
-  heap: [jemalloc, system]
-  threads: 1..1000
-  rounds: 5
-"""
 
 
 def tell(name, value, unit, most):
@@ -45,33 +37,6 @@ def harness(lab, folder):
             "SELECT (took_s - seconds - ramp_s) * 1e3 FROM windows JOIN cells USING (cell) "
             "JOIN runs USING (run) WHERE windows.kind = 'timed'")]
     tell("a cell costs beyond its window, median", statistics.median(beyond), "ms", 60)
-
-
-def memory_mib(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
-
-
-def planning(lab, folder):
-    """Until the line of the first window: then all is planned and stored."""
-    matrix, results = os.path.join(folder, "large.yaml"), os.path.join(folder, "large.db")
-    with open(matrix, "w", encoding="ascii") as file:
-        file.write(LARGE)
-    began = time.monotonic()
-    process = subprocess.Popen([lab, "matrix", matrix, "--results", results],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    line = process.stderr.readline()
-    took, memory = time.monotonic() - began, memory_mib(process.pid)
-    process.send_signal(signal.SIGINT)
-    process.communicate()
-    if not line.startswith("window 1 of"):
-        sys.exit(f"record_figures.py: lab matrix said: {line}")
-    with sqlite3.connect(results) as db:
-        cells = db.execute("SELECT count(*) FROM cells").fetchone()[0]
-    print(f"{cells} cells:")
-    tell("  planned and stored in", took, "s", 2)
-    tell("  resident memory", memory, "MiB", 200)
-    tell("  results file", os.path.getsize(results) / 2 ** 20, "MiB", 200)
 
 
 def timed(command):
@@ -101,7 +66,6 @@ def main():
     lab = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
         harness(lab, folder)
-        planning(lab, folder)
         million(lab, folder)
     return 0
 

@@ -1,31 +1,11 @@
 #!/bin/sh
 # `lab compare` as its users run it: TAP, the program in $LAB.
-set -u
-here=$(dirname "$0")
-python=/usr/bin/python3
-dir=$(mktemp -d) || exit 2
-trap 'rm -rf "$dir"' EXIT
-number=0
+here=lab/tests
+. scripts/tap.sh
 
-# is NAME COMMAND...: the command's status tells.
-is()
-{
-    number=$((number + 1))
-    name=$1
-    shift
-    if "$@" >"$dir/is" 2>&1; then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        sed 's/^/# /' "$dir/is" "$dir/out" "$dir/err" 2>/dev/null | head -n 30
-    fi
-}
-
-# Runs the lab; its status in $status, what it said in $dir/out and $dir/err.
 compare()
 {
-    timeout 120 "$LAB" compare "$@" >"$dir/out" 2>"$dir/err" </dev/null
-    status=$?
+    lab compare "$@"
 }
 
 # says NAME STATUS PATTERN...: each matches a line; none is too long.
@@ -190,4 +170,4 @@ is "a run of two builds" [ $? -eq 0 ]
 compare --in "$dir/real.db" build=self "build=$dir/copy" --json
 holds "is compared block by block" "
 assert it['paired'] and [c['windows'] for c in it['cells']] == [6] and it['floor'] > 0"
-echo "1..$number"
+plan

@@ -1,32 +1,7 @@
 #!/bin/sh
 # `lab show` and `lab status` as their users run them: TAP, the program in $LAB.
-set -u
-here=$(dirname "$0")
-python=/usr/bin/python3
-dir=$(mktemp -d) || exit 2
-trap 'rm -rf "$dir"' EXIT
-number=0
-
-# is NAME COMMAND...: the command's status tells.
-is()
-{
-    number=$((number + 1))
-    name=$1
-    shift
-    if "$@" >"$dir/is" 2>&1; then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        sed 's/^/# /' "$dir/is" "$dir/out" "$dir/err" 2>/dev/null | head -n 30
-    fi
-}
-
-# Runs the lab; its status in $status, what it said in $dir/out and $dir/err.
-lab()
-{
-    timeout 120 "$LAB" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-    status=$?
-}
+here=lab/tests
+. scripts/tap.sh
 
 # says NAME PATTERN...: each matches a line; none is too long.
 says()
@@ -183,4 +158,4 @@ kill -9 $live
 wait $live 2>/dev/null
 lab status --json "$dir/live.db"
 holds "no longer" "assert [run['state'] for run in it['runs']] == ['stopped']"
-echo "1..$number"
+plan
