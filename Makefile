@@ -238,7 +238,7 @@ help:
 clean:
 	rm -rf build
 
-.PHONY: all run test check soak fuzz bench bench-cells figures peers browser ownership man help clean
+.PHONY: all run test check soak fuzz bench bench-cells figures judgement peers browser ownership man help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
