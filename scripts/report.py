@@ -23,6 +23,7 @@ except ImportError as error:
     sys.exit(f"lab report: {error}; Debian's package is python3-matplotlib")
 import results
 
+FLOOR_MOST = 0.2  # from where on the noise is said before what was found
 MOST_ROWS = 2000  # of a table; more make a page that no phone opens
 VARIABLES = {**{colour: f"mark-{i}" for i, colour in enumerate(drawing.COLOURS)},
              drawing.INK: "ink", drawing.PALE: "pale", drawing.GRID: "grid",
@@ -227,10 +228,17 @@ def items(sentences):
 
 
 def findings_section(judged):
-    said = judged["findings"] or ["This run supports no finding."]
+    floor = judged["floor"]
+    said = [f"This machine was too restless to tell: {uncapital(floor_words(floor))}"] \
+        if floor and floor["ratio"] > FLOOR_MOST else []
+    said += judged["findings"] or ["This run supports no finding."]
     fits = [fit["words"] for fit in judged["scaling"] if not fit["refusal"] and fit["words"]]
     return section("findings", "What was found",
                    items(said) + (details("What the fits say", items(fits)) if fits else ""))
+
+
+def uncapital(words):
+    return words[:1].lower() + words[1:]
 
 
 def floor_words(floor):
