@@ -96,7 +96,7 @@ def svg_of(panel, name):
     width, height = drawing.panel_size(panel)
     opening = (f'<svg class="panel" role="img" aria-labelledby="{name}-title {name}-words" '
                f'viewBox="0 0 {72 * width:.6g} {72 * height:.6g}" '
-               f'style="width:{96 * width:.0f}px" xmlns="http://www.w3.org/2000/svg" '
+               f'style="--width:{96 * width:.0f}px" xmlns="http://www.w3.org/2000/svg" '
                'xmlns:xlink="http://www.w3.org/1999/xlink">'
                f'<title id="{name}-title">{escape(panel.title)}</title>'
                f'<desc id="{name}-words">{escape(panel.words)}</desc>')
@@ -135,19 +135,20 @@ def figure_section(name, run, path):
         return section(name, plot.TITLE, f"<p>No picture: {escape(reason)}.</p>")
     panels = "".join(svg_of(panel, f"{name}-{i}") for i, panel in enumerate(picture.panels))
     caption = "".join(f"<p>{escape(words)}</p>" for words in picture.caption if words)
-    return section(name, plot.TITLE, f'<figure><div class="panels">{panels}</div><figcaption>'
+    return section(name, plot.TITLE, f'<figure><div class="panels" tabindex="0" role="region" '
+                   f'aria-label="Pictures: {escape(plot.TITLE)}">{panels}</div><figcaption>'
                    f"{caption}</figcaption></figure>{numbers(rows, sql, path)}")
 
 
 # What was judged.
 
 def estimate_text(estimate, form):
-    """'1.02 (0.98 .. 1.05)', or nothing."""
+    """'1.02' and below it '0.98 .. 1.05', or nothing."""
     if estimate is None:
         return ""
     if not isinstance(estimate, dict):
         return form(estimate)
-    return f"{form(estimate['median'])} ({form(estimate['low'])} .. {form(estimate['high'])})"
+    return f"{form(estimate['median'])}\n{form(estimate['low'])} .. {form(estimate['high'])}"
 
 
 def rate_text(value):
@@ -165,6 +166,7 @@ CELL_COLUMNS = (  # head, how it is written, by what it is sorted; NULL sorts la
     ("workload", lambda c: c["workload"], None),
     ("mode", lambda c: c["mode"] + ("" if c["safe"] else ", unsafe"), None),
     ("heap", lambda c: c["heap"], None),
+    ("build", lambda c: c["build"] or "this build", None),
     ("threads", lambda c: str(c["threads"]), lambda c: c["threads"]),
     ("per second", lambda c: estimate_text(c["rate"], rate_text), lambda c: middle(c["rate"])),
     ("of nolock", lambda c: estimate_text(c["of_nolock"], "{:.2f}".format),
@@ -186,7 +188,6 @@ CELL_COLUMNS = (  # head, how it is written, by what it is sorted; NULL sorts la
 def remarks(cell):
     said = [f"not run: {cell['refusal']}"] if cell["refusal"] else []
     said += [f"control {cell['control']}"] if cell["control"] else []
-    said += [f"build {cell['build']}"] if cell["build"] else []
     if cell["audit"]:
         a = cell["audit"]
         said.append(f"of {a['published']} shared objects {a['off']} miscounted "
@@ -195,9 +196,16 @@ def remarks(cell):
     return said + [f"warning: {w}" for w in cell["warnings"]] + cell["notes"]
 
 
-def cell_row(cell):
+def told_columns(cells):
+    """Without those that are empty, and heap and build where all cells have the same."""
+    texts = {head: {text(cell) for cell in cells} for head, text, _ in CELL_COLUMNS}
+    return [column for column in CELL_COLUMNS if texts[column[0]] - {""}
+            and (column[0] not in ("heap", "build") or len(texts[column[0]]) > 1)]
+
+
+def cell_row(cell, columns):
     texts = []
-    for head, text, key in CELL_COLUMNS:
+    for head, text, key in columns:
         value = key(cell) if key else None
         sort = f' class="number" data-sort="{"" if value is None else value}"' if key else ""
         tag = 'th scope="row"' if head == "workload" else "td"
@@ -208,18 +216,21 @@ def cell_row(cell):
 
 def cells_section(judged):
     cells = judged["cells"]
+    columns = told_columns(cells)
+    heaps = sorted({cell["heap"] for cell in cells})
+    heap = f"The heap of all is {escape(heaps[0])}. " if len(heaps) == 1 else ""
     head = "".join(f'<th scope="col"{" class=number" if key else ""}>{head}</th>'
-                   for head, _, key in CELL_COLUMNS)
+                   for head, _, key in columns)
     more = f"<p>{len(cells) - MOST_ROWS} more cells: <code>lab show</code> prints them.</p>" \
         if len(cells) > MOST_ROWS else ""
-    return section("cells", "All cells", "<p>A row for each setting of all dials. In brackets the "
-                   "interval that holds the true median with the confidence that the lab has for "
+    return section("cells", "All cells", "<p>A row for each setting of all dials. "
+                   f"{heap}Under a number the interval that holds the true median with the confidence that the lab has for "
                    "it; p50 is half of the operations' time, MiB the peak of the process's memory."
                    "</p>"
                    '<div id="filter-place"></div><div class="scroll" tabindex="0" role="region" '
                    'aria-label="All cells"><table id="cells-table"><caption>All cells, in the '
                    f"order of the plan</caption><thead><tr>{head}</tr></thead><tbody>\n"
-                   + "\n".join(map(cell_row, cells[:MOST_ROWS]))
+                   + "\n".join(cell_row(cell, columns) for cell in cells[:MOST_ROWS])
                    + f"</tbody></table></div>{more}")
 
 

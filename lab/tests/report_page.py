@@ -6,6 +6,7 @@ it leaves pictures of the page in that folder, for eyes.
 
 import collections
 import html.parser
+import json
 import os
 import re
 import shutil
@@ -42,6 +43,11 @@ def refuses(name, words, done):
 def content(path):
     with open(path, "rb") as file:
         return file.read()
+
+
+def cells_of(page):
+    """The table of all cells, and what follows."""
+    return page.partition(b'id="cells-table"')[2]
 
 
 def test_command(place):
@@ -83,6 +89,25 @@ def test_command(place):
     refuses("never over results", "holds results", report(place, db, "-o", db, "--replace"))
     is_true("which are as they were", content(db) == before)
     refuses("a folder that is not there", "No such file", report(place, db, "-o", f"{place}/no/x"))
+    with open(f"{place}/results-1.json", encoding="utf-8") as file:
+        judged = json.load(file)
+    for ratio, said in ((0.19, False), (0.21, True)):
+        judged["floor"]["ratio"] = ratio
+        with open(f"{place}/results-1.json", "w", encoding="utf-8") as file:
+            json.dump(judged, file)
+        report(place, db, "--run", "1", "--replace")
+        words = b"<ul><li>This machine was too restless to tell: two cells"
+        is_true(f"a floor of {ratio} is {'' if said else 'not '}the first finding",
+                (words in content(page)) == said)
+    is_true("a column in which all cells are the same is left out", b">heap</th>" not in cells_of(first))
+    judged["cells"][0]["heap"] = "mimalloc"
+    judged["cells"][0]["build"] = "old"
+    with open(f"{place}/results-1.json", "w", encoding="utf-8") as file:
+        json.dump(judged, file)
+    report(place, db, "--run", "1", "--replace")
+    is_true("heaps and builds are told if there are several",
+            all(words in cells_of(content(page))
+                for words in (b">heap</th>", b">build</th>", b"<td>this build</td>")))
     planned = f"{place}/planned.db"
     shutil.copy(db, planned)
     with sqlite3.connect(planned) as connection:
@@ -225,6 +250,8 @@ UNKNOWN = """(() => {
     }
     return [...bad];
 })()"""
+SMALLEST = """Math.min(...[...document.querySelectorAll("svg")].map((s) =>
+    s.getBoundingClientRect().width / parseFloat(s.style.getPropertyValue("--width"))))"""
 COLUMN = """(() => [...document.querySelectorAll("#cells-table tbody tr")]
     .map((row) => row.cells[%d].dataset.sort ?? row.cells[%d].textContent))()"""
 
@@ -336,10 +363,20 @@ def test_looks(page, path, shots):
         page.run("document.querySelectorAll('details').forEach((d) => d.open = true)")
         wide = page.run("document.documentElement.scrollWidth")
         is_true(f"at {width} pixels nothing sticks out", wide == width, wide)
-        is_true("nor does a picture",
-                page.run("[...document.querySelectorAll('svg')].every((s) => "
+        is_true("nor does a box of pictures",
+                page.run("[...document.querySelectorAll('.panels')].every((s) => "
                          f"s.getBoundingClientRect().right <= {width})"))
+        small = page.run(SMALLEST)
+        is_true("in which no picture is too small to be read", small > 0.84, small)
         shot(page, shots, str(width))
+    page.width(1200)
+    page.open(path)
+    is_true("at 1200 pixels two pictures stand side by side",
+            page.run("(([a, b]) => a.top === b.top && a.right <= b.left)("
+                     "[...document.querySelectorAll('svg')].map((s) => s.getBoundingClientRect()))"))
+    is_true("and the table of cells shows all columns",
+            page.run("((box) => box.scrollWidth === box.clientWidth)("
+                     "document.querySelector('#cells .scroll'))"))
     page.media(prefers_reduced_motion="reduce")
     is_true("nothing glides for those who want no motion",
             page.run("getComputedStyle(document.documentElement).scrollBehavior") == "auto")
