@@ -21,7 +21,7 @@ static struct results run_of(size_t count)
     struct results r;
 
     for (size_t i = 0; i < count; i++) {
-        char mode[16];
+        char mode[32];
 
         snprintf(mode, sizeof mode, "mode%zu", i);
         cell[i] = (struct cell){
