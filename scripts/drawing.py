@@ -122,6 +122,7 @@ class Run:
     """One run of a results file, and what `lab show` judges of it, if it was asked."""
 
     def __init__(self, connection, number, judged=None, workloads=None):
+        self.answers = {}
         self.connection, self.number, self.judged = connection, number, judged
         self.workloads = workloads  # those to be drawn; None: a plot's own choice
         rows = connection.execute(
@@ -178,7 +179,11 @@ class Run:
         return row["low"], row["high"]
 
     def query(self, sql):
-        return self.connection.execute(sql.format(run=self.number)).fetchall()
+        """Of a million samples an answer may take a second: each question is asked once."""
+        if sql not in self.answers:
+            found = self.connection.execute(sql.format(run=self.number))
+            self.answers[sql] = found.fetchall()
+        return self.answers[sql]
 
     def gaps(self, workloads, concerns=lambda cell: True):
         """What is missing in these workloads, in words: nothing at all, or some windows."""

@@ -240,7 +240,7 @@ def items(sentences):
 
 def findings_section(judged):
     floor = judged["floor"]
-    said = [f"This machine was too restless to tell: {uncapital(floor_words(floor))}"] \
+    said = [f"This machine was restless: {uncapital(floor_words(floor))}"] \
         if floor and floor["ratio"] > FLOOR_MOST else []
     said += judged["findings"] or ["This run supports no finding."]
     fits = [fit["words"] for fit in judged["scaling"] if not fit["refusal"] and fit["words"]]

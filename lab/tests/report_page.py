@@ -96,7 +96,7 @@ def test_command(place):
         with open(f"{place}/results-1.json", "w", encoding="utf-8") as file:
             json.dump(judged, file)
         report(place, db, "--run", "1", "--replace")
-        words = b"<ul><li>This machine was too restless to tell: two cells"
+        words = b"<ul><li>This machine was restless: two cells"
         is_true(f"a floor of {ratio} is {'' if said else 'not '}the first finding",
                 (words in content(page)) == said)
     is_true("a column in which all cells are the same is left out", b">heap</th>" not in cells_of(first))
