@@ -227,19 +227,26 @@ def newest_run(connection, wanted=None):
     raise results.BadResults(f"no timed window {'of that run' if wanted else 'in it'} has data")
 
 
-def ask_lab(lab, path, number):
-    """What `lab show` judges of a run."""
-    command = [lab, "show", path, "--json", "--run", str(number)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return json.loads(done.stdout)
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.strip().splitlines() or [f"status {error.returncode}"]
-        raise results.BadResults(f"{' '.join(command)}: {said[-1]}") from None
-    except OSError as error:
-        raise results.BadResults(f"{lab}: {error.strerror}") from None
-    except ValueError as error:
-        raise results.BadResults(f"{' '.join(command)}: not JSON: {error}") from None
+class Question:
+    """What `lab show` judges of a run; asked while something else is done."""
+
+    def __init__(self, lab, path, number):
+        self.command = [lab, "show", path, "--json", "--run", str(number)]
+        try:
+            self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE,
+                                            stderr=subprocess.PIPE, text=True)
+        except OSError as error:
+            raise results.BadResults(f"{lab}: {error.strerror}") from None
+
+    def answer(self):
+        out, error = self.process.communicate()
+        if self.process.returncode:
+            said = error.strip().splitlines() or [f"status {self.process.returncode}"]
+            raise results.BadResults(f"{' '.join(self.command)}: {said[-1]}")
+        try:
+            return json.loads(out)
+        except ValueError as mistake:
+            raise results.BadResults(f"{' '.join(self.command)}: not JSON: {mistake}") from None
 
 
 def open_run(path, wanted=None, lab=None, workloads=None):
@@ -247,8 +254,9 @@ def open_run(path, wanted=None, lab=None, workloads=None):
     connection = results.connect(path)
     try:
         number = newest_run(connection, wanted)
+        question = lab and Question(lab, path, number)
         results.keep_rates(connection)
-        return Run(connection, number, lab and ask_lab(lab, path, number), workloads)
+        return Run(connection, number, question and question.answer(), workloads)
     except (sqlite3.Error, results.BadResults) as error:
         raise results.BadResults(f"{path}: {error}") from None
 
