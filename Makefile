@@ -4,7 +4,7 @@
 # make bench      micro-benchmarks beside the bare instructions that they cannot beat
 # make bench-cells  cells of the lab as Google Benchmarks
 # make figures    the figures that we set ourselves, each against its control
-# make judgement  whether the lab claims what is not there, and finds what is (25 minutes)
+# make judgement  whether the lab claims what is not there, and finds what is (17 minutes)
 # make soak       the long, seeded tests
 # make browser    see the page of `lab report` work in a headless Chromium
 # make fuzz       what may be in a file from elsewhere: FUZZ_SECONDS (60) for each kind, by libFuzzer
@@ -151,7 +151,7 @@ figures:
 	scripts/plan_figures.py $B/lab
 	scripts/record_figures.py $B/lab
 
-# Some twenty-five minutes: does the lab claim what is not there, and find what is?
+# Some seventeen minutes: does the lab claim what is not there, and find what is?
 judgement:
 	scripts/install.sh build test
 	+$(build) $B/lab

@@ -91,7 +91,7 @@ def main():
     parser.add_argument("lab")
     parser.add_argument("--equal", type=int, default=5, metavar="RUNS")
     parser.add_argument("--planted", type=int, default=20, metavar="RUNS")
-    parser.add_argument("--seconds", type=float, default=55)
+    parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args()
     lab = os.path.abspath(options.lab)
     with tempfile.TemporaryDirectory() as folder:
