@@ -370,7 +370,7 @@ static void print_ending(const struct under_way *u, int status, const struct mis
         fprintf(stderr, "%s: interrupted; what is above and in the CSV was finished\n", e->command);
 }
 
-static int measure(struct under_way *u)
+static int measure_plan(struct under_way *u)
 {
     struct session *s = &u->session;
     struct mistake m;
@@ -417,7 +417,7 @@ int experiment_run(struct experiment *e)
         close_all(&u);
         mistake_exit(e->command, &m);
     }
-    status = e->dry_run ? print_dry_run(&u) : measure(&u);
+    status = e->dry_run ? print_dry_run(&u) : measure_plan(&u);
     closed = close_all(&u);
     return status ? status : closed;
 }

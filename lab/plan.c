@@ -1,7 +1,9 @@
 /* plan.c - what is to be measured, and in which order. */
 #include "lab/plan.h"
 
+#include "gil/mutex.h"
 #include "lab/intern.h"
+#include "lab/procfs.h"
 #include "lab/random.h"
 #include "lab/topology.h"
 
@@ -207,15 +209,12 @@ static void add_cells(struct plan *plan, const struct dials *d, const char *cons
 /* Half of what is free now: the lab, too, and what else runs here must live. */
 static uint64_t half_of_memory(void)
 {
-    FILE *file = fopen("/proc/meminfo", "r");
-    unsigned long long kib = 0;
-    char line[128];
+    char text[PROCFS_TEXT_BYTES];
+    int64_t kib = -1;
 
-    while (file && !kib && fgets(line, sizeof line, file))
-        sscanf(line, "MemAvailable: %llu", &kib);
-    if (file)
-        fclose(file);
-    return kib ? kib * 512 : UINT64_MAX;
+    if (procfs_read("", "/proc/meminfo", text, sizeof text) >= 0)
+        kib = procfs_number(text, "MemAvailable");
+    return kib > 0 ? (uint64_t)kib * 512 : UINT64_MAX;
 }
 
 static void complete(struct settings *s)
@@ -291,11 +290,19 @@ void plan_order(const struct plan *plan, int block, uint32_t *order)
         shuffle(plan, block, order);
 }
 
-bool plan_binds(const struct plan *plan, const struct cell *cell)
+static bool binds(const struct plan *plan, const struct cell *cell)
 {
     if (plan->settings.bind == BIND_AUTO)
         return cell->workers <= plan->cores;
     return plan->settings.bind == BIND_YES;
+}
+
+struct window plan_window(const struct plan *plan, const struct cell *cell)
+{
+    const struct settings *s = &plan->settings;
+
+    return (struct window){ (uint64_t)(s->ramp_s * NS_PER_S), (uint64_t)(s->window_s * NS_PER_S),
+                            binds(plan, cell) };
 }
 
 /* FNV-1a (G. Fowler, L. Noll, K.-P. Vo, 1991): to tell plans apart, not to keep secrets. */

@@ -16,6 +16,7 @@
 
 #include "lab/cell.h"
 #include "lab/dials.h"
+#include "lab/measure.h"
 
 enum { ROUNDS_MAX = 10000, CELLS_MOST = 200000 };
 
@@ -68,8 +69,8 @@ void plan_free(struct plan *plan);
 /* The order of block 1, 2, ...: the numbers 0 .. count-1. */
 void plan_order(const struct plan *plan, int block, uint32_t *order);
 
-/* Whether the workers of a cell are bound to processors. */
-bool plan_binds(const struct plan *plan, const struct cell *cell);
+/* How a window of this cell is measured. */
+struct window plan_window(const struct plan *plan, const struct cell *cell);
 
 /* Equal plans have equal hashes: of all cells, settings and conditions. 16 digits and a NUL. */
 void plan_hash(const struct plan *plan, char hash[17]);

@@ -156,8 +156,7 @@ static int run_window(struct running *r, size_t cell, int block, struct mistake 
     struct session *s = r->session;
     const struct settings *t = &s->plan->settings;
     struct outcome *o = &s->results->outcome[cell];
-    struct window window = { (uint64_t)(t->ramp_s * NS_PER_S), (uint64_t)(t->window_s * NS_PER_S),
-                             plan_binds(s->plan, &o->cell) };
+    struct window window = plan_window(s->plan, &o->cell);
     struct child_rules rules = { .time_ns = (uint64_t)(t->timeout_s * NS_PER_S),
                                  .memory_bytes = t->memory_bytes,
                                  .interrupted = s->interrupted };

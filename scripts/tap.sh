@@ -74,6 +74,14 @@ mistake()
     result "says what is wrong: $*"
 }
 
+# change FILE SQL: changes a database.
+change()
+{
+    $python -c '
+import sqlite3, sys
+sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])' "$@"
+}
+
 # skip NAME REASON: counts a test that is not run here.
 skip()
 {

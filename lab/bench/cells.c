@@ -107,10 +107,8 @@ static double report(struct gbench_state *state, const struct cell *cell,
 /* After an interrupt the library goes on through all that is left, so that its JSON is whole. */
 static double run(struct gbench_state *state, uint64_t iterations, void *data)
 {
-    const struct settings *s = &plan.settings;
     const struct cell *cell = data;
-    const struct window window = { (uint64_t)(s->ramp_s * NS_PER_S),
-                                   (uint64_t)(s->window_s * NS_PER_S), plan_binds(&plan, cell) };
+    const struct window window = plan_window(&plan, cell);
     struct measurement m;
     double seconds;
 

@@ -33,25 +33,6 @@ cells = {(c['workload'], c['mode'], c['threads']): c for c in it['cells']}
 $2"
 }
 
-# A user's mistake: status 2, nothing printed, one line that holds these words.
-mistake()
-{
-    words=$1
-    shift
-    compare "$@"
-    is "says what is wrong: $words" sh -c "[ $status -eq 2 ] && [ ! -s $dir/out ] &&
-        [ \$(wc -l <$dir/err) -eq 1 ] && grep -qF -- \"$words\" $dir/err"
-}
-
-# change FILE SQL
-change()
-{
-    $python -c "
-import sqlite3, sys
-db = sqlite3.connect(sys.argv[1])
-db.executescript(sys.argv[2])" "$@"
-}
-
 # slow FILE WHERE SHARE: what these cells did becomes that share of it.
 slow()
 {
@@ -141,26 +122,26 @@ change "$dir/levels.db" "UPDATE cells SET heap = 'jemalloc', workload = workload
 compare --in "$dir/levels.db" workload=fib workload=fib:a_parameter=1000000
 says "two parameters of a workload; names that are long" 0 '2 faster' '^  biased+0*$'
 
-mistake "no such file" "$dir/a.db" "$dir/none.db"
-mistake "one and the same run" "$dir/a.db" "$dir/a.db"
-mistake "one and the same run" "$dir/a.db" "$dir/both.db#first"
-mistake "no run '7'" "$dir/a.db" "$dir/both.db#7"
-mistake "--run goes with --in" --run 1 "$dir/a.db" "$dir/b.db"
-mistake "'gil' is no level of a dial" --in "$dir/a.db" gil mode=nolock
-mistake "'colour=red' is no level of a dial" --in "$dir/a.db" mode=gil colour=red
-mistake "are of two dials" --in "$dir/a.db" mode=gil threads=1
-mistake "compared with itself" --in "$dir/a.db" mode=gil mode=gil
-mistake "has mode=atomic; there is gil, nolock" --in "$dir/a.db" mode=gil mode=atomic
-mistake "has threads=7; there is 1, 2" --in "$dir/a.db" threads=1 threads=7
-mistake "has build=x; there is self" --in "$dir/a.db" build=self build=x
-mistake "threads: 'two'" --in "$dir/a.db" threads=1 threads=two
+mistake "no such file" compare "$dir/a.db" "$dir/none.db"
+mistake "one and the same run" compare "$dir/a.db" "$dir/a.db"
+mistake "one and the same run" compare "$dir/a.db" "$dir/both.db#first"
+mistake "no run '7'" compare "$dir/a.db" "$dir/both.db#7"
+mistake "--run goes with --in" compare --run 1 "$dir/a.db" "$dir/b.db"
+mistake "'gil' is no level of a dial" compare --in "$dir/a.db" gil mode=nolock
+mistake "'colour=red' is no level of a dial" compare --in "$dir/a.db" mode=gil colour=red
+mistake "are of two dials" compare --in "$dir/a.db" mode=gil threads=1
+mistake "compared with itself" compare --in "$dir/a.db" mode=gil mode=gil
+mistake "has mode=atomic; there is gil, nolock" compare --in "$dir/a.db" mode=gil mode=atomic
+mistake "has threads=7; there is 1, 2" compare --in "$dir/a.db" threads=1 threads=7
+mistake "has build=x; there is self" compare --in "$dir/a.db" build=self build=x
+mistake "threads: 'two'" compare --in "$dir/a.db" threads=1 threads=two
 change "$dir/b.db" "UPDATE cells SET unit = 'wait' WHERE workload = 'sleep'"
-mistake "such rates cannot be compared" --in "$dir/b.db" workload=fib workload=sleep
+mistake "such rates cannot be compared" compare --in "$dir/b.db" workload=fib workload=sleep
 change "$dir/b.db" "UPDATE cells SET workload = 'fob' WHERE workload = 'fib' AND threads = 2"
-mistake "no two cells of this run differ in workload alone" --in "$dir/b.db" workload=fib workload=fob
-mistake "has workload=empty; there is fib, fob, sleep" --in "$dir/b.db" workload=fib workload=empty
+mistake "no two cells of this run differ in workload alone" compare --in "$dir/b.db" workload=fib workload=fob
+mistake "has workload=empty; there is fib, fob, sleep" compare --in "$dir/b.db" workload=fib workload=empty
 change "$dir/other.db" "UPDATE cells SET workload = 'fob' WHERE NOT control"
-mistake "no cell in common" "$dir/a.db" "$dir/other.db"
+mistake "no cell in common" compare "$dir/a.db" "$dir/other.db"
 
 # A real run: two copies of one program, in turn.
 cp "$LAB" "$dir/copy"

@@ -30,25 +30,6 @@ cells = {(c['workload'], c['mode'], c['threads'], c['control']): c for c in it.g
 $2"
 }
 
-# A user's mistake: status 2, nothing printed, one line that holds these words.
-mistake()
-{
-    words=$1
-    shift
-    lab "$@"
-    is "says what is wrong: $words" sh -c "[ $status -eq 2 ] && [ ! -s $dir/out ] &&
-        [ \$(wc -l <$dir/err) -eq 1 ] && grep -qF -- \"$words\" $dir/err"
-}
-
-# change FILE SQL
-change()
-{
-    $python -c "
-import sqlite3, sys
-db = sqlite3.connect(sys.argv[1])
-db.executescript(sys.argv[2])" "$@"
-}
-
 "$here/results_file.py" "$dir/a.db" --uuid first --blocks 6 --planned 6 --ended
 change "$dir/a.db" "UPDATE windows SET busy = 0;
     UPDATE windows SET steal = 0.1 WHERE cell = 1;

@@ -1,5 +1,7 @@
 """TAP for tests in Python: each test is a line, numbered as they come, and `plan` is the last."""
 
+import subprocess
+
 number = 0
 
 
@@ -15,6 +17,12 @@ def is_true(name, holds, *why):
 def skip(name, why):
     """Counts a test that is not run here."""
     is_true(f"{name} # skip {why}", True)
+
+
+def lacks_policies(lab, *wanted):
+    """Whether the program was built without one of these."""
+    done = subprocess.run([lab, "list", "policies"], capture_output=True, text=True, check=True)
+    return not set(wanted) <= {line.split()[0] for line in done.stdout.splitlines() if line.strip()}
 
 
 def plan():

@@ -20,6 +20,8 @@ import sys
 import tempfile
 import time
 
+from tap import is_true, lacks_policies, plan, skip
+
 LAB = os.environ.get("LAB", "build/release/lab")
 SOAK = "SOAK_SECONDS" in os.environ
 KILLS = 1000 if SOAK else 50
@@ -249,16 +251,10 @@ def kill_one(folder, left, seen):
     return None
 
 
-def lacks_policies():
-    """What this build must have for the cells above."""
-    done = subprocess.run([LAB, "list", "policies"], capture_output=True, text=True, check=True)
-    return not {"plain", "atomic"} <= {line.split()[0] for line in done.stdout.splitlines()
-                                       if line.strip()}
-
-
 def main():
-    if lacks_policies():
-        print("ok 1 - # skip this build lacks plain or atomic\n1..1")
+    if lacks_policies(LAB, "plain", "atomic"):
+        skip("", "this build lacks plain or atomic")
+        plan()
         return False
     random.seed(SEED)
     place = tempfile.mkdtemp()
@@ -281,11 +277,10 @@ def main():
             at_end(folder, lab.returncode, words, seen)
     finally:
         shutil.rmtree(place)
-    for number, (what, why) in enumerate(faults.items(), 1):
-        print(f"{'not ok' if why else 'ok'} {number} - {what}: {kills} kills, {files} files")
-        for line in why[:5]:
-            print("#", line[:300])
-    print(f"1..{len(faults)}\n# TEST_SEED={SEED}")
+    for what, why in faults.items():
+        is_true(f"{what}: {kills} kills, {files} files", not why, *why[:5])
+    plan()
+    print(f"# TEST_SEED={SEED}")
     return any(faults.values())
 
 

@@ -17,6 +17,8 @@ import tempfile
 import termios
 import time
 
+from tap import is_true, lacks_policies, plan, skip
+
 LAB = os.path.abspath(os.environ.get("LAB", "build/release/lab"))
 PLACE = tempfile.mkdtemp()
 MARK = f"TEST_RESULTS_FILE={os.getpid()}"
@@ -26,22 +28,6 @@ LONG = ["--workload", "empty", "--mode", "gil", "--threads", "1", "--rounds", "1
         "--window", "2ms", "--ramp", "0"]
 HOUR = ["--workload", "empty", "--mode", "gil", "--threads", "1", "--window", "1h"]
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
-number = 0
-
-
-def is_true(name, holds, *why):
-    global number
-    number += 1
-    print(f"{'ok' if holds else 'not ok'} {number} - {name}", flush=True)
-    if not holds:
-        for word in why:
-            print("#", repr(word)[:400])
-
-
-def skip(name, why):
-    global number
-    number += 1
-    print(f"ok {number} - {name} # skip {why}")
 
 
 def start(*words, env=(), **how):
@@ -497,16 +483,10 @@ def test_many_cells():
             done.stdout, done.stderr)
 
 
-def lacks_policies():
-    """What this build must have for the cells above."""
-    done = subprocess.run([LAB, "list", "policies"], capture_output=True, text=True, check=True)
-    return not {"plain", "atomic"} <= {line.split()[0] for line in done.stdout.splitlines()
-                                       if line.strip()}
-
-
 def main():
-    if lacks_policies():
-        print("ok 1 - # skip this build lacks plain or atomic\n1..1")
+    if lacks_policies(LAB, "plain", "atomic"):
+        skip("", "this build lacks plain or atomic")
+        plan()
         return
     random.seed(int(os.environ.get("TEST_SEED", 1)))
     os.chmod(PLACE, 0o755)
@@ -523,7 +503,7 @@ def main():
             os.kill(pid, signal.SIGKILL)
         subprocess.run(["chmod", "-R", "u+w", PLACE], check=False)
         shutil.rmtree(PLACE)
-    print(f"1..{number}")
+    plan()
 
 
 if __name__ == "__main__":

@@ -271,7 +271,7 @@ static int fake_cell(int argc, char **argv)
 static int never, at_once = 1;
 
 /* Measures what is missing of the plan in the store; what then is there goes to `r`. */
-static int measure(const struct plan *plan, struct store *store, const volatile int *interrupted,
+static int measure_all(const struct plan *plan, struct store *store, const volatile int *interrupted,
                    struct results *r)
 {
     struct session s = { .plan = plan, .results = r, .store = store, .interrupted = interrupted };
@@ -313,7 +313,7 @@ static void a_cell_stops_when_it_is_precise_or_fails_and_controls_go_on(void **s
     int control;
 
     (void)state;
-    assert_int_equal(measure(&plan, store, &never, &r), 0);
+    assert_int_equal(measure_all(&plan, store, &never, &r), 0);
     assert_int_equal(of_threads(&r, STEADY, 0)->rounds, 3);
     assert_true(of_threads(&r, WILD, 0)->rounds > 3);
     assert_int_equal(of_threads(&r, FAILS, 0)->rounds, 2);
@@ -335,7 +335,7 @@ static void without_precision_or_budget_a_cell_has_the_least(void **state)
         struct store *store = store_at(":memory:", STORE_WRITE);
         struct results r;
 
-        assert_int_equal(measure(&plan, store, &never, &r), 0);
+        assert_int_equal(measure_all(&plan, store, &never, &r), 0);
         assert_int_equal(of_threads(&r, WILD, 0)->rounds, 3);
         assert_int_equal(of_threads(&r, STEADY, 0)->rounds, 3);
         results_free(&r);
@@ -379,15 +379,15 @@ static void a_resumed_session_fills_what_is_missing_and_no_more(void **state)
     struct results whole, r;
 
     (void)state;
-    assert_int_equal(measure(&plan, store, &at_once, &whole), 1);
+    assert_int_equal(measure_all(&plan, store, &at_once, &whole), 1);
     results_free(&whole);
     assert_int_equal(windows_of_block(store, 1), 0);
-    assert_int_equal(measure(&plan, store, &never, &whole), 0);
+    assert_int_equal(measure_all(&plan, store, &never, &whole), 0);
     for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
         int before = windows_of_block(store, 2), last = windows_of_block(store, 8);
 
         drop_last(store, lost[i]);
-        assert_int_equal(measure(&plan, store, &never, &r), 0);
+        assert_int_equal(measure_all(&plan, store, &never, &r), 0);
         assert_int_equal(windows_of_block(store, 2), before);
         if (i >= 2)
             assert_int_equal(windows_of_block(store, 8), last);
