@@ -62,6 +62,6 @@ const struct runtime JOIN(runtime_, RC_POLICY) = {
     .needs_gil = RC_NEEDS_GIL, .audited = RC_AUDIT,
     .hooks = &object_hooks, .heaps = heap_list,
     .workloads = workloads, .micros = micros, .demos = demos,
-    .use_heap = use_heap, .quiesce = rc_quiesce, .take_error = take_error,
+    .use_heap = use_heap, .quiesce = rc_quiesce, .finish = rc_finish, .take_error = take_error,
     .parking_begin = parking_begin, .parking_full = parking_full, .parking_end = parking_end,
 };

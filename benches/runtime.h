@@ -28,6 +28,7 @@ struct runtime {
 
     void (*use_heap)(const struct heap *heap);   /* before the first object */
     void (*quiesce)(void);                       /* every count exact; no other thread runs */
+    void (*finish)(void);                        /* the last act; as rc_finish */
 
     /* Around a cell whose counts may go wrong, if it shares objects at all: begin before
      * setup, ask every few milliseconds whether it is full, end after teardown. */

@@ -422,6 +422,7 @@ static void run_workload(struct run *run, struct measurement *m)
     if (workload->teardown)
         workload->teardown(&run->job);
     run->runtime->quiesce();
+    run->runtime->finish();
     if (run->parks)
         run->runtime->parking_end(&m->damage);
 }

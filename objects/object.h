@@ -160,6 +160,14 @@ static inline void publish_into(borrowed container, borrowed item)
         publish(item);
 }
 
+/* Many threads will count this published object: the policy may count it in another way
+ * from now on. The caller holds a reference. */
+static inline void mark_hot(borrowed o)
+{
+    if (!uncounted(o))
+        rc_mark_hot(&((struct object *)o)->rc);
+}
+
 /* What a thread of this runtime does for its counts: for thread_start. */
 extern const struct thread_hooks object_hooks;
 

@@ -19,11 +19,25 @@
  *   RC_HAS_THREADS   rc_thread_start (0, or -1 and errno), rc_thread_stop: the thread
  *                    enters, leaves; rc_safepoint: it has been asked with BREAKER_MERGE
  *   RC_HAS_PUBLISH   rc_publish: about to be seen by another thread
- *   RC_HAS_HOT       rc_mark_hot: many threads will count it
+ *   RC_HAS_HOT       rc_mark_hot: many threads will count it; the caller holds a
+ *                    reference, the object has been published
  *   RC_HAS_QUIESCE   rc_quiesce: make every count exact; the world is stopped, or every
  *                    other thread has left
  *   RC_HAS_LATE      a last decref may return false and the policy calls rc_destroy(rc)
  *                    later, on a thread that is attached
+ *   RC_HAS_FINISH    rc_finish: the runtime ends, no other thread is left, nobody holds an
+ *                    object: give back what the policy keeps for ever. It may be started
+ *                    again
+ *
+ * How late is late, as numbers that the tests hold a policy to:
+ *
+ *   RC_LATE_SAFEPOINTS   once the last reference has been dropped and every thread has
+ *                    passed so many safe points, the object has been destroyed; a thread
+ *                    that is detached, or has left, need not pass any. 0 without
+ *                    RC_HAS_LATE
+ *   RC_LATE_HERE     1: this holds even for an object that one thread alone has seen;
+ *                    0: such a one is destroyed by the decref itself, always
+ *   RC_LATE_DETACHED 1: a thread that is detached holds back what waits for it
  *
  * Everything is static inline; what must exist once (tables, slow paths) stands in
  * the same header under `#if RC_IMPLEMENTATION`, which refcount.c sets.
@@ -87,6 +101,20 @@ static inline void rc_quiesce(void)
 
 #ifndef RC_HAS_LATE
 #define RC_HAS_LATE 0
+#define RC_LATE_SAFEPOINTS 0
+#endif
+#ifndef RC_LATE_HERE
+#define RC_LATE_HERE 0
+#endif
+#ifndef RC_LATE_DETACHED
+#define RC_LATE_DETACHED 0
+#endif
+
+#ifndef RC_HAS_FINISH
+#define RC_HAS_FINISH 0
+static inline void rc_finish(void)
+{
+}
 #endif
 
 /* Late destruction: object.c provides it; called by policies with RC_HAS_LATE. */
@@ -107,6 +135,7 @@ RC_PROVIDES(void (*)(void), rc_safepoint);
 RC_PROVIDES(void (*)(rc_t *), rc_publish);
 RC_PROVIDES(void (*)(rc_t *), rc_mark_hot);
 RC_PROVIDES(void (*)(void), rc_quiesce);
+RC_PROVIDES(void (*)(void), rc_finish);
 #undef RC_PROVIDES
 
 #endif

@@ -242,6 +242,8 @@ static void cell_fini(void)
     allow_allocations(INT64_MAX);
     if (cell.workload->teardown)
         cell.workload->teardown(&cell.job);
+    rc_quiesce();
+    rc_finish();
     thread_stop(&cell.self);
     gil_delete(cell.gil);
     if (alive)

@@ -80,6 +80,8 @@
 #define RC_HAS_PUBLISH 1
 #define RC_HAS_QUIESCE 1
 #define RC_HAS_LATE 1
+#define RC_LATE_SAFEPOINTS 1
+#define RC_LATE_DETACHED 1
 
 static const struct policy rc_policy = {
     .about = "the owner counts plainly, the others atomically; the two are merged at the end",

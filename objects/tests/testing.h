@@ -295,6 +295,8 @@ static inline int run_attached_count(const struct CMUnitTest *tests, size_t coun
     if (!gil || thread_start(&self, gil, &object_hooks) < 0)
         return 1;
     failed = _cmocka_run_group_tests("objects", tests, count, NULL, NULL);
+    rc_quiesce();
+    rc_finish();
     thread_stop(&self);
     gil_delete(gil);
     left = atomic_load_explicit(&heap_state.blocks, memory_order_relaxed);
