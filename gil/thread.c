@@ -11,7 +11,10 @@
  *   3. a thread that detaches before it has seen the bit is found DETACHED by the
  *      stopper, which looks again every millisecond, or has attached again, and then
  *      sees the bit the next time;
- *   4. every SUSPENDED belongs to the stopper of now: world_start leaves none.
+ *   4. every SUSPENDED belongs to the stopper of now: world_start leaves none;
+ *   5. a thread that another one holds (HELD) does not count as stopped, for it is let go
+ *      of before its holder stops. Only its holder takes it out of HELD, and only to
+ *      DETACHED, so neither a stopper nor itself can come between.
  * The swap acquires what the thread released when it detached, and who suspends
  * itself does so under world.lock: the stopper sees all that either wrote.
  *
@@ -36,7 +39,8 @@ static struct {
     pthread_cond_t stopped;       /* a thread has suspended itself; the stopper waits */
     struct thread *threads;       /* lock */
     const struct thread *stopper; /* lock; NULL while the world runs */
-} world = { MUTEX_INIT, PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, NULL };
+    void (*tell_late)(const struct thread *late, uint64_t waited_ns); /* lock; may be NULL */
+} world = { MUTEX_INIT, PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, NULL, NULL };
 
 static bool swap_state(struct thread *t, int from, int to)
 {
@@ -68,19 +72,19 @@ static void world_remove(struct thread *t)
     mutex_unlock(&world.lock);
 }
 
-static void wait_for_world(struct thread *t)
+static void wait_until_detached(struct thread *t)
 {
     mutex_lock(&world.lock);
-    while (atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_SUSPENDED)
+    while (atomic_load_explicit(&t->state, memory_order_relaxed) != THREAD_DETACHED)
         cond_wait(&world.started, &world.lock);
     mutex_unlock(&world.lock);
 }
 
-/* DETACHED to ATTACHED, after any stopped world. */
+/* DETACHED to ATTACHED, after any stopped world, and when nobody holds it. */
 static void become_attached(struct thread *t)
 {
     while (unlikely(!swap_state(t, THREAD_DETACHED, THREAD_ATTACHED)))
-        wait_for_world(t);
+        wait_until_detached(t);
 }
 
 static void clear_request(struct thread *t, uint32_t bits)
@@ -114,13 +118,20 @@ static void become_detached(struct thread *t)
         atomic_store_explicit(&t->state, THREAD_DETACHED, memory_order_release);
 }
 
+static void enter(struct thread *t)
+{
+    t->gil->class->acquire(t->gil, t);
+    become_attached(t);
+}
+
 void thread_attach(struct thread *t)
 {
     int error = errno;
 
     assert(t == thread_self);
-    t->gil->class->acquire(t->gil, t);
-    become_attached(t);
+    enter(t);
+    if (t->hooks && t->hooks->after_block)
+        t->hooks->after_block(t);
     errno = error;
 }
 
@@ -154,11 +165,12 @@ int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *h
     t->gil = gil;
     t->hooks = hooks;
     t->gil_word = 0;
+    t->sections = NULL;
     world_add(t);
     thread_self = t;
     if (gil->class->enter)
         gil->class->enter(gil, t);
-    thread_attach(t);
+    enter(t);
     if (hooks && hooks->start && hooks->start(t) < 0) {
         int error = errno;
 
@@ -177,18 +189,26 @@ void thread_stop(struct thread *t)
     leave(t);
 }
 
+static void run_hook(struct thread *t, uint32_t bit, void (*hook)(struct thread *t))
+{
+    if (!is_asked(t, bit))
+        return;
+    clear_request(t, bit);
+    if (hook)
+        hook(t);
+}
+
 /* Each bit is looked at when its turn comes: what was asked before a hook or a stop
  * let go of the lock may have been granted by that. */
 void thread_safepoint_slow(struct thread *t)
 {
+    static const struct thread_hooks none;
+    const struct thread_hooks *hooks = t->hooks ? t->hooks : &none;
     int error = errno;
 
     assert(t == thread_self);
-    if (is_asked(t, BREAKER_MERGE)) {
-        clear_request(t, BREAKER_MERGE);
-        if (t->hooks && t->hooks->safepoint)
-            t->hooks->safepoint(t);
-    }
+    run_hook(t, BREAKER_MERGE, hooks->safepoint);
+    run_hook(t, BREAKER_QUIET, hooks->quiet);
     if (is_asked(t, BREAKER_STOP)) {
         thread_detach(t);
         thread_attach(t);
@@ -200,6 +220,7 @@ void thread_safepoint_slow(struct thread *t)
         t->gil->class->yield(t->gil, t);
         become_attached(t);
     }
+    run_hook(t, BREAKER_COLLECT, hooks->collect);
     errno = error;
 }
 
@@ -236,13 +257,44 @@ static void claim_world(struct thread *t)
     mutex_unlock(&world.lock);
 }
 
+/* One for whom the stopper waits. */
+static const struct thread *find_late(const struct thread *stopper) REQUIRES(world.lock)
+{
+    const struct thread *t = world.threads;
+
+    while (t && (t == stopper ||
+                 atomic_load_explicit(&t->state, memory_order_relaxed) != THREAD_ATTACHED))
+        t = t->next;
+    return t;
+}
+
+/* Tells of one that is late, once a second: after `told` times, whether it told again. */
+static bool tell_late(const struct thread *stopper, uint64_t waited_ns, uint64_t told)
+    REQUIRES(world.lock)
+{
+    const struct thread *late;
+
+    if (!world.tell_late || waited_ns / NS_PER_S <= told)
+        return false;
+    late = find_late(stopper);
+    if (late)
+        world.tell_late(late, waited_ns);
+    return true;
+}
+
 void world_stop(struct thread *t)
 {
+    uint64_t began_ns = clock_ns(), told = 0;
+
     assert(t == thread_self);
     claim_world(t);
     mutex_lock(&world.lock);
-    while (!all_stopped(t))
-        cond_wait_until(&world.stopped, &world.lock, clock_ns() + NS_PER_MS);
+    while (!all_stopped(t)) {
+        uint64_t now_ns = clock_ns();
+
+        told += tell_late(t, now_ns - began_ns, told);
+        cond_wait_until(&world.stopped, &world.lock, now_ns + NS_PER_MS);
+    }
     mutex_unlock(&world.lock);
 }
 
@@ -255,6 +307,36 @@ void world_start(struct thread *t)
     for (struct thread *other = world.threads; other; other = other->next)
         swap_state(other, THREAD_SUSPENDED, THREAD_DETACHED);
     pthread_cond_broadcast(&world.started);
+    mutex_unlock(&world.lock);
+}
+
+bool thread_hold(struct thread *t)
+{
+    assert(t != thread_self);
+    return swap_state(t, THREAD_DETACHED, THREAD_HELD);
+}
+
+void thread_let_go(struct thread *t)
+{
+    mutex_lock(&world.lock);
+    /* Release, with the acquire of the swap that follows: what was done in its name. */
+    atomic_store_explicit(&t->state, THREAD_DETACHED, memory_order_release);
+    pthread_cond_broadcast(&world.started);
+    mutex_unlock(&world.lock);
+}
+
+void world_each(void (*visit)(struct thread *t, void *argument), void *argument)
+{
+    mutex_lock(&world.lock);
+    for (struct thread *t = world.threads; t; t = t->next)
+        visit(t, argument);
+    mutex_unlock(&world.lock);
+}
+
+void world_tell_late(void (*tell)(const struct thread *late, uint64_t waited_ns))
+{
+    mutex_lock(&world.lock);
+    world.tell_late = tell;
     mutex_unlock(&world.lock);
 }
 

@@ -12,6 +12,9 @@
  *              attach v      |    world_start     | safe point or detach
  *                     ATTACHED -------------------+ while the world is being stopped
  *
+ * Any attached thread may also hold a detached one, for the few instructions in which it
+ * does something in its name: DETACHED -> HELD -> DETACHED (thread_hold, thread_let_go).
+ *
  * Source: the three states of PEP 703 (S. Gross, 2023), section "Thread states".
  *
  * Hooks: where this floor must call a higher one it goes through struct
@@ -29,22 +32,27 @@
 struct gil;
 struct thread;
 
-enum thread_state { THREAD_DETACHED, THREAD_ATTACHED, THREAD_SUSPENDED };
+enum thread_state { THREAD_DETACHED, THREAD_ATTACHED, THREAD_SUSPENDED, THREAD_HELD };
 
 /* Bits of the breaker word: what a thread is asked to do at its next safe point. */
 enum breaker {
     BREAKER_GIL = 1,   /* ask the lock's yield */
     BREAKER_STOP = 2,  /* the world is being stopped */
     BREAKER_MERGE = 4, /* call hooks->safepoint: counts wait to be merged */
+    BREAKER_QUIET = 8, /* call hooks->quiet: memory waits until no thread reads it */
+    BREAKER_COLLECT = 16, /* call hooks->collect: there may be garbage in cycles */
 };
 
-/* What the floors above need to be told. Each may be NULL. All run attached and
- * pass no safe point: they may run inside one. */
+/* What the floors above need to be told. Each may be NULL. All run attached and, but for
+ * `collect` and `after_block`, pass no safe point: they may run inside one. */
 struct thread_hooks {
     int (*start)(struct thread *t);         /* 0, or -1 and errno: the thread is not started */
     void (*stop)(struct thread *t);         /* its last act while attached */
     void (*safepoint)(struct thread *t);    /* BREAKER_MERGE was set; it has been cleared */
     void (*before_block)(struct thread *t); /* about to detach */
+    void (*after_block)(struct thread *t);  /* has attached again; may detach once more */
+    void (*quiet)(struct thread *t);        /* BREAKER_QUIET was set; it has been cleared */
+    void (*collect)(struct thread *t);      /* BREAKER_COLLECT, likewise; may stop the world */
 };
 
 struct thread {
@@ -54,6 +62,8 @@ struct thread {
     bool locks_containers;            /* set once; no lock excludes others, so containers must */
     const struct thread_hooks *hooks; /* set once */
     int64_t gil_word;                 /* the lock's own, for whatever it counts per thread */
+    struct section *sections;         /* the thread itself: objects/section.h; NULL: in none */
+    const char *name;                 /* set once; NULL: it has none. For who must be named */
     struct thread *next, **link;      /* world.lock */
 };
 
@@ -61,8 +71,8 @@ struct thread {
 extern _Thread_local struct thread *thread_self;
 
 /* The caller becomes a thread of the runtime, attached. 0, or -1 and the errno of
- * hooks->start. `t` must stay where it is until thread_stop. `locks_containers`
- * is what the caller set in it beforehand; all else is filled here. */
+ * hooks->start. `t` must stay where it is until thread_stop. `locks_containers` and
+ * `name` are what the caller set in it beforehand; all else is filled here. */
 int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *hooks);
 
 /* The caller, attached, leaves the runtime. */
@@ -99,6 +109,22 @@ static inline void safepoint(struct thread *t)
  * itself, as at a safe point, and takes its turn after. */
 void world_stop(struct thread *t);
 void world_start(struct thread *t);
+
+/* Holds `t`, another thread of the runtime, where it is detached: until thread_let_go it
+ * does not attach, and what it wrote before it detached is visible to the caller, as what
+ * the caller writes will be to it. False: it is not detached, or another holds it. The
+ * caller is attached, knows that `t` does not leave meanwhile, passes no safe point, and
+ * does not wait for anything, for `t` may be about to attach. */
+bool thread_hold(struct thread *t);
+void thread_let_go(struct thread *t);
+
+/* Calls `visit` for every registered thread, none of which leaves meanwhile. It may ask
+ * them (thread_request) and nothing more. */
+void world_each(void (*visit)(struct thread *t, void *argument), void *argument);
+
+/* From now on, while a thread waits for the world to stop, `tell` is called each second
+ * with one that is still attached: it has passed no safe point since. NULL: nobody is. */
+void world_tell_late(void (*tell)(const struct thread *late, uint64_t waited_ns));
 
 /* How many threads are registered now: for tests and reports. */
 int world_threads(void);

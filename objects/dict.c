@@ -38,7 +38,6 @@ struct entry {
 
 struct dict_object {
     struct object head;
-    struct mutex lock;
     size_t length GUARDED_BY(section_held);         /* keys */
     size_t used GUARDED_BY(section_held);           /* entries, the deleted ones too */
     int index_log2 GUARDED_BY(section_held);        /* 0: there is no block yet */
@@ -85,7 +84,6 @@ struct object *dict_new(void)
     if (!o)
         return NULL;
     d = as_dict(o);
-    mutex_init(&d->lock);
     section_alone();
     clear(d);
     return o;
@@ -94,11 +92,12 @@ struct object *dict_new(void)
 size_t dict_length(borrowed o)
 {
     struct dict_object *d = as_dict(o);
+    struct section s;
     size_t length;
 
-    section_begin(&d->lock);
+    section_begin(&s, o);
     length = d->length;
-    section_end(&d->lock);
+    section_end(&s);
     return length;
 }
 
@@ -181,17 +180,18 @@ static void no_such_key(borrowed key)
 struct object *dict_get(borrowed o, borrowed key)
 {
     struct dict_object *d = as_dict(o);
+    struct section s;
     struct object *value = NULL;
     struct entry *e;
     uint64_t hash;
 
     if (object_hash(key, &hash) < 0)
         return NULL;
-    section_begin(&d->lock);
+    section_begin(&s, o);
     e = find(d, hash, key);
     if (likely(e))
         value = incref(atomic_load_explicit(&e->value, memory_order_acquire));
-    section_end(&d->lock);
+    section_end(&s);
     if (unlikely(!value))
         no_such_key(key);
     return value;
@@ -200,20 +200,22 @@ struct object *dict_get(borrowed o, borrowed key)
 int dict_contains(borrowed o, borrowed key)
 {
     struct dict_object *d = as_dict(o);
+    struct section s;
     uint64_t hash;
     bool found;
 
     if (object_hash(key, &hash) < 0)
         return -1;
-    section_begin(&d->lock);
+    section_begin(&s, o);
     found = find(d, hash, key);
-    section_end(&d->lock);
+    section_end(&s);
     return found;
 }
 
 int dict_set(borrowed o, borrowed key, borrowed value)
 {
     struct dict_object *d = as_dict(o);
+    struct section s;
     struct object *given, *dropped = NULL;
     struct entry *e;
     uint64_t hash;
@@ -224,7 +226,7 @@ int dict_set(borrowed o, borrowed key, borrowed value)
     publish_into(o, key);
     publish_into(o, value);
     given = incref(value);
-    section_begin(&d->lock);
+    section_begin(&s, o);
     e = find(d, hash, key);
     if (likely(e))
         dropped = atomic_exchange_explicit(&e->value, given, memory_order_acq_rel);
@@ -232,7 +234,7 @@ int dict_set(borrowed o, borrowed key, borrowed value)
         add(d, hash, incref(key), given);
     else
         dropped = given;
-    section_end(&d->lock);
+    section_end(&s);
     xdecref(dropped);
     if (likely(room))
         return 0;
@@ -243,13 +245,14 @@ int dict_set(borrowed o, borrowed key, borrowed value)
 int dict_delete(borrowed o, borrowed key)
 {
     struct dict_object *d = as_dict(o);
+    struct section s;
     struct object *old_key = NULL, *old_value = NULL;
     struct entry *e;
     uint64_t hash;
 
     if (object_hash(key, &hash) < 0)
         return -1;
-    section_begin(&d->lock);
+    section_begin(&s, o);
     e = find(d, hash, key);
     if (likely(e)) {
         old_key = e->key;
@@ -257,7 +260,7 @@ int dict_delete(borrowed o, borrowed key)
         e->key = NULL;
         d->length--;
     }
-    section_end(&d->lock);
+    section_end(&s);
     if (unlikely(!old_key)) {
         no_such_key(key);
         return -1;
@@ -270,9 +273,10 @@ int dict_delete(borrowed o, borrowed key)
 bool dict_next(borrowed o, size_t *cursor, struct object **key, struct object **value)
 {
     struct dict_object *d = as_dict(o);
+    struct section s;
     bool found;
 
-    section_begin(&d->lock);
+    section_begin(&s, o);
     while (*cursor < d->used && !d->entries[*cursor].key)
         ++*cursor;
     found = *cursor < d->used;
@@ -282,7 +286,7 @@ bool dict_next(borrowed o, size_t *cursor, struct object **key, struct object **
         *key = incref(e->key);
         *value = incref(atomic_load_explicit(&e->value, memory_order_acquire));
     }
-    section_end(&d->lock);
+    section_end(&s);
     return found;
 }
 
@@ -297,7 +301,6 @@ static void dict_destroy(struct object *o)
             decref(atomic_load_explicit(&d->entries[i].value, memory_order_relaxed));
         }
     free_block(d->entries, d->index_log2);
-    mutex_fini(&d->lock);
 }
 
 static void dict_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)

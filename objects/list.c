@@ -18,7 +18,6 @@ enum { LEAST_CAPACITY = 4 };
 
 struct list_object {
     struct object head;
-    struct mutex lock;
     size_t length GUARDED_BY(section_held);
     size_t capacity GUARDED_BY(section_held);
     _Atomic(struct object *) *items GUARDED_BY(section_held); /* owned; NULL: capacity is 0 */
@@ -38,7 +37,6 @@ struct object *list_new(void)
     if (!o)
         return NULL;
     list = as_list(o);
-    mutex_init(&list->lock);
     section_alone();
     list->length = 0;
     list->capacity = 0;
@@ -49,11 +47,12 @@ struct object *list_new(void)
 size_t list_length(borrowed o)
 {
     struct list_object *list = as_list(o);
+    struct section s;
     size_t length;
 
-    section_begin(&list->lock);
+    section_begin(&s, o);
     length = list->length;
-    section_end(&list->lock);
+    section_end(&s);
     return length;
 }
 
@@ -67,12 +66,13 @@ static void no_such_index(size_t index)
 struct object *list_get(borrowed o, size_t index)
 {
     struct list_object *list = as_list(o);
+    struct section s;
     struct object *item = NULL;
 
-    section_begin(&list->lock);
+    section_begin(&s, o);
     if (likely(index < list->length))
         item = incref(atomic_load_explicit(&list->items[index], memory_order_acquire));
-    section_end(&list->lock);
+    section_end(&s);
     if (unlikely(!item))
         no_such_index(index);
     return item;
@@ -81,16 +81,17 @@ struct object *list_get(borrowed o, size_t index)
 int list_set(borrowed o, size_t index, borrowed item)
 {
     struct list_object *list = as_list(o);
+    struct section s;
     struct object *given, *dropped;
     bool found;
 
     publish_into(o, item);
     given = dropped = incref(item);
-    section_begin(&list->lock);
+    section_begin(&s, o);
     found = index < list->length;
     if (likely(found))
         dropped = atomic_exchange_explicit(&list->items[index], given, memory_order_acq_rel);
-    section_end(&list->lock);
+    section_end(&s);
     decref(dropped);
     if (likely(found))
         return 0;
@@ -126,16 +127,17 @@ static bool grow(struct list_object *list) REQUIRES(section_held)
 int list_append(borrowed o, borrowed item)
 {
     struct list_object *list = as_list(o);
+    struct section s;
     struct object *given;
     bool room;
 
     publish_into(o, item);
     given = incref(item);
-    section_begin(&list->lock);
+    section_begin(&s, o);
     room = list->length < list->capacity || grow(list);
     if (likely(room))
         atomic_init(&list->items[list->length++], given);
-    section_end(&list->lock);
+    section_end(&s);
     if (likely(room))
         return 0;
     decref(given);
@@ -146,12 +148,13 @@ int list_append(borrowed o, borrowed item)
 struct object *list_pop(borrowed o)
 {
     struct list_object *list = as_list(o);
+    struct section s;
     struct object *item = NULL;
 
-    section_begin(&list->lock);
+    section_begin(&s, o);
     if (likely(list->length > 0))
         item = atomic_load_explicit(&list->items[--list->length], memory_order_relaxed);
-    section_end(&list->lock);
+    section_end(&s);
     if (unlikely(!item))
         exception_set(&index_error, "pop from empty list");
     return item;
@@ -165,7 +168,6 @@ static void list_destroy(struct object *o)
     for (size_t i = 0; i < list->length; i++)
         decref(atomic_load_explicit(&list->items[i], memory_order_relaxed));
     free_items(list);
-    mutex_fini(&list->lock);
 }
 
 static void list_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)

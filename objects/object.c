@@ -61,7 +61,10 @@ void publish(borrowed o)
         parking_enter(object);
     rc_publish(&object->rc);
     /* No read-modify-write: until it is published nobody else sees it. */
-    atomic_store_explicit(&object->flags, OBJECT_PUBLISHED, memory_order_relaxed);
+    atomic_store_explicit(&object->flags,
+                          atomic_load_explicit(&object->flags, memory_order_relaxed) |
+                              OBJECT_PUBLISHED,
+                          memory_order_relaxed);
     if (o->type->traverse)
         o->type->traverse(o, publish_held, NULL);
 }

@@ -15,6 +15,7 @@
 #define OBJECTS_OBJECT_H
 
 #include "gil/attributes.h"
+#include "gil/bytelock.h"
 #include "gil/thread.h"
 #include "objects/audit.h"
 #include "objects/heap.h"
@@ -33,12 +34,15 @@ enum object_flag {
     OBJECT_PUBLISHED = 1, /* other threads may see it; so may they what it holds */
     OBJECT_PARKED = 2,    /* its count reached zero, and it was kept (audit.h) */
     OBJECT_EMPTIED = 4,   /* its postponed destructor has run */
+    OBJECT_WEAK = 8,      /* there may be weak references to it (weakref.h) */
 };
 
 struct object {
     rc_t rc;
     const struct type *type; /* set once; read it through type_of */
     _Atomic uint8_t flags;   /* atomic */
+    struct bytelock lock;    /* of its sections: section.h */
+    uint32_t tracked;        /* its number in the collector's register; 0: it is not there */
 #if RC_AUDIT
     uint32_t audit; /* set once, when published: its number in the tallies; 0: none */
 #endif
@@ -89,6 +93,8 @@ static inline struct object *object_new(const struct type *type, size_t size_byt
     rc_init(&o->rc);
     o->type = type;
     atomic_init(&o->flags, 0);
+    bytelock_init(&o->lock);
+    o->tracked = 0;
 #if RC_AUDIT
     o->audit = 0;
 #endif

@@ -1,44 +1,81 @@
-/* section.h - a container locks itself, if no GIL does it already.
+/* section.h - critical sections: a container locks itself, if no GIL does it already.
  *
  * Between section_begin and section_end no other thread is in a section of the same
- * container: by its mutex where threads have locks_containers, and else because a GIL
- * lets one thread run at a time and the section has no safe point. Where there is
- * neither (plain counts, no lock: the accident that the lab measures) nothing is
- * excluded, and containers say what then still holds.
+ * object: by the object's own lock of one byte where threads have locks_containers, and
+ * else because a GIL lets one thread run at a time. Where there is neither (plain counts,
+ * no lock: the accident that the lab measures) nothing is excluded, and containers say
+ * what then still holds.
  *
- * In a section: no decref of what the container held, since a destructor may run
- * anything, also an operation on this container; so no exception either, for setting
- * one drops the last. No safe point, and no call that waits.
+ * A section is not a lock that is held to the end. A thread that waits (for another
+ * object's lock, in a call that blocks, for a stopped world) gives up the locks of all the
+ * sections that it is in, and takes them again before it goes on: of the innermost at
+ * once, of an outer one when that has become the innermost. So nobody waits while it holds
+ * a lock, and threads that lock objects in opposite orders cannot deadlock. The price: a
+ * section is one step for others only from one such point to the next. After anything
+ * that may wait, and that is also a decref, since a destructor may do anything, what was
+ * read of the object must be read again.
  *
- * For clang's lock analysis there is one capability, `section_held`, for all containers,
- * since in C it cannot name the mutex beside a field. So it does not see that a section
- * of one container is used for another; but it does see a field that is touched outside
- * of any, and a section within a section. The bodies of section_begin and section_end are
- * the only code that is exempt from it.
+ * Sections nest as calls do: the last to begin is the first to end. A section of two
+ * objects takes both locks, the one at the lower address first.
+ *
+ * For clang's lock analysis there is one capability, `section_held`, for all objects,
+ * since in C it cannot name the lock beside a field. So it does not see that a section
+ * of one object is used for another; but it does see a field that is touched outside
+ * of any. The bodies of these functions are the only code that is exempt from it.
+ *
+ * Source: S. Gross, PEP 703 (2023), "Critical sections"; CPython's pycore_critical_section.h.
  */
 #ifndef OBJECTS_SECTION_H
 #define OBJECTS_SECTION_H
 
 #include "gil/attributes.h"
-#include "gil/mutex.h"
+#include "gil/bytelock.h"
 #include "gil/thread.h"
+#include "objects/object.h"
 
-struct CAPABILITY("section") section {
+/* One that has begun; stands on the caller's stack. */
+struct section {
+    struct section *outer;           /* the thread itself; the one that it stands in */
+    struct bytelock *first, *second; /* NULL: there is none to hold */
+};
+
+struct CAPABILITY("section") section_capability {
     char unused;
 };
 
-extern struct section section_held; /* for the analysis: there is no such object */
+extern struct section_capability section_held; /* for the analysis: there is no such object */
 
-static inline void section_begin(struct mutex *m) ACQUIRES(section_held) NO_LOCK_ANALYSIS
+/* Of s->first and s->second; they are not NULL in vain. */
+void section_enter(struct section *s);
+void section_leave(struct section *s);
+
+static inline void section_begin(struct section *s, borrowed o) ACQUIRES(section_held)
+    NO_LOCK_ANALYSIS
 {
-    if (thread_self->locks_containers)
-        mutex_lock(m);
+    if (!thread_self->locks_containers)
+        return;
+    s->first = &((struct object *)o)->lock;
+    s->second = NULL;
+    section_enter(s);
 }
 
-static inline void section_end(struct mutex *m) RELEASES(section_held) NO_LOCK_ANALYSIS
+static inline void section_end(struct section *s) RELEASES(section_held) NO_LOCK_ANALYSIS
 {
     if (thread_self->locks_containers)
-        mutex_unlock(m);
+        section_leave(s);
+}
+
+/* Of two objects, which may be the same one. */
+static inline void section_begin_two(struct section *s, borrowed a, borrowed b)
+    ACQUIRES(section_held) NO_LOCK_ANALYSIS
+{
+    borrowed low = (uintptr_t)a < (uintptr_t)b ? a : b, high = low == a ? b : a;
+
+    if (!thread_self->locks_containers)
+        return;
+    s->first = &((struct object *)low)->lock;
+    s->second = low == high ? NULL : &((struct object *)high)->lock;
+    section_enter(s);
 }
 
 /* Tells the analysis that no other thread can reach the container: it is being made,

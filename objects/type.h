@@ -12,6 +12,10 @@
 
 struct object;
 
+/* How a step of an iterator or generator ends. With a new reference in *result: what comes
+ * next, or what it returned (None if it is no generator); or with an exception pending. */
+enum step { STEP_NEXT, STEP_RETURN, STEP_ERROR };
+
 /* An object that somebody else keeps alive: not to be decref'd, returned or stored
  * without an incref. The const is what makes a compiler say so; `incref` takes it
  * away. */
@@ -26,6 +30,11 @@ struct type {
     /* Drops what the object holds, for it is about to be freed. NULL: it holds nothing. */
     void (*destroy)(struct object *o);
 
+    /* Drops what the object holds and leaves it whole, but empty: so the collector breaks a
+     * cycle. NULL: it cannot be emptied (a tuple), and every cycle through it has another
+     * object that can. */
+    void (*clear)(struct object *o);
+
     /* Calls `visit` on every object that this one holds. NULL: none. */
     void (*traverse)(borrowed o, void (*visit)(borrowed held, void *argument), void *argument);
 
@@ -37,6 +46,12 @@ struct type {
      * NULL: from the address. Not hashable: `unhashable`. */
     int (*hash)(borrowed o, uint64_t *hash);
     bool unhashable;
+
+    /* A new iterator over it; an iterator gives itself. NULL: not iterable. */
+    struct object *(*iterate)(borrowed o);
+
+    /* Of an iterator: what comes next (iterator.h). */
+    enum step (*next)(struct object *o, struct object **result);
 
     /* Writes what Python's repr says, cut off to fit. NULL: "<list object>". */
     void (*repr)(borrowed o, char *text, size_t size_bytes);
