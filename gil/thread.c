@@ -13,8 +13,14 @@
  *      sees the bit the next time;
  *   4. every SUSPENDED belongs to the stopper of now: world_start leaves none;
  *   5. a thread that another one holds (HELD) does not count as stopped, for it is let go
- *      of before its holder stops. Only its holder takes it out of HELD, and only to
- *      DETACHED, so neither a stopper nor itself can come between.
+ *      of before its holder stops, as it is attached. Only its holder takes it out of
+ *      HELD, under world.lock, back to what the stopper would have made of it, so neither
+ *      a stopper nor itself can come between;
+ *   6. who asks for a merge and then finds a thread attached, has its request seen before
+ *      that thread is detached: it asks and then looks at the state; the other detaches
+ *      and then looks at what it was asked. All four are sequentially consistent, so one
+ *      of them sees the other. (Weaker, both could look too early, and what was asked
+ *      would wait for as long as the thread is blocked.)
  * The swap acquires what the thread released when it detached, and who suspends
  * itself does so under world.lock: the stopper sees all that either wrote.
  *
@@ -104,18 +110,32 @@ static void become_suspended(struct thread *t)
     mutex_lock(&world.lock);
     clear_request(t, BREAKER_STOP);
     atomic_store_explicit(&t->state, world.stopper ? THREAD_SUSPENDED : THREAD_DETACHED,
-                          memory_order_relaxed);
+                          memory_order_seq_cst); /* fact 6 */
     pthread_cond_signal(&world.stopped);
     mutex_unlock(&world.lock);
 }
 
-/* ATTACHED to DETACHED, unless a stopper waits for this thread. */
+/* ATTACHED to DETACHED, unless a stopper waits for this thread. Fact 6. */
 static void become_detached(struct thread *t)
 {
     if (unlikely(is_asked(t, BREAKER_STOP)))
         become_suspended(t);
     else
-        atomic_store_explicit(&t->state, THREAD_DETACHED, memory_order_release);
+        atomic_store_explicit(&t->state, THREAD_DETACHED, memory_order_seq_cst);
+}
+
+/* The last chance to do what others want done before this thread blocks. */
+static void prepare_to_block(struct thread *t)
+{
+    if (is_asked(t, BREAKER_MERGE))
+        clear_request(t, BREAKER_MERGE);
+    if (t->hooks && t->hooks->before_block)
+        t->hooks->before_block(t);
+}
+
+static bool asked_to_merge(struct thread *t)
+{
+    return atomic_load_explicit(&t->breaker, memory_order_seq_cst) & BREAKER_MERGE;
 }
 
 static void enter(struct thread *t)
@@ -141,9 +161,13 @@ void thread_detach(struct thread *t)
 
     assert(t == thread_self);
     assert(atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_ATTACHED);
-    if (t->hooks && t->hooks->before_block)
-        t->hooks->before_block(t);
+    prepare_to_block(t);
     become_detached(t);
+    while (unlikely(asked_to_merge(t))) { /* fact 6 */
+        become_attached(t);
+        prepare_to_block(t);
+        become_detached(t);
+    }
     t->gil->class->release(t->gil, t);
     errno = error;
 }
@@ -312,15 +336,22 @@ void world_start(struct thread *t)
 
 bool thread_hold(struct thread *t)
 {
+    int state = THREAD_DETACHED;
+
     assert(t != thread_self);
-    return swap_state(t, THREAD_DETACHED, THREAD_HELD);
+    while (state == THREAD_DETACHED || state == THREAD_SUSPENDED)
+        if (atomic_compare_exchange_weak_explicit(&t->state, &state, THREAD_HELD,
+                                                  memory_order_seq_cst, memory_order_seq_cst))
+            return true;
+    return false;
 }
 
 void thread_let_go(struct thread *t)
 {
     mutex_lock(&world.lock);
     /* Release, with the acquire of the swap that follows: what was done in its name. */
-    atomic_store_explicit(&t->state, THREAD_DETACHED, memory_order_release);
+    atomic_store_explicit(&t->state, world.stopper ? THREAD_SUSPENDED : THREAD_DETACHED,
+                          memory_order_release);
     pthread_cond_broadcast(&world.started);
     mutex_unlock(&world.lock);
 }

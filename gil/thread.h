@@ -49,7 +49,8 @@ struct thread_hooks {
     int (*start)(struct thread *t);         /* 0, or -1 and errno: the thread is not started */
     void (*stop)(struct thread *t);         /* its last act while attached */
     void (*safepoint)(struct thread *t);    /* BREAKER_MERGE was set; it has been cleared */
-    void (*before_block)(struct thread *t); /* about to detach */
+    void (*before_block)(struct thread *t); /* about to detach. BREAKER_MERGE has been
+                                               cleared; while it is set again it is called again */
     void (*after_block)(struct thread *t);  /* has attached again; may detach once more */
     void (*quiet)(struct thread *t);        /* BREAKER_QUIET was set; it has been cleared */
     void (*collect)(struct thread *t);      /* BREAKER_COLLECT, likewise; may stop the world */
@@ -87,8 +88,9 @@ void thread_attach(struct thread *t);
 static inline void thread_request(struct thread *t, uint32_t bits)
 {
     /* Release, with the acquire in the slow path: who asks has queued its request
-     * before. The breaker's fast load is relaxed, for it only decides to look. */
-    atomic_fetch_or_explicit(&t->breaker, bits, memory_order_release);
+     * before. The breaker's fast load is relaxed, for it only decides to look. And in one
+     * order with all detaching: see thread.c, fact 6. */
+    atomic_fetch_or_explicit(&t->breaker, bits, memory_order_seq_cst);
 }
 
 void thread_safepoint_slow(struct thread *t);
@@ -110,11 +112,12 @@ static inline void safepoint(struct thread *t)
 void world_stop(struct thread *t);
 void world_start(struct thread *t);
 
-/* Holds `t`, another thread of the runtime, where it is detached: until thread_let_go it
- * does not attach, and what it wrote before it detached is visible to the caller, as what
- * the caller writes will be to it. False: it is not detached, or another holds it. The
- * caller is attached, knows that `t` does not leave meanwhile, passes no safe point, and
- * does not wait for anything, for `t` may be about to attach. */
+/* Holds `t`, another thread of the runtime, where it is detached or suspended: until
+ * thread_let_go it does not attach, and what it wrote before is visible to the caller, as
+ * what the caller writes will be to it. False: it is attached, or another holds it; if the
+ * caller had asked it by BREAKER_MERGE before, it calls a hook for that before it is
+ * detached. The caller is attached, knows that `t` does not leave meanwhile, passes no safe
+ * point, and does not wait for anything, for `t` may be about to attach. */
 bool thread_hold(struct thread *t);
 void thread_let_go(struct thread *t);
 

@@ -529,6 +529,153 @@ static void test_a_thread_that_waits_for_the_lock_is_stopped(void **state)
     close_world(&w, &id, 1);
 }
 
+/* As attaches_when_told; all may see the thread. */
+static struct thread held;
+
+static void *attaches_though_held(void *argument)
+{
+    struct world *w = argument;
+
+    thread_start(&held, w->gil, NULL);
+    for (int i = 1; i <= ROUNDS; i++) {
+        thread_detach(&held);
+        announce(&w->said, i);
+        wait_until(&w->go, i);
+        thread_attach(&held);
+        if (w->epoch != i)
+            announce(&w->wrong, 1);
+    }
+    thread_stop(&held);
+    return NULL;
+}
+
+static void test_a_thread_that_is_held_attaches_when_it_is_let_go(void **state)
+{
+    struct world w;
+    pthread_t id;
+
+    open_world(&w, state);
+    launch(&id, 1, attaches_though_held, &w);
+    for (int i = 1; i <= ROUNDS; i++) {
+        wait_detached(&w.main, &w.said, i);
+        assert_true(thread_hold(&held));
+        assert_false(thread_hold(&held));
+        announce(&w.go, i);
+        tempt();
+        w.epoch = i;
+        thread_let_go(&held);
+    }
+    close_world(&w, &id, 1);
+}
+
+/* Attaches and detaches, and counts when it is attached. */
+static void *counts_when_attached(void *argument)
+{
+    struct world *w = argument;
+
+    thread_start(&held, w->gil, NULL);
+    announce(&w->said, 1);
+    while (!seen(&w->done)) {
+        thread_detach(&held);
+        tempt();
+        thread_attach(&held);
+        w->stops++;
+    }
+    thread_stop(&held);
+    announce(&w->said, 2);
+    return NULL;
+}
+
+/* Holds it and counts in its place. */
+static void *counts_in_its_name(void *argument)
+{
+    struct world *w = argument;
+    struct thread self = { 0 };
+
+    thread_start(&self, w->gil, NULL);
+    while (!seen(&w->go)) {
+        if (thread_hold(&held)) {
+            w->stops++;
+            thread_let_go(&held);
+        }
+        safepoint(&self);
+    }
+    thread_stop(&self);
+    return NULL;
+}
+
+/* `stops` is nobody's at once: of the thread, of who holds it, of who has stopped both. */
+static void test_a_thread_that_is_held_does_not_count_as_stopped(void **state)
+{
+    struct world w;
+    pthread_t ids[2];
+
+    open_world(&w, state);
+    launch(&ids[0], 1, counts_when_attached, &w);
+    wait_detached(&w.main, &w.said, 1);
+    launch(&ids[1], 1, counts_in_its_name, &w);
+    for (int i = 0; i < ROUNDS; i++) {
+        int64_t before;
+
+        world_stop(&w.main);
+        before = w.stops;
+        tempt();
+        if (w.stops++ != before)
+            announce(&w.wrong, 1);
+        world_start(&w.main);
+        wait_detached(&w.main, &w.said, 1);
+    }
+    announce(&w.go, 1); /* who is held must not leave before who holds it */
+    thread_detach(&w.main);
+    join(&ids[1], 1);
+    thread_attach(&w.main);
+    close_world(&w, ids, 1);
+}
+
+/* The stopper waits for one that passes no safe point until its name is told. */
+static _Atomic int told;
+static const char *told_name;
+
+static void take_the_name(const struct thread *late, uint64_t waited_ns)
+{
+    (void)waited_ns;
+    told_name = late->name;
+    announce(&told, 1);
+}
+
+static void *passes_no_safe_point(void *argument)
+{
+    struct world *w = argument;
+    struct thread self = { .name = "who is late" };
+
+    thread_start(&self, w->gil, NULL);
+    announce(&w->said, 1);
+    wait_until(&told, 1);
+    thread_stop(&self);
+    return NULL;
+}
+
+static void test_who_keeps_the_world_from_stopping_is_named(void **state)
+{
+    struct world w;
+    pthread_t id;
+
+    open_world(&w, state);
+    if (w.gil->class->excludes) /* nobody else is attached: there is none to wait for */
+        announce(&told, 1);
+    else
+        announce(&told, 0);
+    world_tell_late(take_the_name);
+    launch(&id, 1, passes_no_safe_point, &w);
+    wait_detached(&w.main, &w.said, 1);
+    world_stop(&w.main);
+    world_start(&w.main);
+    world_tell_late(NULL);
+    if (!w.gil->class->excludes)
+        assert_string_equal(told_name, "who is late");
+    close_world(&w, &id, 1);
+}
+
 static void *starts_once(void *argument)
 {
     struct world *w = argument;
@@ -647,6 +794,12 @@ static const struct promise promises[] = {
     { "all of several threads are stopped", test_all_of_several_threads_are_stopped },
     { "a detached thread attaches when the world has started",
       test_a_detached_thread_attaches_when_the_world_has_started },
+    { "a thread that is held attaches when it is let go",
+      test_a_thread_that_is_held_attaches_when_it_is_let_go },
+    { "a thread that is held does not count as stopped",
+      test_a_thread_that_is_held_does_not_count_as_stopped },
+    { "who keeps the world from stopping is named",
+      test_who_keeps_the_world_from_stopping_is_named },
     { "a thread that starts meanwhile waits", test_a_thread_that_starts_meanwhile_waits },
     { "a thread that is stopped may leave after", test_a_thread_that_is_stopped_may_leave_after },
     { "two stoppers take turns", test_two_stoppers_take_turns },

@@ -11,7 +11,7 @@
  *     passes a safe point, and by its owner: the worst case is a pipeline;
  *   - an owner that waits in a blocking call drains nothing meanwhile (it does so just
  *     before), so the others' garbage piles up for as long as it waits: CPython
- *     gh-157838 tells of 20 GB where 10 were needed;
+ *     gh-157838 tells of 20 GB where 10 were needed (biased_suspend.h is the cure);
  *   - a stackful function must be resumed on the thread that it left, for compilers
  *     keep the thread pointer in a register.
  *
@@ -37,7 +37,8 @@
  *
  *   1. One at a time may touch `local`, and may take the owner's number out: the owner
  *      while it is registered; else whoever holds the lock of the bucket that the owner
- *      would be in; in rc_quiesce the caller, as no other thread runs; and once MERGED
+ *      would be in; in biased_suspend, who holds that lock and the detached owner besides
+ *      (thread_hold); in rc_quiesce the caller, as no other thread runs; and once MERGED
  *      the one thread that holds the queue's reference. Registering takes the bucket's
  *      lock too, so each of them sees what the one before has written.
  *   2. Owners are numbered by their thread pointer, which a later thread may be given
@@ -75,14 +76,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifndef BIASED_SUSPENDS /* 1: this is biased_suspend.h */
+#define BIASED_SUSPENDS 0
+#endif
+
 #define RC_NEEDS_GIL 0
 #define RC_HAS_THREADS 1
 #define RC_HAS_PUBLISH 1
 #define RC_HAS_QUIESCE 1
 #define RC_HAS_LATE 1
 #define RC_LATE_SAFEPOINTS 1
-#define RC_LATE_DETACHED 1
+#define RC_LATE_DETACHED !BIASED_SUSPENDS
 
+#if !BIASED_SUSPENDS
 static const struct policy rc_policy = {
     .about = "the owner counts plainly, the others atomically; the two are merged at the end",
     .cost = "owner: a compare and one add to memory; others: one locked read-modify-write",
@@ -91,6 +97,7 @@ static const struct policy rc_policy = {
     .needs = "safe points and thread hooks",
     .paper = "J. Choi, T. Shull, J. Torrellas, Biased Reference Counting, PACT 2018; PEP 703",
 };
+#endif
 
 enum biased_state {
     BIASED_DEFAULT, BIASED_PUBLISHED, BIASED_QUEUED, BIASED_MERGED,
@@ -110,7 +117,7 @@ struct biased_owner {
     uintptr_t id;              /* set once: its thread pointer; 0: not registered */
     struct thread *thread;     /* set once: whom to ask for a drain */
     rc_t *queued;              /* the bucket's lock */
-    rc_t *taken;               /* the owner, or in rc_quiesce its caller: being drained */
+    rc_t *taken;               /* fact 1, as `local`: being drained */
     struct biased_owner *next; /* the bucket's lock */
 };
 
@@ -318,24 +325,76 @@ static void biased_push(struct biased_owner *owner, rc_t *rc)
         thread_request(owner->thread, BREAKER_MERGE);
 }
 
+/* Merges all in `list`, and puts what is dead on `dead`. */
+static void biased_merge_all(rc_t *list, rc_t **dead)
+{
+    while (list) {
+        rc_t *rc = list;
+
+        list = rc->link;
+        if (biased_merge_queued(rc)) {
+            rc->link = *dead;
+            *dead = rc;
+        }
+    }
+}
+
+/* What waits for an owner that is detached is merged in its name, and the dead are
+ * returned. It cannot attach meanwhile, nor leave, for it is held; one that was attached
+ * at the look has seen biased_push ask, and drains before it is detached. */
+static rc_t *biased_merge_for_detached(struct biased_bucket *bucket, struct biased_owner *owner)
+    REQUIRES(bucket->lock)
+{
+    rc_t *dead = NULL;
+
+    (void)bucket;
+    if (!BIASED_SUSPENDS || owner == &biased_self || !thread_hold(owner->thread))
+        return NULL;
+    biased_merge_all(owner->taken, &dead);
+    biased_merge_all(owner->queued, &dead);
+    owner->taken = owner->queued = NULL;
+    thread_let_go(owner->thread);
+    return dead;
+}
+
 /* Gives the owner an object that has just become QUEUED, with the reference of the
- * caller; true: the owner is no more, and this was the last reference. If the owner has
- * merged the object since, its number may be gone already; 0 finds nobody. */
-static bool biased_enqueue(rc_t *rc)
+ * caller; returns those that are dead by that, if the owner is no more or detached. If the
+ * owner has merged the object since, its number may be gone already; 0 finds nobody. */
+static rc_t *biased_enqueue(rc_t *rc)
 {
     uintptr_t id = atomic_load_explicit(&rc->owner, memory_order_relaxed);
     struct biased_bucket *bucket = biased_bucket_of(id);
     struct biased_owner *owner;
-    bool last = false;
+    rc_t *dead = NULL;
 
     mutex_lock(&bucket->lock);
     owner = biased_find(bucket, id);
-    if (owner)
+    if (owner) {
         biased_push(owner, rc);
-    else
-        last = biased_merge_queued(rc);
+        dead = biased_merge_for_detached(bucket, owner);
+    } else {
+        rc->link = NULL;
+        biased_merge_all(rc, &dead);
+    }
     mutex_unlock(&bucket->lock);
-    return last;
+    return dead;
+}
+
+/* Destroys the others; true: `rc` is among them, and is left to the caller. */
+static bool biased_destroy_others(rc_t *dead, const rc_t *rc)
+{
+    bool found = false;
+
+    while (dead) {
+        rc_t *next = dead->link;
+
+        if (dead == rc)
+            found = true;
+        else
+            rc_destroy(dead);
+        dead = next;
+    }
+    return found;
 }
 
 /* Below QUEUED a compare-and-swap, as a count of 0 must not be lowered. From QUEUED on
@@ -350,7 +409,7 @@ bool biased_decref_foreign(rc_t *rc)
         if (atomic_compare_exchange_weak_explicit(&rc->shared, &old,
                                                   zero ? BIASED_QUEUED : old - BIASED_ONE,
                                                   memory_order_release, memory_order_relaxed))
-            return zero && biased_enqueue(rc);
+            return zero && biased_destroy_others(biased_enqueue(rc), rc);
     }
     old = atomic_fetch_sub_explicit(&rc->shared, BIASED_ONE, memory_order_release);
     assert(old != BIASED_MERGED && "decref without a reference");

@@ -455,6 +455,97 @@ static void test_a_thousand_short_threads_leave_nothing(void **state)
     assert_int_equal(witnesses_wrong(), 0);
 }
 
+/* Threads that wait. */
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 16;
+}
+
+static void make_and_wait(struct member *m, struct estate *e)
+{
+    for (int i = 0; i < LEFT; i++) {
+        e->objects[i] = witness_shared();
+        if (i % 2)
+            incref(e->objects[i]);
+    }
+    meet(m); /* they may be dropped */
+    meet(m); /* detached until it has been seen what is destroyed */
+}
+
+static void drop_while_maker_waits(struct member *m, struct estate *e)
+{
+    meet(m);
+    for (int i = 0; i < LEFT; i++) {
+        decref(e->objects[i]);
+        if (i % 2)
+            decref(e->objects[i]);
+    }
+    settle();
+    if (!RC_LATE_DETACHED)
+        expect(witnesses_wrong_now() == 0);
+    meet(m);
+}
+
+static void wait_or_drop(struct member *m)
+{
+    (m->index == 0 ? make_and_wait : drop_while_maker_waits)(m, m->crowd->shared);
+}
+
+static void test_a_maker_that_waits_holds_back_what_the_policy_says(void **state)
+{
+    static struct estate e;
+
+    (void)state;
+    crowd_run(2, wait_or_drop, &e);
+    assert_int_equal(mishaps, 0);
+    assert_int_equal(witnesses_wrong(), 0);
+}
+
+enum { GIFTS = 20000 };
+
+static _Atomic(struct object *) gift_for[2]; /* owned */
+
+static void blink(struct member *m)
+{
+    thread_detach(&m->self);
+    thread_attach(&m->self);
+}
+
+/* Gives the other an object, drops what the other gave, and detaches, in various orders. */
+static void give_and_wait(struct member *m)
+{
+    uint32_t seed = (uint32_t)m->index + 1;
+
+    spread_out(m);
+    meet(m);
+    for (int i = 0; i < GIFTS; i++) {
+        uint32_t random = next_random(&seed);
+        struct object *gift = witness_shared(), *kept = random & 1 ? incref(gift) : NULL;
+
+        if (random & 2)
+            blink(m);
+        xdecref(atomic_exchange_explicit(&gift_for[!m->index], gift, memory_order_acq_rel));
+        xdecref(atomic_exchange_explicit(&gift_for[m->index], NULL, memory_order_acq_rel));
+        if (random & 4)
+            blink(m);
+        xdecref(kept);
+        if (random & 8)
+            safepoint(&m->self);
+    }
+}
+
+/* Biased_suspend: each is held by the other at every stage of detaching and attaching. */
+static void test_two_that_drop_each_others_objects_while_both_detach(void **state)
+{
+    (void)state;
+    crowd_run(2, give_and_wait, NULL);
+    for (int i = 0; i < 2; i++)
+        xdecref(atomic_exchange_explicit(&gift_for[i], NULL, memory_order_acq_rel));
+    assert_int_equal(witnesses_wrong(), 0);
+}
+
 /* Stress. */
 
 enum { BURST = 500, BURSTS_MOST = 60000, PATIENCE_MS = 2000, COMPANY = 100 };
@@ -520,12 +611,6 @@ static void test_no_update_is_lost(void **state)
 enum { SLOTS = 5, EXCHANGES = 6000 };
 
 static _Atomic(struct object *) slots[SLOTS]; /* owned */
-
-static uint32_t next_random(uint32_t *seed)
-{
-    *seed = *seed * 1664525 + 1013904223;
-    return *seed >> 16;
-}
 
 /* Puts an object into a slot and drops what was there, with references to spare. */
 static void exchange(struct member *m)
@@ -799,6 +884,8 @@ int main(void)
         TEST(test_an_unregistered_thread_does_not_look_like_the_maker),
         TEST(test_objects_made_by_an_unregistered_thread_are_counted),
         TEST(test_a_thousand_short_threads_leave_nothing),
+        TEST(test_a_maker_that_waits_holds_back_what_the_policy_says),
+        TEST(test_two_that_drop_each_others_objects_while_both_detach),
         TEST(test_no_update_is_lost),
         TEST(test_objects_that_threads_exchange_are_destroyed_once),
         TEST(test_a_destructor_reads_everybodys_last_words),
