@@ -31,10 +31,10 @@
  *
  * How late is late, as numbers that the tests hold a policy to:
  *
- *   RC_LATE_SAFEPOINTS   once the last reference has been dropped and every thread has
- *                    passed so many safe points, the object has been destroyed; a thread
- *                    that is detached, or has left, need not pass any. 0 without
- *                    RC_HAS_LATE
+ *   RC_LATE_SAFEPOINTS   once the last reference has been dropped, and then every thread has
+ *                    passed a safe point, so many times over, the object has been
+ *                    destroyed; a thread that is detached, or has left, need not pass any.
+ *                    0 without RC_HAS_LATE
  *   RC_LATE_HERE     1: this holds even for an object that one thread alone has seen;
  *                    0: such a one is destroyed by the decref itself, always
  *   RC_LATE_DETACHED 1: a thread that is detached holds back what waits for it

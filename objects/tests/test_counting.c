@@ -546,6 +546,108 @@ static void test_two_that_drop_each_others_objects_while_both_detach(void **stat
     assert_int_equal(witnesses_wrong(), 0);
 }
 
+/* Objects that many count, marked as hot. */
+
+static struct object *witness_hot(void)
+{
+    struct object *o = witness_shared();
+
+    mark_hot(o);
+    return o;
+}
+
+enum { PASSES = 200 };
+
+struct baton {
+    struct object *object;
+    _Atomic int turn; /* how often a reference has been taken */
+};
+
+static void wait_for_turn(_Atomic int *turn, int at_least)
+{
+    while (atomic_load_explicit(turn, memory_order_acquire) < at_least)
+        sched_yield(); /* and no safe point: when they come is what is tested */
+}
+
+/* One reference goes to and fro: each takes it just after its safe point and gives it up
+ * before its next one. Between, there is always one, and no sum of what a thread did from
+ * safe point to safe point is ever anything but zero. The first is the test's. */
+static void hand_to_and_fro(struct member *m)
+{
+    struct baton *b = m->crowd->shared;
+
+    for (int i = m->index; i < PASSES; i += 2) {
+        safepoint(&m->self);
+        wait_for_turn(&b->turn, i);
+        incref(b->object);
+        if (i == 0)
+            decref(b->object); /* the test's */
+        atomic_store_explicit(&b->turn, i + 1, memory_order_release);
+        if (i + 1 < PASSES)
+            wait_for_turn(&b->turn, i + 2);
+        expect(witnesses_wrong_now() == 1);
+        decref(b->object);
+    }
+}
+
+static void test_a_hot_object_that_two_hand_to_and_fro_lives(void **state)
+{
+    struct baton b = { .object = witness_hot() };
+
+    (void)state;
+    if (RC_NEEDS_GIL)
+        skip(); /* who waits for its turn would keep the GIL */
+    crowd_run(2, hand_to_and_fro, &b);
+    assert_int_equal(mishaps, 0);
+    settle();
+    assert_int_equal(witnesses_wrong_now(), 0);
+}
+
+enum { HOT_LEFT = 3, HOT_ROUNDS = 300 };
+
+static void make_hot_estate(struct member *m)
+{
+    struct object **objects = m->crowd->shared;
+
+    for (int i = 0; i < HOT_LEFT; i++)
+        objects[i] = witness_hot();
+}
+
+/* Everybody holds each of them for a while; the last drop may be anybody's. */
+static void hold_hot_estate(struct member *m)
+{
+    struct object **objects = m->crowd->shared;
+
+    for (int i = 0; i < HOT_LEFT; i++)
+        incref(objects[i]);
+    meet(m);
+    if (m->index == 0)
+        for (int i = 0; i < HOT_LEFT; i++)
+            decref(objects[i]);
+    for (int round = 0; round < 10; round++)
+        for (int i = 0; i < HOT_LEFT; i++) {
+            incref(objects[i]);
+            safepoint(&m->self);
+            decref(objects[i]);
+        }
+    for (int i = 0; i < HOT_LEFT; i++)
+        decref(objects[i]);
+}
+
+static void test_hot_objects_are_destroyed_when_the_last_has_dropped_them(void **state)
+{
+    static struct object *objects[HOT_LEFT];
+
+    (void)state;
+    for (int round = 0; round < HOT_ROUNDS; round++) {
+        crowd_run(1, make_hot_estate, objects);
+        crowd_run(3, hold_hot_estate, objects);
+    }
+    settle();
+    rc_finish();
+    assert_int_equal(witnesses_wrong_now(), 0);
+}
+
 /* Stress. */
 
 enum { BURST = 500, BURSTS_MOST = 60000, PATIENCE_MS = 2000, COMPANY = 100 };
@@ -774,11 +876,13 @@ static const struct heap keeping_heap = { "keeps", keeping_alloc, keeping_free }
 static _Atomic(struct object *) watched;
 static _Atomic bool over;
 
+static bool shows_hot;
+
 static void show_and_drop(struct member *m)
 {
     meet(m);
     for (int i = 0; i < KEPT_MOST; i++) {
-        struct object *o = witness_shared();
+        struct object *o = shows_hot ? witness_hot() : witness_shared();
 
         atomic_store_explicit(&watched, o, memory_order_release);
         safepoint(&m->self);
@@ -812,18 +916,36 @@ static void show_or_try(struct member *m)
         try_what_is_shown(m);
 }
 
-static void test_try_incref_never_revives(void **state)
+static void try_to_revive_what_is_shown(void)
 {
     const struct heap *before = heap;
 
-    (void)state;
+    over = false;
+    watched = NULL;
+    kept_count = 0;
     heap = &keeping_heap;
     crowd_run(3, show_or_try, NULL);
+    rc_quiesce();
+    rc_finish();
     heap = before;
     for (int i = 0; i < kept_count; i++)
         free(kept[i]);
     assert_int_equal(mishaps, 0);
     assert_int_equal(witnesses_wrong(), 0);
+}
+
+static void test_try_incref_never_revives(void **state)
+{
+    (void)state;
+    shows_hot = false;
+    try_to_revive_what_is_shown();
+}
+
+static void test_try_incref_never_revives_a_hot_object(void **state)
+{
+    (void)state;
+    shows_hot = true;
+    try_to_revive_what_is_shown();
 }
 
 #if SEES_READ_AFTER_FREE
@@ -886,11 +1008,14 @@ int main(void)
         TEST(test_a_thousand_short_threads_leave_nothing),
         TEST(test_a_maker_that_waits_holds_back_what_the_policy_says),
         TEST(test_two_that_drop_each_others_objects_while_both_detach),
+        TEST(test_a_hot_object_that_two_hand_to_and_fro_lives),
+        TEST(test_hot_objects_are_destroyed_when_the_last_has_dropped_them),
         TEST(test_no_update_is_lost),
         TEST(test_objects_that_threads_exchange_are_destroyed_once),
         TEST(test_a_destructor_reads_everybodys_last_words),
         TEST(test_counts_are_exact_when_the_world_is_stopped),
         TEST(test_try_incref_never_revives),
+        TEST(test_try_incref_never_revives_a_hot_object),
 #if SEES_READ_AFTER_FREE
         TEST(test_a_read_after_free_is_reported),
 #endif
