@@ -8,7 +8,7 @@
 # make soak       the long, seeded tests
 # make browser    see the page of `lab report` work in a headless Chromium
 # make fuzz       what may be in a file from elsewhere: FUZZ_SECONDS (60) for each kind, by libFuzzer
-# make peers      the same experiment in CPython, beside ours
+# make peers      what other libraries take for the same, and the same experiment in CPython
 # make ownership  see that a borrowed reference cannot be given away
 # make man        the manual page, build/release/lab.1; to read it: man -l build/release/lab.1
 # make clean      remove build/, and what was measured into it
@@ -68,6 +68,7 @@ $(call registry,locks.h,LOCK,$(call name,gil/locks/*.c))
 $(call registry,heaps.h,HEAP,$(call name,objects/heaps/*.c))
 $(call registry,workloads.h,WORKLOAD,$(call name,benches/workloads/*.c))
 $(call registry,micros.h,MICRO,$(call name,benches/micro/*.c))
+$(call registry,peers.h,PEER,$(call name,benches/peers/*.c benches/peers/*.cc))
 $(call registry,demos.h,DEMO,$(call name,benches/demos/*.c))
 $(call registry,commands.h,COMMAND,$(call name,lab/command/*.c))
 $(call registry,exports.h,EXPORT,$(call name,lab/export/*.c))
@@ -129,6 +130,11 @@ $B/once/lab/store.o: lab/schema.sql
 $B/once/lab/bench/bench.o $B/once/lab/software.o: CPPFLAGS += -DBUILD_MODE='"$(MODE)"'
 $B/bench: $(addprefix $B/once/,lab/bench/bench.o lab/runtimes.o benches/gbench.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(LDLIBS)
+# The same, and beside it the libraries that we are compared with. Their files alone see theirs.
+peers := $(patsubst %,$B/once/%.o,$(basename $(wildcard benches/peers/*.c benches/peers/*.cc benches/peers/*/*.c)))
+$(peers): CPPFLAGS += $(shell pkg-config --cflags gobject-2.0 2>/dev/null)
+$B/bench-peers: $(addprefix $B/once/,lab/bench/bench.o lab/bench/peers.o lab/runtimes.o benches/gbench.o) $(peers) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
+	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $$(pkg-config --libs gobject-2.0) $(LDLIBS)
 # A cell is run by the lab that stands beside it.
 $B/bench-cells: $(addprefix $B/once/,lab/bench/cells.o benches/gbench.o) $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(gil)) $(runtimes:%=$B/runtime_%.o) | $B/lab
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(lab_libs) $(LDLIBS)
@@ -144,9 +150,9 @@ bench-cells:
 	$B/bench-cells $(BENCH)
 
 figures:
-	scripts/install.sh build bench plot
-	+$(build) $B/bench $B/lab
-	scripts/figures.py $B/bench
+	scripts/install.sh build bench plot peers
+	+$(build) $B/bench-peers $B/lab
+	scripts/figures.py $B/bench-peers
 	scripts/run_figures.py $B/lab
 	scripts/plan_figures.py $B/lab
 	scripts/record_figures.py $B/lab
@@ -228,8 +234,9 @@ run:
 	@echo 'the picture: $(results).png    every sample: $(results).db'
 
 peers:
-	scripts/install.sh build peers
-	+$(build) $B/lab
+	scripts/install.sh build bench peers
+	+$(build) $B/lab $B/bench-peers
+	$B/bench-peers --benchmark_filter='^(glib|shared_ptr|(dict|pair).*/(plain|atomic)/)' $(BENCH)
 	scripts/peers.py --lab $B/lab
 
 help:

@@ -42,8 +42,17 @@ def micro_figures():
         Figure("a plain pair against the bare add", "pair/plain", "bare_add", 1.05),
         Figure("an atomic pair against the bare locked add", "pair/atomic", "bare_atomic", 1.05),
         Figure("a locked pair against the bare mutex", "pair/locked", "bare_mutex", 1.05),
-        Figure("a biased pair, by its owner, against plain", "pair/biased", "pair/plain", 1.25),
+        Figure("a biased pair, by its owner, against plain", "pair/biased", "pair/plain", 1.15),
         Figure("a safe point against the empty loop", "safepoint", "bare_loop", 1.2),
+        Figure("dynamic's pair, of an unpublished int, against plain", "pair/dynamic", "pair/plain",
+               1.15),
+        Figure("an atomic pair against C++'s shared_ptr", "pair/atomic", "shared_ptr_pair", 1.05),
+        Figure("an atomic pair against GLib's g_object_ref and unref", "pair/atomic",
+               "glib_object_pair", 1.0),
+        *(Figure(f"{words} a dict's {kind} against GHashTable", f"dict_{name}_{kind}/plain",
+                 f"glib_{name}_{kind}", 1.0)
+          for name, words in (("insert", "inserting"), ("look_up", "looking up"))
+          for kind in ("int", "str")),
         Figure("an int's new and free against bare mallocx and sdallocx",
                "int_new/plain/jemalloc", "bare_mallocx", 1.15),
         Figure("the same against bare malloc (jemalloc's) and sdallocx",

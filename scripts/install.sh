@@ -17,7 +17,7 @@ packages_of()
     browser) echo chromium-headless-shell ;;
     examples) echo python3-pandas gnuplot-nox sqlite3 ;;
     bench) echo g++ libbenchmark-dev ;;
-    peers) echo python3 ;;
+    peers) echo python3 pkg-config libglib2.0-dev ;;
     bare) echo debootstrap git ;;
     fuzz) echo clang libclang-rt-14-dev ;;
     *)

@@ -17,6 +17,9 @@
 
 extern const struct gil_class gil_none;
 
+/* Other libraries' micro-benchmarks (peers.c); absent where they are not linked in. */
+extern __attribute__((weak)) const struct named_micro peer_list[];
+
 /* What a registered benchmark runs under; lives as long as the process. */
 struct bench {
     struct bench *next;
@@ -134,6 +137,19 @@ static int add_policy(const struct runtime *runtime, const struct named_micro *n
     return again || runtime->audited ? 0 : add_per_lock(bench, named->name);
 }
 
+static int add_peers(void)
+{
+    struct bench bench = { .runtime = runtime_list[0].runtime, .lock = &gil_none };
+
+    bench.heap = bench.runtime->heaps->heap;
+    for (const struct named_micro *peer = peer_list; peer && peer->name; peer++) {
+        bench.micro = peer->micro;
+        if (add(bench, peer->name, NULL, NULL) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* Grouped by micro-benchmark, the policies beside each other. Every policy's table
  * lists the same names in the same order. */
 static int add_all(void)
@@ -178,7 +194,7 @@ int main(int argc, char **argv)
     }
     if (gbench_init(&argc, argv) < 0)
         return 2;
-    if (add_context() < 0 || add_all() < 0) {
+    if (add_context() < 0 || add_all() < 0 || add_peers() < 0) {
         perror("bench");
         return 1;
     }

@@ -1,0 +1,10 @@
+/* glib_insert_str.c - one str inserted into a GHashTable, from an empty one on, of 1024. */
+#include "benches/peers/glib/table.h"
+#include "benches/peers/peer.h"
+
+extern const struct micro peer_glib_insert_str;
+
+const struct micro peer_glib_insert_str = {
+    .about = "one str inserted into a GHashTable, from an empty one on, of 1024",
+    .once = true, .setup = glib_table_strs, .run = glib_table_insert, .teardown = glib_table_end,
+};
