@@ -948,6 +948,71 @@ static void test_try_incref_never_revives_a_hot_object(void **state)
     try_to_revive_what_is_shown();
 }
 
+/* Published objects. */
+
+static void count_own(struct member *m)
+{
+    meet(m);
+    for (int i = 0; i < 1000; i++) {
+        struct object *o = witness_new(NULL);
+        int number = witness_number(o);
+
+        for (int k = 0; k < 9; k++)
+            expect(rc_try_incref(&incref(o)->rc));
+        for (int k = 0; k < 18; k++)
+            decref(o);
+        expect(destroyed(number) == 0);
+        safepoint(&m->self);
+        decref(o);
+        expect(RC_LATE_HERE || destroyed(number) == 1);
+    }
+}
+
+static void test_what_one_thread_alone_has_seen_is_destroyed_at_once(void **state)
+{
+    (void)state;
+    crowd_run(3, count_own, NULL);
+    assert_int_equal(mishaps, 0);
+    assert_int_equal(witnesses_wrong(), 0);
+}
+
+static void take_and_drop(struct member *m)
+{
+    struct object *o = m->crowd->shared;
+
+    meet(m);
+    for (int i = 0; i < 5000; i++) {
+        incref(o);
+        safepoint(&m->self);
+        decref(o);
+    }
+}
+
+/* Also of what is held, all the way down. */
+static void test_publishing_keeps_the_count(void **state)
+{
+    struct object *held = witness_new(NULL);
+    struct object *o = witness_new(witness_new(incref(incref(held))));
+
+    (void)state;
+    assert_int_equal(exact_count(held), 3);
+    publish(o);
+    assert_int_equal(exact_count(held), 3);
+    publish(held);
+    assert_int_equal(exact_count(held), 3);
+    decref(held);
+    crowd_run(3, take_and_drop, held);
+    assert_int_equal(exact_count(held), 2);
+    crowd_run(3, take_ten, held);
+    assert_int_equal(exact_count(held), 32);
+    crowd_run(3, drop_ten, held);
+    decref(o);
+    settle();
+    assert_int_equal(exact_count(held), 1);
+    decref(held);
+    assert_int_equal(witnesses_wrong(), 0);
+}
+
 #if SEES_READ_AFTER_FREE
 /* Does not return: AddressSanitizer ends the process, or it ends with status 0. */
 static void read_after_free(void)
@@ -1016,6 +1081,8 @@ int main(void)
         TEST(test_counts_are_exact_when_the_world_is_stopped),
         TEST(test_try_incref_never_revives),
         TEST(test_try_incref_never_revives_a_hot_object),
+        TEST(test_what_one_thread_alone_has_seen_is_destroyed_at_once),
+        TEST(test_publishing_keeps_the_count),
 #if SEES_READ_AFTER_FREE
         TEST(test_a_read_after_free_is_reported),
 #endif
