@@ -45,6 +45,26 @@ void rc_destroy(rc_t *rc)
 }
 #endif
 
+#if RC_HAS_FINISH
+/* Where a destructor drops a reference to another of them, that one is still there to be
+ * found immortal. */
+void rc_destroy_all(rc_t *const *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct object *o = (struct object *)all[i];
+
+        if (!(parking && park(o)) && o->type->destroy)
+            o->type->destroy(o);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct object *o = (struct object *)all[i];
+
+        if (!parked(o))
+            heap->free(o, object_size(o));
+    }
+}
+#endif
+
 static void publish_held(borrowed held, void *argument)
 {
     (void)argument;

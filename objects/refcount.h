@@ -11,7 +11,8 @@
  *   rc_decref        gives up a reference; true: it was the last, the caller destroys
  *   rc_try_incref    false if the count has reached zero; another thread's object must
  *                    have been published, and its memory kept by something
- *   rc_count         the number of references: a snapshot, exact once quiesced
+ *   rc_count         the number of references: a snapshot, exact once quiesced; INT64_MAX
+ *                    if there were more than RC_COUNT_MOST, for then nobody counts them
  *   RC_NEEDS_GIL     1: two threads must not count at the same time
  *
  * and may say with RC_HAS_x 1 (always defined here, 0 otherwise) that it has
@@ -39,6 +40,12 @@
  *                    0: such a one is destroyed by the decref itself, always
  *   RC_LATE_DETACHED 1: a thread that is detached holds back what waits for it
  *
+ * And one of how many references are counted:
+ *
+ *   RC_COUNT_MOST    an object that gets more has become immortal, as is one that has
+ *                    been through rc_immortal or rc_mark_hot: its count is not written any
+ *                    more. INT64_MAX: the policy goes on counting in all three cases
+ *
  * Everything is static inline; what must exist once (tables, slow paths) stands in
  * the same header under `#if RC_IMPLEMENTATION`, which refcount.c sets.
  */
@@ -49,6 +56,7 @@
 #include "objects/policy.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifndef RC_POLICY /* so that an editor, or a bare `cc -c`, sees a whole program */
@@ -117,8 +125,16 @@ static inline void rc_finish(void)
 }
 #endif
 
+#ifndef RC_COUNT_MOST
+#define RC_COUNT_MOST INT64_MAX
+#endif
+
 /* Late destruction: object.c provides it; called by policies with RC_HAS_LATE. */
 void rc_destroy(rc_t *rc);
+
+/* The end of objects that may hold one another, in rings too: no memory goes before the
+ * last destructor has run. For rc_finish; object.c provides it. */
+void rc_destroy_all(rc_t *const *all, size_t count);
 
 #define RC_PROVIDES(type, fn) \
     _Static_assert(_Generic(&fn, type: 1, default: 0), #fn " must have type " #type)

@@ -27,7 +27,8 @@ struct type {
     size_t size_bytes;          /* of an instance; 0: ask size_of */
     size_t (*size_of)(borrowed o);
 
-    /* Drops what the object holds, for it is about to be freed. NULL: it holds nothing. */
+    /* Drops what the object holds, for it is about to be freed; size_of still answers
+     * after. NULL: it holds nothing. */
     void (*destroy)(struct object *o);
 
     /* Drops what the object holds and leaves it whole, but empty: so the collector breaks a

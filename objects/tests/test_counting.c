@@ -592,11 +592,12 @@ static void hand_to_and_fro(struct member *m)
 
 static void test_a_hot_object_that_two_hand_to_and_fro_lives(void **state)
 {
-    struct baton b = { .object = witness_hot() };
+    struct baton b = { NULL, 0 };
 
     (void)state;
     if (RC_NEEDS_GIL)
         skip(); /* who waits for its turn would keep the GIL */
+    b.object = witness_hot();
     crowd_run(2, hand_to_and_fro, &b);
     assert_int_equal(mishaps, 0);
     settle();
@@ -948,6 +949,134 @@ static void test_try_incref_never_revives_a_hot_object(void **state)
     try_to_revive_what_is_shown();
 }
 
+/* Hot objects, to their end. */
+
+static void take_and_drop(struct member *m)
+{
+    struct object *o = m->crowd->shared;
+
+    meet(m);
+    for (int i = 0; i < 5000; i++) {
+        incref(o);
+        safepoint(&m->self);
+        decref(o);
+    }
+}
+
+/* Nobody holds an object: the policy gives back what it may keep until the end. */
+static void end_immortality(void)
+{
+    settle();
+    if (RC_COUNT_MOST == INT64_MAX)
+        return;
+    rc_quiesce();
+    rc_finish();
+}
+
+static struct object *witness_hot_holding(struct object *held /* steals */)
+{
+    struct object *o = witness_new(held);
+
+    publish(o);
+    mark_hot(o);
+    return o;
+}
+
+static void test_a_hot_object_is_counted_on(void **state)
+{
+    struct object *o = witness_shared();
+    int number = witness_number(o);
+
+    (void)state;
+    incref(o);
+    mark_hot(o);
+    mark_hot(o);
+    crowd_run(3, take_and_drop, o);
+    crowd_run(3, take_ten, o);
+    if (RC_COUNT_MOST == INT64_MAX)
+        assert_int_equal(exact_count(o), 32);
+    crowd_run(3, drop_ten, o);
+    decref(o);
+    assert_true(rc_try_incref(&o->rc));
+    decref(o);
+    settle();
+    assert_int_equal(destroyed(number), 0);
+    decref(o);
+    end_immortality();
+    assert_int_equal(witnesses_wrong_now(), 0);
+}
+
+/* At the end they go in the order in which they were marked, which need not be that in
+ * which they hold one another. Between two of them is one that is counted. */
+static void test_hot_objects_may_hold_one_another(void **state)
+{
+    struct object *inner_first = witness_hot_holding(witness_new(witness_hot()));
+    struct object *inner = witness_shared(), *outer_first = witness_hot_holding(witness_new(inner));
+
+    (void)state;
+    mark_hot(inner);
+    decref(inner_first);
+    decref(outer_first);
+    end_immortality();
+    assert_int_equal(witnesses_wrong_now(), 0);
+}
+
+static void test_the_runtime_may_start_again_after_its_end(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 1000; k++)
+            decref(witness_hot());
+        end_immortality();
+        assert_int_equal(witnesses_wrong_now(), 0);
+    }
+}
+
+#if RC_COUNT_MOST < INT64_MAX
+static void assert_is_not_written(rc_t *rc)
+{
+    const rc_t before = *rc;
+
+    assert_int_equal(rc_count(rc), INT64_MAX);
+    for (int i = 0; i < 1000; i++)
+        assert_false(rc_decref(rc));
+    assert_memory_equal(rc, &before, sizeof before);
+    rc_incref(rc);
+    assert_memory_equal(rc, &before, sizeof before);
+    assert_true(rc_try_incref(rc));
+    assert_memory_equal(rc, &before, sizeof before);
+}
+
+static void test_what_is_immortal_is_not_written(void **state)
+{
+    struct object *o = witness_hot();
+    rc_t rc;
+
+    (void)state;
+    rc_immortal(&rc);
+    assert_is_not_written(&rc);
+    assert_is_not_written(&o->rc);
+    end_immortality();
+    assert_int_equal(witnesses_wrong_now(), 0);
+}
+
+static void test_too_many_references_make_immortal(void **state)
+{
+    rc_t rc;
+
+    (void)state;
+    rc_init(&rc);
+    for (int64_t i = 1; i < RC_COUNT_MOST; i++)
+        rc_incref(&rc);
+    assert_int_equal(rc_count(&rc), RC_COUNT_MOST);
+    assert_false(rc_decref(&rc));
+    rc_incref(&rc);
+    assert_int_equal(rc_count(&rc), RC_COUNT_MOST);
+    rc_incref(&rc);
+    assert_is_not_written(&rc);
+}
+#endif
+
 /* Published objects. */
 
 static void count_own(struct member *m)
@@ -974,18 +1103,6 @@ static void test_what_one_thread_alone_has_seen_is_destroyed_at_once(void **stat
     crowd_run(3, count_own, NULL);
     assert_int_equal(mishaps, 0);
     assert_int_equal(witnesses_wrong(), 0);
-}
-
-static void take_and_drop(struct member *m)
-{
-    struct object *o = m->crowd->shared;
-
-    meet(m);
-    for (int i = 0; i < 5000; i++) {
-        incref(o);
-        safepoint(&m->self);
-        decref(o);
-    }
 }
 
 /* Also of what is held, all the way down. */
@@ -1081,6 +1198,13 @@ int main(void)
         TEST(test_counts_are_exact_when_the_world_is_stopped),
         TEST(test_try_incref_never_revives),
         TEST(test_try_incref_never_revives_a_hot_object),
+        TEST(test_a_hot_object_is_counted_on),
+        TEST(test_hot_objects_may_hold_one_another),
+        TEST(test_the_runtime_may_start_again_after_its_end),
+#if RC_COUNT_MOST < INT64_MAX
+        TEST(test_what_is_immortal_is_not_written),
+        TEST(test_too_many_references_make_immortal),
+#endif
         TEST(test_what_one_thread_alone_has_seen_is_destroyed_at_once),
         TEST(test_publishing_keeps_the_count),
 #if SEES_READ_AFTER_FREE
