@@ -29,6 +29,8 @@
  *   RC_HAS_FINISH    rc_finish: the runtime ends, no other thread is left, nobody holds an
  *                    object: give back what the policy keeps for ever. It may be started
  *                    again
+ *   RC_HAS_RECORDS   rc_records: how many records of threads the policy keeps now, spare
+ *                    ones too; never more than there were threads at one time
  *
  * How late is late, as numbers that the tests hold a policy to:
  *
@@ -125,6 +127,14 @@ static inline void rc_finish(void)
 }
 #endif
 
+#ifndef RC_HAS_RECORDS
+#define RC_HAS_RECORDS 0
+static inline int rc_records(void)
+{
+    return 0;
+}
+#endif
+
 #ifndef RC_COUNT_MOST
 #define RC_COUNT_MOST INT64_MAX
 #endif
@@ -152,6 +162,7 @@ RC_PROVIDES(void (*)(rc_t *), rc_publish);
 RC_PROVIDES(void (*)(rc_t *), rc_mark_hot);
 RC_PROVIDES(void (*)(void), rc_quiesce);
 RC_PROVIDES(void (*)(void), rc_finish);
+RC_PROVIDES(int (*)(void), rc_records);
 #undef RC_PROVIDES
 
 #endif

@@ -87,6 +87,7 @@
 #define RC_HAS_LATE 1
 #define RC_LATE_SAFEPOINTS 1
 #define RC_LATE_DETACHED !BIASED_SUSPENDS
+#define RC_HAS_RECORDS 1
 
 #if !BIASED_SUSPENDS
 static const struct policy rc_policy = {
@@ -131,6 +132,7 @@ SLOW_PATH void biased_register(void);
 SLOW_PATH void biased_unregister(void);
 SLOW_PATH void biased_drain(struct biased_owner *owner);
 SLOW_PATH void biased_drain_all(void);
+SLOW_PATH int biased_owners(void);
 
 /* Relaxed: another's number never turns into this thread's, and this thread's is taken
  * out by itself or, by fact 1, before something that it has since waited for. */
@@ -241,6 +243,11 @@ static inline void rc_safepoint(void)
 static inline void rc_quiesce(void)
 {
     biased_drain_all();
+}
+
+static inline int rc_records(void)
+{
+    return biased_owners();
 }
 
 #if RC_IMPLEMENTATION
@@ -526,6 +533,22 @@ void biased_drain_all(void)
             biased_drain(owner);
             i = 0;
         }
+}
+
+/* How many threads are registered. */
+int biased_owners(void)
+{
+    int count = 0;
+
+    for (int i = 0; i < BIASED_BUCKETS; i++) {
+        struct biased_bucket *bucket = &biased_buckets[i];
+
+        mutex_lock(&bucket->lock);
+        for (const struct biased_owner *owner = bucket->owners; owner; owner = owner->next)
+            count++;
+        mutex_unlock(&bucket->lock);
+    }
+    return count;
 }
 
 #endif

@@ -67,6 +67,7 @@
 #define RC_HAS_HOT 1
 #define RC_HAS_QUIESCE 1
 #define RC_HAS_LATE 1
+#define RC_HAS_RECORDS 1
 #define RC_LATE_SAFEPOINTS 5 /* a flush, three epochs, and one that may run already */
 
 static const struct policy rc_policy = {
@@ -115,6 +116,7 @@ SLOW_PATH void sharded_register(void);
 SLOW_PATH void sharded_unregister(void);
 SLOW_PATH void sharded_flush_and_judge(void);
 SLOW_PATH void sharded_settle(void);
+SLOW_PATH int sharded_registered(void);
 
 static inline bool sharded_is_biased(int64_t count)
 {
@@ -243,6 +245,11 @@ static inline void rc_safepoint(void)
 static inline void rc_quiesce(void)
 {
     sharded_settle();
+}
+
+static inline int rc_records(void)
+{
+    return sharded_registered();
 }
 
 #if RC_IMPLEMENTATION
@@ -612,6 +619,18 @@ void sharded_settle(void)
         mutex_unlock(&sharded.lock);
         sharded_destroy_dead();
     } while (again);
+}
+
+/* How many threads are registered. */
+int sharded_registered(void)
+{
+    int count = 0;
+
+    mutex_lock(&sharded.lock);
+    for (const struct sharded_shard *shard = sharded.shards; shard; shard = shard->next)
+        count++;
+    mutex_unlock(&sharded.lock);
+    return count;
 }
 
 #endif
