@@ -46,6 +46,7 @@ audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(policies:%=
 runtimes := $(policies) $(audited:%=%_audit)
 wrong    := $(call name,objects/refcount/wrong/*.h)
 wrong_gil := $(call name,gil/locks/wrong/*.c)
+wrong_heap := $(call name,objects/heaps/wrong/*.c)
 gil      := $(sort $(wildcard gil/*.c gil/locks/*.c))
 objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
 counting := $(objects) $(sort $(wildcard coroutines/*.c benches/*.c benches/workloads/*.c \
@@ -115,6 +116,10 @@ $B/wrong_gil_$1/gil/tests/%: $B/wrong_gil_$1/gil/tests/%.o $B/once/gil/locks/wro
 endef
 $(foreach w,$(wrong_gil),$(eval $(call wrong_lock,$w)))
 
+# A wrong heap: likewise, under `plain`.
+$(foreach w,$(wrong_heap),$(eval $(call policy,wrong_heap_$w,refcount/plain,-DHEAP_TWIN=heap_$w)))
+$(foreach w,$(wrong_heap),$(eval $B/wrong_heap_$w/objects/tests/test_heap: $B/wrong_heap_$w/objects/heaps/wrong/$w.o))
+
 $B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(lab_libs) $(LDLIBS)
 
@@ -171,7 +176,8 @@ tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test
            $(foreach p,$(audited),$(addprefix $B/$p_audit/,objects/tests/test_audit benches/tests/test_demos)) \
            $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh lab/tests/test_*.py)
 twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h))) \
-           $(foreach w,$(wrong_gil),$(patsubst %,$B/wrong_gil_$w/%,$(call caught,gil/locks/wrong/$w.c)))
+           $(foreach w,$(wrong_gil),$(patsubst %,$B/wrong_gil_$w/%,$(call caught,gil/locks/wrong/$w.c))) \
+           $(foreach w,$(wrong_heap),$(patsubst %,$B/wrong_heap_$w/%,$(call caught,objects/heaps/wrong/$w.c)))
 
 $B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)

@@ -300,7 +300,7 @@ static void free_pages(void)
     for (struct page *page = books.first, *next; page; page = next) {
         next = page->next;
         for (size_t i = 0; i < page->used; i++)
-            heap->free(page->entry[i].object, page->entry[i].size_bytes);
+            heap_free(page->entry[i].object, page->entry[i].size_bytes);
         free(page);
     }
     books.first = books.last = NULL;

@@ -138,7 +138,7 @@ static void add(struct dict_object *d, uint64_t hash, struct object *key /* stea
 static void free_block(struct entry *entries, int index_log2)
 {
     if (entries)
-        heap->free(entries, block_bytes(index_log2));
+        heap_free_table(entries, block_bytes(index_log2));
 }
 
 /* Builds the dict anew with room for as many again. False: no memory, and it is as it was. */
@@ -151,7 +151,7 @@ static bool rebuild(struct dict_object *d) REQUIRES(section_held)
 
     while (capacity_of(log2) < 2 * d->length)
         log2++;
-    block = log2 <= MOST_LOG2 ? heap->alloc(block_bytes(log2)) : NULL;
+    block = log2 <= MOST_LOG2 ? heap_alloc_table(block_bytes(log2)) : NULL;
     if (!block)
         return false;
     clear(d);

@@ -102,7 +102,7 @@ int list_set(borrowed o, size_t index, borrowed item)
 static void free_items(struct list_object *list) REQUIRES(section_held)
 {
     if (list->items)
-        heap->free(list->items, list->capacity * sizeof *list->items);
+        heap_free_table(list->items, list->capacity * sizeof *list->items);
 }
 
 /* False: no memory, and the list is as it was. */
@@ -113,7 +113,7 @@ static bool grow(struct list_object *list) REQUIRES(section_held)
 
     if (capacity < LEAST_CAPACITY)
         capacity = LEAST_CAPACITY;
-    items = heap->alloc(capacity * sizeof *items);
+    items = heap_alloc_table(capacity * sizeof *items);
     if (!items)
         return false;
     for (size_t i = 0; i < list->length; i++)

@@ -4,6 +4,7 @@
 #include "objects/exception.h"
 #include "objects/hash.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 struct object *object_no_memory(void)
@@ -24,7 +25,7 @@ static __attribute__((noinline)) void destroy_with_care(struct object *o)
     size_bytes = object_size(o);
     if (o->type->destroy)
         o->type->destroy(o);
-    heap->free(o, size_bytes);
+    heap_free(o, size_bytes);
 }
 
 /* The common end comes first and calls nothing else, so it needs no stack frame. */
@@ -33,7 +34,7 @@ void object_destroy(struct object *o)
     const struct type *type = o->type;
 
     if (likely(!type->destroy && type->size_bytes && !parking))
-        heap->free(o, type->size_bytes);
+        heap_free(o, type->size_bytes);
     else
         destroy_with_care(o);
 }
@@ -89,10 +90,25 @@ void publish(borrowed o)
         o->type->traverse(o, publish_held, NULL);
 }
 
+static void leave_heap(void)
+{
+    if (heap->thread_stop)
+        heap->thread_stop();
+}
+
 static int start(struct thread *t)
 {
+    int error;
+
     (void)t;
-    return rc_thread_start();
+    if (heap->thread_start)
+        heap->thread_start();
+    if (rc_thread_start() == 0)
+        return 0;
+    error = errno;
+    leave_heap();
+    errno = error;
+    return -1;
 }
 
 static void stop(struct thread *t)
@@ -100,6 +116,7 @@ static void stop(struct thread *t)
     (void)t;
     exception_restore(NULL); /* before the policy closes its books */
     rc_thread_stop();
+    leave_heap(); /* after the policy, which may destroy objects */
 }
 
 static void merge(struct thread *t)

@@ -86,7 +86,7 @@ SLOW_PATH struct object *object_no_memory(void);
  * each call adds a tenth to what an int costs that is made and dropped. */
 static inline struct object *object_new(const struct type *type, size_t size_bytes)
 {
-    struct object *o = heap->alloc(size_bytes);
+    struct object *o = heap_alloc(size_bytes);
 
     if (unlikely(!o))
         return object_no_memory();
