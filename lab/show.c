@@ -284,8 +284,10 @@ void show_memory(const struct results *r, FILE *out)
         last = c;
         print_memory(&r->outcome[i], out);
     }
-    fputs("\nCounted in a window of its own. objects: alive at once, at most. each: the most bytes at\n"
-          "once, tables included, by that; asked of the heap, and taken by it, rounded up (-: it does\n"
+    fputs("\nCounted in a window of its own. objects: alive at once, at most. each: the most bytes "
+          "at\n"
+          "once, tables included, by that; asked of the heap, and taken by it, rounded up (-: it "
+          "does\n"
           "not say). peak: of bytes taken, or else asked. left: alive when all had ended.\n",
           out);
 }
