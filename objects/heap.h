@@ -26,20 +26,23 @@
 
 struct heap {
     const char *about;
-    const char *(*open)(void);         /* before all else: NULL, or why it cannot be used here */
-    bool lists;                        /* its blocks go by way of heap_lists */
-    void *(*alloc)(size_t size_bytes); /* aligned to 16; NULL: no memory */
+    void *(*alloc)(size_t size_bytes);             /* aligned to 16; NULL: no memory */
     void (*free)(void *memory, size_t size_bytes); /* the size that alloc was given */
-    size_t (*takes)(size_t size_bytes); /* what a block of it takes, rounded up; NULL: unknown */
 
-    /* Of a thread of the runtime; NULL: its allocator sees by itself when a thread ends. Start
+    /* All that follows may be left out. */
+
+    const char *(*open)(void);          /* before all else: NULL, or why it is not to be had here */
+    bool lists;                         /* its blocks go by way of heap_lists */
+    size_t (*takes)(size_t size_bytes); /* what a block of it takes, rounded up */
+
+    /* Of a thread of the runtime, if the allocator does not see by itself when one ends. Start
      * comes before the first block; stop after all that the runtime does for the thread, and
      * gives back what the heap keeps for it. The thread may go on to allocate and free, as
      * those may that are not of the runtime; nothing is kept for them. */
     void (*thread_start)(void);
     void (*thread_stop)(void);
 
-    void (*tables)(int change); /* so many blocks more are no objects; NULL: nobody counts */
+    void (*tables)(int change); /* so many blocks more are no objects; for who counts */
 };
 
 struct named_heap {
