@@ -26,8 +26,13 @@ struct object *weakref_new(borrowed referent, borrowed callback);
  * policy notices. */
 struct object *weakref_get(borrowed weakref);
 
-/* Of an object that has OBJECT_WEAK and is about to be destroyed: its weak references
- * lead to nothing from now on, and their callbacks are called. Nothing may be locked. */
-void weakref_clear(borrowed referent);
+struct weakref_object;
+
+/* For who ends objects. The weak references to `referent`, which has OBJECT_WEAK and is
+ * about to be destroyed, lead to nothing from now on. Those with a callback are put in
+ * front of the list *called, each with a reference, to be called when nothing is locked;
+ * `called` NULL: they are not. */
+void weakref_cut(borrowed referent, struct weakref_object **called);
+void weakref_call(struct weakref_object *called /* steals */);
 
 #endif
