@@ -4,6 +4,7 @@
 #include "gil/mutex.h"
 #include "objects/heap.h"
 #include "objects/object.h"
+#include "objects/weakref.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -245,6 +246,8 @@ static bool empty_all(int flag)
             if (!object_has(o, flag) || object_has(o, OBJECT_EMPTIED))
                 continue;
             set(o, OBJECT_EMPTIED);
+            if (object_has(o, OBJECT_WEAK))
+                weakref_cut(o, NULL);
             if (o->type->destroy)
                 o->type->destroy(o);
             any = true;

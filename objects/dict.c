@@ -177,22 +177,28 @@ static void no_such_key(borrowed key)
 
 /* The incref stands in the section: before it, another thread may replace the value
  * and drop the last reference to it. */
-struct object *dict_get(borrowed o, borrowed key)
+int dict_find(borrowed o, borrowed key, struct object **value)
 {
     struct dict_object *d = as_dict(o);
     struct section s;
-    struct object *value = NULL;
     struct entry *e;
     uint64_t hash;
 
     if (object_hash(key, &hash) < 0)
-        return NULL;
+        return -1;
     section_begin(&s, o);
     e = find(d, hash, key);
     if (likely(e))
-        value = incref(atomic_load_explicit(&e->value, memory_order_acquire));
+        *value = incref(atomic_load_explicit(&e->value, memory_order_acquire));
     section_end(&s);
-    if (unlikely(!value))
+    return e != NULL;
+}
+
+struct object *dict_get(borrowed o, borrowed key)
+{
+    struct object *value = NULL;
+
+    if (unlikely(dict_find(o, key, &value) == 0))
         no_such_key(key);
     return value;
 }

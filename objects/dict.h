@@ -26,6 +26,10 @@ size_t dict_length(borrowed dict);
 /* A new reference to the value; NULL: KeyError, TypeError. */
 struct object *dict_get(borrowed dict, borrowed key);
 
+/* 1, and a new reference to the value in *value; 0: there is no such key, which raises
+ * nothing; -1: TypeError. */
+int dict_find(borrowed dict, borrowed key, struct object **value);
+
 /* 1 or 0; -1: TypeError. */
 int dict_contains(borrowed dict, borrowed key);
 

@@ -22,6 +22,7 @@ KIND(type_error, "TypeError", &exception);
 KIND(value_error, "ValueError", &exception);
 KIND(index_error, "IndexError", &exception);
 KIND(key_error, "KeyError", &exception);
+KIND(attribute_error, "AttributeError", &exception);
 KIND(overflow_error, "OverflowError", &exception);
 KIND(zero_division_error, "ZeroDivisionError", &exception);
 KIND(memory_error, "MemoryError", &exception);

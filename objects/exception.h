@@ -11,7 +11,7 @@
 
 /* The kinds. `base` makes their tree: everything is an `exception`. */
 extern const struct type exception, type_error, value_error, index_error, key_error,
-    overflow_error, zero_division_error, memory_error, runtime_error, os_error;
+    attribute_error, overflow_error, zero_division_error, memory_error, runtime_error, os_error;
 
 /* A new exception of this kind with a message of printf's form; NULL: MemoryError. */
 __attribute__((format(printf, 2, 3)))

@@ -3,6 +3,7 @@
 
 #include "objects/exception.h"
 #include "objects/hash.h"
+#include "objects/weakref.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,13 +14,23 @@ struct object *object_no_memory(void)
     return NULL;
 }
 
-/* Of an object that holds others, or whose size must be asked, or while parking. Not
+static SLOW_PATH void cut_weak_references(struct object *o)
+{
+    struct weakref_object *called = NULL;
+
+    weakref_cut(o, &called);
+    weakref_call(called);
+}
+
+/* Of an object that holds others, or whose size must be asked, or that was published. Not
  * inlined: object_destroy then saves no register and ends in a jump, for most objects
  * that die are as plain as an int. */
 static __attribute__((noinline)) void destroy_with_care(struct object *o)
 {
     size_t size_bytes;
 
+    if (unlikely(object_has(o, OBJECT_WEAK)))
+        cut_weak_references(o);
     if (unlikely(parking) && park(o))
         return;
     size_bytes = object_size(o);
@@ -28,12 +39,13 @@ static __attribute__((noinline)) void destroy_with_care(struct object *o)
     heap_free(o, size_bytes);
 }
 
-/* The common end comes first and calls nothing else, so it needs no stack frame. */
+/* The common end comes first and calls nothing else, so it needs no stack frame. What has
+ * not been published has no weak references, and is not parked. */
 void object_destroy(struct object *o)
 {
     const struct type *type = o->type;
 
-    if (likely(!type->destroy && type->size_bytes && !parking))
+    if (likely(!type->destroy && type->size_bytes && !object_has(o, OBJECT_PUBLISHED)))
         heap_free(o, type->size_bytes);
     else
         destroy_with_care(o);
@@ -54,6 +66,8 @@ void rc_destroy_all(rc_t *const *all, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct object *o = (struct object *)all[i];
 
+        if (object_has(o, OBJECT_WEAK))
+            cut_weak_references(o);
         if (!(parking && park(o)) && o->type->destroy)
             o->type->destroy(o);
     }

@@ -34,7 +34,7 @@ enum object_flag {
     OBJECT_PUBLISHED = 1, /* other threads may see it; so may they what it holds */
     OBJECT_PARKED = 2,    /* its count reached zero, and it was kept (audit.h) */
     OBJECT_EMPTIED = 4,   /* its postponed destructor has run */
-    OBJECT_WEAK = 8,      /* there may be weak references to it (weakref.h) */
+    OBJECT_WEAK = 8,      /* there may be weak references to it (weakref.h); it is published */
 };
 
 struct object {
@@ -114,6 +114,20 @@ static inline struct object *incref(borrowed o)
         audit_count(owned, 1);
     }
     return owned;
+}
+
+/* The same of what the caller only knows to be in memory; false: its count has reached
+ * zero. Another thread's object must have been published. */
+static inline bool try_incref(borrowed o)
+{
+    struct object *owned = (struct object *)o;
+
+    if (uncounted(o))
+        return true;
+    if (!rc_try_incref(&owned->rc))
+        return false;
+    audit_count(owned, 1);
+    return true;
 }
 
 /* Gives up the caller's reference. */
