@@ -343,7 +343,7 @@ static void test_who_stores_second_uses_the_dict_of_the_first(void **state)
     heap = &heap_interrupted;
     interrupted = o;
     assert_int_equal(attribute_set(o, name, value), 0);
-    heap = &heap_counted;
+    heap = &heap_checked;
     assert_null(interrupted);
     assert_int_equal(get_int(o, "first"), 1);
     assert_int_equal(get_int(o, "second"), 2);

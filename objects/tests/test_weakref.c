@@ -500,6 +500,6 @@ int main(void)
         cmocka_unit_test_setup(test_no_memory_is_an_error, witnesses_reset),
     };
 
-    heap = &heap_counted;
+    heap = &heap_checked;
     return run_in_crowd(tests);
 }
