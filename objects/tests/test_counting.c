@@ -1142,6 +1142,7 @@ static void read_after_free(void)
     struct object *o = witness_new(NULL);
 
     decref(o);
+    rc_quiesce();
     _exit(((volatile struct witness *)o)->number == -1);
 }
 
