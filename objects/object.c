@@ -139,9 +139,20 @@ static void merge(struct thread *t)
     rc_safepoint();
 }
 
+#if RC_HAS_DUE
+static bool due(struct thread *t)
+{
+    (void)t;
+    return rc_due();
+}
+#endif
+
 const struct thread_hooks object_hooks = {
     .start = start, .stop = stop,
     .safepoint = merge, .before_block = RC_HAS_THREADS ? merge : NULL,
+#if RC_HAS_DUE
+    .due = due,
+#endif
 };
 
 bool object_equal(borrowed a, borrowed b)
