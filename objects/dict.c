@@ -23,12 +23,13 @@
 
 #include "objects/exception.h"
 #include "objects/heap.h"
+#include "objects/iterator.h"
 #include "objects/section.h"
 
 #include <assert.h>
 #include <string.h>
 
-enum { LEAST_LOG2 = 3, MOST_LOG2 = 32, REPR_BYTES = 120 };
+enum { LEAST_LOG2 = 3, MOST_LOG2 = 32 };
 
 struct entry {
     uint64_t hash;
@@ -167,14 +168,6 @@ static bool rebuild(struct dict_object *d) REQUIRES(section_held)
     return true;
 }
 
-static void no_such_key(borrowed key)
-{
-    char text[REPR_BYTES];
-
-    object_repr(key, text, sizeof text);
-    exception_set(&key_error, "%s", text);
-}
-
 /* The incref stands in the section: before it, another thread may replace the value
  * and drop the last reference to it. */
 int dict_find(borrowed o, borrowed key, struct object **value)
@@ -199,7 +192,7 @@ struct object *dict_get(borrowed o, borrowed key)
     struct object *value = NULL;
 
     if (unlikely(dict_find(o, key, &value) == 0))
-        no_such_key(key);
+        exception_set_key(key);
     return value;
 }
 
@@ -268,7 +261,7 @@ int dict_delete(borrowed o, borrowed key)
     }
     section_end(&s);
     if (unlikely(!old_key)) {
-        no_such_key(key);
+        exception_set_key(key);
         return -1;
     }
     decref(old_key);
@@ -321,7 +314,39 @@ static void dict_traverse(borrowed o, void (*visit)(borrowed held, void *argumen
         }
 }
 
+static enum step changed(const char *what)
+{
+    exception_set(&runtime_error, "dictionary %s during iteration", what);
+    return STEP_ERROR;
+}
+
+/* As CPython has it: another number of keys is an error from then on, also if it becomes
+ * the old one again; as many keys, but others, are an error once, and then the end. */
+static enum step key_at(borrowed o, struct place *place, struct object **key)
+{
+    struct object *value;
+
+    if (dict_length(o) != place->length) {
+        place->length = SIZE_MAX; /* which no dict has */
+        return changed("changed size");
+    }
+    if (!dict_next(o, &place->position, key, &value))
+        return STEP_RETURN;
+    decref(value);
+    if (place->given++ < place->length)
+        return STEP_NEXT;
+    decref(*key);
+    *key = NULL;
+    place->position = PLACE_ENDED;
+    return changed("keys changed");
+}
+
+static struct object *dict_iterate(borrowed o)
+{
+    return iterator_new(o, key_at, (struct place){ .length = dict_length(o) });
+}
+
 const struct type dict_type = {
     .name = "dict", .size_bytes = sizeof(struct dict_object), .destroy = dict_destroy,
-    .traverse = dict_traverse, .unhashable = true,
+    .traverse = dict_traverse, .unhashable = true, .iterate = dict_iterate,
 };

@@ -10,7 +10,9 @@
 
 #include "objects/exception.h"
 #include "objects/heap.h"
+#include "objects/iterator.h"
 #include "objects/section.h"
+#include "objects/tuple.h"
 
 #include <assert.h>
 
@@ -61,9 +63,9 @@ static void no_such_index(size_t index)
     exception_set(&index_error, "list index out of range: %zu", index);
 }
 
-/* The incref stands in the section: before it, another thread may replace the item
- * and drop the last reference to it. */
-struct object *list_get(borrowed o, size_t index)
+/* NULL if there is none. The incref stands in the section: before it, another thread may
+ * replace the item and drop the last reference to it. */
+static struct object *find(borrowed o, size_t index)
 {
     struct list_object *list = as_list(o);
     struct section s;
@@ -73,6 +75,13 @@ struct object *list_get(borrowed o, size_t index)
     if (likely(index < list->length))
         item = incref(atomic_load_explicit(&list->items[index], memory_order_acquire));
     section_end(&s);
+    return item;
+}
+
+struct object *list_get(borrowed o, size_t index)
+{
+    struct object *item = find(o, index);
+
     if (unlikely(!item))
         no_such_index(index);
     return item;
@@ -179,7 +188,63 @@ static void list_traverse(borrowed o, void (*visit)(borrowed held, void *argumen
         visit(atomic_load_explicit(&list->items[i], memory_order_relaxed), argument);
 }
 
+static int append_all(borrowed list, borrowed iterator)
+{
+    struct object *item;
+    enum step step;
+    int result = 0;
+
+    while (result == 0 && (step = iterator_step(iterator, &item)) == STEP_NEXT) {
+        result = list_append(list, item);
+        decref(item);
+    }
+    if (result == 0 && step == STEP_RETURN)
+        decref(item);
+    return result == 0 && step == STEP_RETURN ? 0 : -1;
+}
+
+struct object *list_from(borrowed iterable)
+{
+    struct object *iterator = iterate(iterable), *list;
+
+    if (!iterator)
+        return NULL;
+    list = list_new();
+    if (list && append_all(list, iterator) < 0) {
+        decref(list);
+        list = NULL;
+    }
+    decref(iterator);
+    return list;
+}
+
+/* Allocated in the section, for before it the length is not known. */
+struct object *list_to_tuple(borrowed o)
+{
+    struct list_object *list = as_list(o);
+    struct section s;
+    struct tuple_object *t;
+
+    section_begin(&s, o);
+    t = tuple_reserve(list->length);
+    for (size_t i = 0; t && i < t->length; i++)
+        t->item[i] = incref(atomic_load_explicit(&list->items[i], memory_order_acquire));
+    section_end(&s);
+    return t ? &t->head : NULL;
+}
+
+static enum step item_at(borrowed o, struct place *place, struct object **item)
+{
+    *item = find(o, place->position++);
+    return *item ? STEP_NEXT : STEP_RETURN;
+}
+
+static struct object *list_iterate(borrowed o)
+{
+    return iterator_new(o, item_at, (struct place){ 0 });
+}
+
 const struct type list_type = {
     .name = "list", .size_bytes = sizeof(struct list_object), .destroy = list_destroy,
-    .traverse = list_traverse, .unhashable = true,
+    .traverse = list_traverse, .unhashable = true, .iterate = list_iterate,
 };
