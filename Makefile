@@ -41,9 +41,20 @@ LDLIBS   := -lhwloc $(if $(filter asan tsan fuzz,$(MODE)),,-ljemalloc) -lm -pthr
 
 name      = $(basename $(notdir $(sort $(wildcard $1))))
 policies := $(or $(POLICIES),$(call name,objects/refcount/*.h))
+# PAIRWISE=1, for `make test`: every policy meets every type in some mode, and every type every
+# mode under some policy; what is about counting is tested for all policies in all modes. A
+# policy that stands in no line is new, and is in all of them.
+pairs.debug := plain biased immortal dynamic
+pairs.asan  := plain atomic buffered global_mutex
+pairs.tsan  := atomic biased locked sharded biased_suspend
+elsewhere := $(filter-out $(pairs.$(MODE)),$(pairs.debug) $(pairs.asan) $(pairs.tsan))
+thorough := $(if $(PAIRWISE),$(filter-out $(elsewhere),$(policies)),$(policies))
+about_counting := $(addprefix objects/tests/test_,counting weakref reclaim section collector model)
+# The policies of the lab; those that its tests name must be there.
+in_lab   := $(filter plain atomic biased locked $(thorough),$(policies))
 # A policy that needs a GIL is built a second time, to tally what goes wrong without.
-audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(policies:%=objects/refcount/%.h))))
-runtimes := $(policies) $(audited:%=%_audit)
+audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(in_lab:%=objects/refcount/%.h))))
+runtimes := $(in_lab) $(audited:%=%_audit)
 wrong    := $(call name,objects/refcount/wrong/*.h)
 wrong_gil := $(call name,gil/locks/wrong/*.c)
 wrong_heap := $(call name,objects/heaps/wrong/*.c)
@@ -172,7 +183,8 @@ judgement:
 # sees it fail, and in which modes: `Caught by: objects/tests/test_x (debug tsan)`.
 caught   = $(shell sed -n 's,.*Caught by: \([^ ]*\) (.*\b$(MODE)\b.*).*,\1,p' $1)
 tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test_*.c)) \
-           $(foreach p,$(policies),$(patsubst %.c,$B/$p/%,$(counted_tests))) \
+           $(foreach p,$(thorough),$(patsubst %.c,$B/$p/%,$(counted_tests))) \
+           $(foreach p,$(filter-out $(thorough),$(policies)),$(addprefix $B/$p/,$(filter $(counted_tests:%.c=%),$(about_counting)))) \
            $(foreach p,$(audited),$(addprefix $B/$p_audit/,objects/tests/test_audit benches/tests/test_demos)) \
            $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh lab/tests/test_*.py)
 twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h))) \
@@ -198,7 +210,7 @@ test:
 	scripts/install.sh browser || echo 'the page of lab report is not looked at: that test is skipped'
 	rm -f build/test-results
 	+for mode in debug asan tsan; do \
-	    RESULTS=build/test-results $(build) MODE=$$mode check || exit; done
+	    RESULTS=build/test-results $(build) MODE=$$mode PAIRWISE=1 check || exit; done
 	scripts/run-tests.sh --total build/test-results
 
 # The page that `lab report` writes, in a headless Chromium.
