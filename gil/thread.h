@@ -123,6 +123,13 @@ void world_start(struct thread *t);
 bool thread_hold(struct thread *t);
 void thread_let_go(struct thread *t);
 
+/* Attaches `t`, a detached thread that waits for something which the caller is about to give
+ * it, and which no stopped thread may own: so it has that from the first moment in which it
+ * is attached. False: it is stopped or held, and must not be given it. The lock of both is
+ * one that does not exclude. When `t` goes on it calls thread_attached, not thread_attach. */
+bool thread_attach_other(struct thread *t);
+void thread_attached(struct thread *t);
+
 /* Calls `visit` for every registered thread, none of which leaves meanwhile. It may ask
  * them (thread_request) and nothing more. */
 void world_each(void (*visit)(struct thread *t, void *argument), void *argument);
