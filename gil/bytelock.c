@@ -31,10 +31,9 @@ bool bytelock_spin(struct bytelock *lock)
             if (bits & BYTELOCK_PARKED)
                 return false;
             sched_yield();
-        } else if (atomic_compare_exchange_strong_explicit(&lock->bits, &bits,
-                                                           bits | BYTELOCK_LOCKED,
-                                                           memory_order_acquire,
-                                                           memory_order_relaxed)) {
+        } else if (atomic_compare_exchange_strong_explicit(
+                       &lock->bits, &bits, bits | BYTELOCK_LOCKED, memory_order_acquire,
+                       memory_order_relaxed)) {
             return true;
         }
     }
@@ -79,8 +78,7 @@ static enum lot_end pass_on(void *address, const struct lot_waiter *first, bool 
     bool given = first && can_give(first);
 
     /* Release: who takes it without going to the lot sees what was done under it. */
-    atomic_store_explicit(&lock->bits,
-                          (given ? BYTELOCK_LOCKED : 0) | (more ? BYTELOCK_PARKED : 0),
+    atomic_store_explicit(&lock->bits, (given ? BYTELOCK_LOCKED : 0) | (more ? BYTELOCK_PARKED : 0),
                           memory_order_release);
     return given ? LOT_GIVEN : LOT_WOKEN;
 }

@@ -65,9 +65,8 @@ static inline void bytelock_unlock(struct bytelock *lock)
 {
     uint8_t bits = BYTELOCK_LOCKED;
 
-    if (unlikely(!atomic_compare_exchange_strong_explicit(&lock->bits, &bits, 0,
-                                                          memory_order_release,
-                                                          memory_order_relaxed)))
+    if (unlikely(!atomic_compare_exchange_strong_explicit(
+            &lock->bits, &bits, 0, memory_order_release, memory_order_relaxed)))
         bytelock_unlock_slow(lock);
 }
 
