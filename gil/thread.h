@@ -63,6 +63,8 @@ struct thread {
     _Atomic int state;                /* atomic; enum thread_state */
     struct gil *gil;                  /* set once; never NULL, the lock `none` is a lock */
     bool locks_containers;            /* set once; no lock excludes others, so containers must */
+    bool keeps_sections;              /* set once, by the lock: a thread that waits keeps what its
+                                         sections have locked, though that may deadlock */
     const struct thread_hooks *hooks; /* set once */
     int64_t gil_word;                 /* the lock's own, for whatever it counts per thread */
     struct section *sections;         /* the thread itself: objects/section.h; NULL: in none */

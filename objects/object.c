@@ -152,7 +152,8 @@ static bool due(struct thread *t)
 static void before_block(struct thread *t)
 {
     rc_safepoint();
-    section_suspend(t);
+    if (!t->keeps_sections)
+        section_suspend(t);
 }
 
 /* Last the sections, since they may detach again. */

@@ -1,7 +1,7 @@
 /* section.c - waiting for the locks of a section, and giving them up to wait.
  *
  * The sections of a thread are a list from the innermost outwards. Why nobody waits for
- * ever:
+ * ever, but where a thread keeps_sections: then none of this holds:
  *
  *   1. Who is not attached holds no section's lock. Before a thread detaches, its hook
  *      suspends all its sections; it takes a lock only while attached; and who hands one
@@ -62,14 +62,41 @@ static void wait_and_take(struct thread *t, struct section *s)
     }
 }
 
+/* Takes one, and gives up none meanwhile. */
+static void wait_and_keep(struct thread *t, struct bytelock *lock)
+{
+    struct lot_waiter w = { .thread = t, .since_ns = clock_ns() };
+    bool given = false;
+
+    while (!given && !bytelock_spin(lock)) {
+        thread_detach(t);
+        given = bytelock_wait(lock, &w);
+        if (given)
+            thread_attached(t);
+        else
+            thread_attach(t);
+    }
+}
+
+static void nest(struct thread *t, struct section *s)
+{
+    wait_and_keep(t, s->first);
+    if (s->second)
+        wait_and_keep(t, s->second);
+    s->state = SECTION_HELD;
+}
+
+static bool holds(const struct section *s, const struct bytelock *lock)
+{
+    return lock == s->first || lock == s->second;
+}
+
 /* Whether it needs no lock but those that the innermost section holds. (In a hook that one
  * may hold none.) */
 static bool is_part_of(const struct section *s, const struct section *innermost)
 {
-    if (!innermost || innermost->state != SECTION_HELD)
-        return false;
-    return (s->first == innermost->first || s->first == innermost->second) &&
-           (!s->second || s->second == innermost->second);
+    return innermost && innermost->state == SECTION_HELD && holds(innermost, s->first) &&
+           (!s->second || holds(innermost, s->second));
 }
 
 void section_enter(struct section *s)
@@ -80,11 +107,15 @@ void section_enter(struct section *s)
         s->first = NULL;
         return;
     }
-    section_suspend(t);
+    if (!t->keeps_sections)
+        section_suspend(t);
     s->state = SECTION_WAITING;
     s->outer = t->sections;
     t->sections = s;
-    wait_and_take(t, s);
+    if (t->keeps_sections)
+        nest(t, s);
+    else
+        wait_and_take(t, s);
 }
 
 static void give_up(struct section *s)

@@ -21,6 +21,11 @@
  * back. Of an object that only an outer one holds it suspends that one, as if it were
  * another thread's.
  *
+ * Where the thread `keeps_sections` (--mode biased:naive_containers=1) they are only locks,
+ * nested as they come and kept to the end, two objects' in the order in which they are
+ * named. That is what one lock per object means at first sight, and it deadlocks: see
+ * `lab demo deadlock`.
+ *
  * The caller keeps the objects alive to the end of the section. It is attached.
  *
  * For clang's lock analysis there is one capability, `section_held`, for all objects,
@@ -105,14 +110,15 @@ static inline void section_begin(struct section *s, borrowed o) ACQUIRES(section
 static inline void section_begin_two(struct section *s, borrowed a, borrowed b)
     ACQUIRES(section_held) NO_LOCK_ANALYSIS
 {
-    borrowed low = (uintptr_t)a < (uintptr_t)b ? a : b, high = low == a ? b : a;
     struct thread *t = thread_self;
+    borrowed one = t->keeps_sections || (uintptr_t)a < (uintptr_t)b ? a : b;
+    borrowed other = one == a ? b : a;
 
     s->first = NULL;
     if (!t->locks_containers)
         return;
-    s->first = &((struct object *)low)->lock;
-    s->second = low == high ? NULL : &((struct object *)high)->lock;
+    s->first = &((struct object *)one)->lock;
+    s->second = one == other ? NULL : &((struct object *)other)->lock;
     section_start(s, t);
 }
 
