@@ -373,6 +373,34 @@ static void test_what_an_outer_section_holds_is_taken_from_it(void **state) NO_L
     assert_true(all_free());
 }
 
+/* ---- naive locks ---- */
+
+static void note_what_is_free(struct other *other)
+{
+    wait_for_step(other, 1);
+    other->found = !is_free(container) && is_free(neighbour);
+    reach_step(other, 2);
+}
+
+/* To be compared with; `lab demo deadlock` shows where it ends. */
+static void test_naive_sections_keep_their_locks(void **state)
+{
+    struct other other = { .body = note_what_is_free };
+    struct section s;
+
+    (void)state;
+    thread_self->keeps_sections = true;
+    start_other(&other);
+    section_begin(&s, container);
+    reach_step(&other, 1);
+    wait_for_step(&other, 2);
+    section_end(&s);
+    thread_self->keeps_sections = false;
+    join_other(&other);
+    assert_true(other.found);
+    assert_true(all_free());
+}
+
 /* ---- many at once ---- */
 
 enum { ACCOUNTS = 4, TRANSFERS = 20000, STOP_EVERY = 64, BEGIN_WITH = 1000 };
@@ -522,6 +550,7 @@ int main(void)
         TEST(test_stops_inside_two),
         TEST(test_what_the_innermost_section_holds_is_not_locked_again),
         TEST(test_what_an_outer_section_holds_is_taken_from_it),
+        TEST(test_naive_sections_keep_their_locks),
         TEST(test_nothing_is_lost_where_all_lock_in_any_order),
     };
 
