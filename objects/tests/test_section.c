@@ -352,12 +352,20 @@ static void test_what_the_innermost_section_holds_is_not_locked_again(void **sta
     assert_true(all_free());
 }
 
+static void must_not_block(struct thread *t)
+{
+    (void)t;
+    fail_msg("a section waits in a stopped world");
+}
+
 /* Even in a stopped world, where nobody may wait. */
 static void test_what_an_outer_section_holds_is_taken_from_it(void **state) NO_LOCK_ANALYSIS
 {
+    const struct thread_hooks hooks = { .before_block = must_not_block };
     struct section first, second, third;
 
     (void)state;
+    thread_self->hooks = &hooks;
     section_begin(&first, container);
     section_begin(&second, neighbour);
     assert_true(all_held(TWO));
@@ -370,6 +378,59 @@ static void test_what_an_outer_section_holds_is_taken_from_it(void **state) NO_L
     finish(&second);
     assert_true(!is_free(container) && is_free(neighbour));
     finish(&first);
+    thread_self->hooks = &object_hooks;
+    assert_true(all_free());
+}
+
+static bool occupied GUARDED_BY(section_held); /* the other is in a section of the container */
+static int seen_occupied, blocking;
+
+static void occupy_until_it_waits(struct other *other)
+{
+    struct section s;
+
+    section_begin(&s, container);
+    occupied = true;
+    reach_step(other, 1);
+    while (!lot_where(other->first))
+        sched_yield();
+    occupied = false;
+    section_end(&s);
+}
+
+/* What the hook destroys may want just what its thread is about to wait for. */
+static void enter_the_same(struct thread *t)
+{
+    struct section s;
+
+    if (!blocking++) {
+        section_begin(&s, container);
+        seen_occupied += occupied;
+        section_end(&s);
+    }
+    object_hooks.before_block(t);
+}
+
+static void test_a_hook_waits_for_what_its_thread_waits_for(void **state)
+{
+    const struct thread_hooks hooks = { .before_block = enter_the_same,
+                                        .after_block = object_hooks.after_block };
+    struct other other = { .body = occupy_until_it_waits };
+    struct section s;
+
+    (void)state;
+    start_other(&other);
+    wait_for_step(&other, 1);
+    blocking = seen_occupied = 0;
+    thread_self->hooks = &hooks;
+    section_begin(&s, container);
+    seen_occupied += occupied;
+    assert_false(is_free(container));
+    section_end(&s);
+    thread_self->hooks = &object_hooks;
+    join_other(&other);
+    assert_true(blocking >= 2);
+    assert_int_equal(seen_occupied, 0);
     assert_true(all_free());
 }
 
@@ -403,7 +464,8 @@ static void test_naive_sections_keep_their_locks(void **state)
 
 /* ---- many at once ---- */
 
-enum { ACCOUNTS = 4, TRANSFERS = 20000, STOP_EVERY = 64, BEGIN_WITH = 1000 };
+enum { ACCOUNTS = 4, TRANSFERS = 4000, STOP_EVERY = 64, BEGIN_WITH = 1000 };
+enum { LINGER_EVERY = 8, LINGER_LONG_EVERY = 256, MORE_THAN_THEY_SPIN = 60 };
 
 /* Locked by sections, and plain, so that TSan sees who comes in beside another. */
 struct account {
@@ -416,10 +478,26 @@ static const struct type account_type = {
 };
 
 static struct object *accounts[ACCOUNTS]; /* owned */
+static struct thread_hooks hooks_that_lock;
 
 static void add(borrowed account, int64_t money)
 {
     ((struct account *)account)->money += money;
+}
+
+static _Thread_local uint64_t chance;
+
+/* Now and then long enough for others to stop spinning, or to be handed what they want. */
+static void linger(void)
+{
+    uint64_t since_ns = clock_ns();
+
+    if (random_of(&chance, LINGER_EVERY) == 0)
+        for (int i = 0; i < MORE_THAN_THEY_SPIN; i++)
+            sched_yield();
+    if (random_of(&chance, LINGER_LONG_EVERY) == 0)
+        while (clock_ns() - since_ns < 2 * NS_PER_MS)
+            sched_yield();
 }
 
 static void move_in_one_step(struct thread *t, borrowed from, borrowed to)
@@ -429,6 +507,7 @@ static void move_in_one_step(struct thread *t, borrowed from, borrowed to)
     (void)t;
     section_begin_two(&s, from, to);
     add(from, -1);
+    linger();
     add(to, 1);
     section_end(&s);
 }
@@ -439,9 +518,11 @@ static void move_in_nested_sections(struct thread *t, borrowed from, borrowed to
 
     section_begin(&outer, from);
     add(from, -2);
+    linger();
     section_begin(&inner, to);
     safepoint(t);
     add(to, 1);
+    linger();
     section_end(&inner);
     add(from, 1);
     section_end(&outer);
@@ -467,13 +548,46 @@ static void move_in_a_stopped_world(struct thread *t, borrowed from, borrowed to
     world_start(t);
 }
 
+/* What hooks destroy may lock anything, too: also what the thread is just waiting for. */
+static void lock_in_a_hook(void)
+{
+    static _Thread_local bool inside;
+    struct section s;
+
+    if (inside)
+        return; /* the section waits */
+    inside = true;
+    section_begin_two(&s, accounts[0], accounts[1]);
+    add(accounts[0], 1);
+    add(accounts[1], -1);
+    section_end(&s);
+    inside = false;
+}
+
+static _Thread_local int blocked; /* how many times more than it has gone on */
+
+static void lock_and_block(struct thread *t)
+{
+    lock_in_a_hook();
+    blocked++;
+    object_hooks.before_block(t);
+}
+
+static void lock_and_go_on(struct thread *t)
+{
+    blocked--;
+    lock_in_a_hook();
+    object_hooks.after_block(t);
+}
+
 static void move_at_random(struct thread *t, int index)
 {
     static void (*const ways[])(struct thread *t, borrowed from, borrowed to) = {
         move_in_one_step, move_in_nested_sections, move_and_wait,
     };
-    uint64_t chance = test_random_state + (uint64_t)index;
-
+    chance = test_random_state + (uint64_t)index;
+    if (index % 2)
+        t->hooks = &hooks_that_lock;
     for (int i = 0; i < TRANSFERS; i++) {
         borrowed from = accounts[random_of(&chance, ACCOUNTS)];
         borrowed to = accounts[random_of(&chance, ACCOUNTS)];
@@ -484,6 +598,9 @@ static void move_at_random(struct thread *t, int index)
             ways[random_of(&chance, sizeof ways / sizeof *ways)](t, from, to);
         safepoint(t);
     }
+    t->hooks = &object_hooks;
+    if (blocked)
+        abort();
 }
 
 static void test_nothing_is_lost_where_all_lock_in_any_order(void **state)
@@ -494,6 +611,9 @@ static void test_nothing_is_lost_where_all_lock_in_any_order(void **state)
     if (failed_inside)
         skip(); /* it would hang */
     seed_random();
+    hooks_that_lock = object_hooks;
+    hooks_that_lock.before_block = lock_and_block;
+    hooks_that_lock.after_block = lock_and_go_on;
     for (int i = 0; i < ACCOUNTS; i++) {
         accounts[i] = object_new(&account_type, sizeof(struct account));
         assert_non_null(accounts[i]);
@@ -550,6 +670,7 @@ int main(void)
         TEST(test_stops_inside_two),
         TEST(test_what_the_innermost_section_holds_is_not_locked_again),
         TEST(test_what_an_outer_section_holds_is_taken_from_it),
+        TEST(test_a_hook_waits_for_what_its_thread_waits_for),
         TEST(test_naive_sections_keep_their_locks),
         TEST(test_nothing_is_lost_where_all_lock_in_any_order),
     };
