@@ -58,6 +58,11 @@ runtimes := $(in_lab) $(audited:%=%_audit)
 wrong    := $(call name,objects/refcount/wrong/*.h)
 wrong_gil := $(call name,gil/locks/wrong/*.c)
 wrong_heap := $(call name,objects/heaps/wrong/*.c)
+wrong_once := $(call name,gil/wrong/*.c)
+# A wrong file says which right one it stands for, and under which policies it is wrong.
+wrong_files := $(shell grep -l 'Stands for: ' objects/wrong/*.c)
+stands_for = $(shell sed -n 's,.*Stands for: ,,p' $1)
+wrong_under = $(filter $(policies),$(shell sed -n 's,.*Under: ,,p' $1))
 gil      := $(sort $(wildcard gil/*.c gil/locks/*.c))
 objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
 counting := $(objects) $(sort $(wildcard coroutines/*.c benches/*.c benches/workloads/*.c \
@@ -131,6 +136,24 @@ $(foreach w,$(wrong_gil),$(eval $(call wrong_lock,$w)))
 $(foreach w,$(wrong_heap),$(eval $(call policy,wrong_heap_$w,refcount/plain,-DHEAP_TWIN=heap_$w)))
 $(foreach w,$(wrong_heap),$(eval $B/wrong_heap_$w/objects/tests/test_heap: $B/wrong_heap_$w/objects/heaps/wrong/$w.o))
 
+# A wrong file of gil/ names the right one likewise; its test knows that it must fail.
+define wrong_of_gil
+$B/wrong_once_$1/%.o: %.c $B/gen/flags
+	$$(call say,CC $$< ($1))$$(CC) $$(CPPFLAGS) $$(CFLAGS) -DGIL_TWIN -c -o $$@ $$<
+$B/wrong_once_$1/%: $B/wrong_once_$1/%.o $B/once/gil/wrong/$1.o $(patsubst %.c,$B/once/%.o,$(filter-out $(call instead_of,gil/wrong/$1.c),$(gil)))
+	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+endef
+instead_of = $(shell sed -n 's,.*Instead of: ,,p' $1)
+$(foreach w,$(wrong_once),$(eval $(call wrong_of_gil,$w)))
+
+# A wrong file $1: the test of policy $2, linked with it in place of the right one.
+define wrong_file
+$B/wrong_$(call name,$1)_$2/objects/tests/%: $B/$2/objects/tests/%.o $B/$2/$(1:.c=.o) \
+        $(patsubst %.c,$B/$2/%.o,$(filter-out $(call stands_for,$1),$(objects))) $(gil:%.c=$B/once/%.o)
+	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+endef
+$(foreach w,$(wrong_files),$(foreach p,$(call wrong_under,$w),$(eval $(call wrong_file,$w,$p))))
+
 $B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(lab_libs) $(LDLIBS)
 
@@ -189,7 +212,9 @@ tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test
            $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh lab/tests/test_*.py)
 twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h))) \
            $(foreach w,$(wrong_gil),$(patsubst %,$B/wrong_gil_$w/%,$(call caught,gil/locks/wrong/$w.c))) \
-           $(foreach w,$(wrong_heap),$(patsubst %,$B/wrong_heap_$w/%,$(call caught,objects/heaps/wrong/$w.c)))
+           $(foreach w,$(wrong_heap),$(patsubst %,$B/wrong_heap_$w/%,$(call caught,objects/heaps/wrong/$w.c))) \
+           $(foreach w,$(wrong_once),$(patsubst %,$B/wrong_once_$w/%,$(call caught,gil/wrong/$w.c))) \
+           $(foreach w,$(wrong_files),$(foreach p,$(call wrong_under,$w),$(patsubst %,$B/wrong_$(call name,$w)_$p/%,$(call caught,$w))))
 
 $B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)

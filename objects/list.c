@@ -154,6 +154,35 @@ int list_append(borrowed o, borrowed item)
     return -1;
 }
 
+/* False: no memory. */
+static bool add(struct list_object *list, borrowed item) REQUIRES(section_held)
+{
+    if (list->length == list->capacity && !grow(list))
+        return false;
+    publish_into(&list->head, item);
+    atomic_init(&list->items[list->length++], incref(item));
+    return true;
+}
+
+/* The length is asked for once: `other` may be the list that grows. */
+int list_extend(borrowed o, borrowed other)
+{
+    struct list_object *list = as_list(o), *from = as_list(other);
+    struct section s;
+    size_t count;
+    bool room = true;
+
+    section_begin_two(&s, o, other);
+    count = from->length;
+    for (size_t i = 0; room && i < count; i++)
+        room = add(list, atomic_load_explicit(&from->items[i], memory_order_relaxed));
+    section_end(&s);
+    if (likely(room))
+        return 0;
+    exception_set_no_memory();
+    return -1;
+}
+
 struct object *list_pop(borrowed o)
 {
     struct list_object *list = as_list(o);

@@ -3,6 +3,7 @@
 
 #include "objects/exception.h"
 #include "objects/hash.h"
+#include "objects/section.h"
 #include "objects/weakref.h"
 
 #include <errno.h>
@@ -147,9 +148,23 @@ static bool due(struct thread *t)
 }
 #endif
 
+/* Last the sections: what is destroyed on the way may begin and end some itself. */
+static void before_block(struct thread *t)
+{
+    rc_safepoint();
+    if (!t->keeps_sections)
+        section_suspend(t);
+}
+
+/* Last the sections, since they may detach again. */
+static void after_block(struct thread *t)
+{
+    section_resume(t);
+}
+
 const struct thread_hooks object_hooks = {
     .start = start, .stop = stop,
-    .safepoint = merge, .before_block = RC_HAS_THREADS ? merge : NULL,
+    .safepoint = merge, .before_block = before_block, .after_block = after_block,
 #if RC_HAS_DUE
     .due = due,
 #endif
