@@ -2,6 +2,7 @@
 #include "objects/audit.h"
 
 #include "gil/mutex.h"
+#include "objects/container.h"
 #include "objects/heap.h"
 #include "objects/object.h"
 #include "objects/weakref.h"
@@ -298,12 +299,19 @@ static void assess(struct damage *damage)
         }
 }
 
+static void give_back(const struct entry *entry)
+{
+    if (entry->object->tracked)
+        container_forget(entry->object);
+    heap_free(entry->object, entry->size_bytes);
+}
+
 static void free_pages(void)
 {
     for (struct page *page = books.first, *next; page; page = next) {
         next = page->next;
         for (size_t i = 0; i < page->used; i++)
-            heap_free(page->entry[i].object, page->entry[i].size_bytes);
+            give_back(&page->entry[i]);
         free(page);
     }
     books.first = books.last = NULL;

@@ -21,6 +21,7 @@
  */
 #include "objects/dict.h"
 
+#include "objects/container.h"
 #include "objects/exception.h"
 #include "objects/heap.h"
 #include "objects/iterator.h"
@@ -79,7 +80,7 @@ static void clear(struct dict_object *d) REQUIRES(section_held)
 
 struct object *dict_new(void)
 {
-    struct object *o = object_new(&dict_type, sizeof(struct dict_object));
+    struct object *o = container_new(&dict_type, sizeof(struct dict_object));
     struct dict_object *d;
 
     if (!o)
@@ -289,17 +290,25 @@ bool dict_next(borrowed o, size_t *cursor, struct object **key, struct object **
     return found;
 }
 
-static void dict_destroy(struct object *o)
+/* Empty before the first key is dropped: what its destructor meets is a whole dict. */
+static void dict_clear(struct object *o)
 {
     struct dict_object *d = as_dict(o);
+    struct entry *entries;
+    size_t used;
+    int index_log2;
 
     section_alone();
-    for (size_t i = 0; i < d->used; i++)
-        if (d->entries[i].key) {
-            decref(d->entries[i].key);
-            decref(atomic_load_explicit(&d->entries[i].value, memory_order_relaxed));
+    entries = d->entries;
+    used = d->used;
+    index_log2 = d->index_log2;
+    clear(d);
+    for (size_t i = 0; i < used; i++)
+        if (entries[i].key) {
+            decref(entries[i].key);
+            decref(atomic_load_explicit(&entries[i].value, memory_order_relaxed));
         }
-    free_block(d->entries, d->index_log2);
+    free_block(entries, index_log2);
 }
 
 static void dict_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)
@@ -347,6 +356,6 @@ static struct object *dict_iterate(borrowed o)
 }
 
 const struct type dict_type = {
-    .name = "dict", .size_bytes = sizeof(struct dict_object), .destroy = dict_destroy,
-    .traverse = dict_traverse, .unhashable = true, .iterate = dict_iterate,
+    .name = "dict", .size_bytes = sizeof(struct dict_object), .destroy = dict_clear,
+    .clear = dict_clear, .traverse = dict_traverse, .unhashable = true, .iterate = dict_iterate,
 };

@@ -8,6 +8,7 @@
  */
 #include "objects/list.h"
 
+#include "objects/container.h"
 #include "objects/exception.h"
 #include "objects/heap.h"
 #include "objects/iterator.h"
@@ -33,7 +34,7 @@ static struct list_object *as_list(borrowed o)
 
 struct object *list_new(void)
 {
-    struct object *o = object_new(&list_type, sizeof(struct list_object));
+    struct object *o = container_new(&list_type, sizeof(struct list_object));
     struct list_object *list;
 
     if (!o)
@@ -198,14 +199,23 @@ struct object *list_pop(borrowed o)
     return item;
 }
 
-static void list_destroy(struct object *o)
+/* Empty before the first item is dropped: what its destructor meets is a whole list. */
+static void list_clear(struct object *o)
 {
     struct list_object *list = as_list(o);
+    _Atomic(struct object *) *items;
+    size_t length, capacity;
 
     section_alone();
-    for (size_t i = 0; i < list->length; i++)
-        decref(atomic_load_explicit(&list->items[i], memory_order_relaxed));
-    free_items(list);
+    items = list->items;
+    length = list->length;
+    capacity = list->capacity;
+    list->items = NULL;
+    list->length = list->capacity = 0;
+    for (size_t i = 0; i < length; i++)
+        decref(atomic_load_explicit(&items[i], memory_order_relaxed));
+    if (items)
+        heap_free_table(items, capacity * sizeof *items);
 }
 
 static void list_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)
@@ -274,6 +284,6 @@ static struct object *list_iterate(borrowed o)
 }
 
 const struct type list_type = {
-    .name = "list", .size_bytes = sizeof(struct list_object), .destroy = list_destroy,
-    .traverse = list_traverse, .unhashable = true, .iterate = list_iterate,
+    .name = "list", .size_bytes = sizeof(struct list_object), .destroy = list_clear,
+    .clear = list_clear, .traverse = list_traverse, .unhashable = true, .iterate = list_iterate,
 };

@@ -1,6 +1,7 @@
 /* object.c - making and destroying objects; what holds for every type. */
 #include "objects/object.h"
 
+#include "objects/collector.h"
 #include "objects/exception.h"
 #include "objects/hash.h"
 #include "objects/section.h"
@@ -23,21 +24,77 @@ static SLOW_PATH void cut_weak_references(struct object *o)
     weakref_call(called);
 }
 
+/* A list in a list in a list ...: to destroy one drops the last reference to the next. So
+ * that this takes no stack, destructors of containers nest so deep and no deeper; what
+ * dies below waits on a list, linked through its slot in the register, and the outermost
+ * destructor destroys it when it is done. (CPython calls it the trashcan.) An object is
+ * out of the register while it waits, so no collection sees it. */
+#ifdef NDEBUG
+enum { NESTING_MOST = 50 };
+#else
+enum { NESTING_MOST = 3 };
+#endif
+
+static _Thread_local struct {
+    int nesting;            /* destructors of containers that are running */
+    struct object *waiting; /* the last one that has to wait; NULL: none */
+} destroying;
+
+static void destroy_now(struct object *o)
+{
+    size_t size_bytes = object_size(o);
+
+    if (o->type->destroy)
+        o->type->destroy(o);
+    heap_free(o, size_bytes);
+}
+
+static void destroy_later(struct object *o)
+{
+    struct slot *slot = container_slot(o);
+
+    slot->object = NULL;
+    slot->link = destroying.waiting;
+    destroying.waiting = o;
+}
+
+/* One whose destruction waits, no longer linked; NULL: there is none. */
+static struct object *next_waiting(void)
+{
+    struct object *o = destroying.waiting;
+
+    if (o)
+        destroying.waiting = container_slot(o)->link;
+    return o;
+}
+
+static void destroy_container(struct object *o)
+{
+    if (destroying.nesting == NESTING_MOST) {
+        destroy_later(o);
+        return;
+    }
+    destroying.nesting++;
+    do {
+        container_forget(o);
+        destroy_now(o);
+    } while (destroying.nesting == 1 && (o = next_waiting()));
+    destroying.nesting--;
+}
+
 /* Of an object that holds others, or whose size must be asked, or that was published. Not
  * inlined: object_destroy then saves no register and ends in a jump, for most objects
  * that die are as plain as an int. */
 static __attribute__((noinline)) void destroy_with_care(struct object *o)
 {
-    size_t size_bytes;
-
     if (unlikely(object_has(o, OBJECT_WEAK)))
         cut_weak_references(o);
     if (unlikely(parking) && park(o))
         return;
-    size_bytes = object_size(o);
-    if (o->type->destroy)
-        o->type->destroy(o);
-    heap_free(o, size_bytes);
+    if (o->tracked)
+        destroy_container(o);
+    else
+        destroy_now(o);
 }
 
 /* The common end comes first and calls nothing else, so it needs no stack frame. What has
@@ -75,34 +132,52 @@ void rc_destroy_all(rc_t *const *all, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct object *o = (struct object *)all[i];
 
-        if (!parked(o))
-            heap->free(o, object_size(o));
+        if (parked(o))
+            continue;
+        if (o->tracked)
+            container_forget(o);
+        heap->free(o, object_size(o));
     }
 }
 #endif
 
-static void publish_held(borrowed held, void *argument)
+static void set_published(struct object *o)
 {
-    (void)argument;
-    publish(held);
+    if (unlikely(parking))
+        parking_enter(o);
+    rc_publish(&o->rc);
+    /* No read-modify-write: until it is published nobody else sees it. */
+    atomic_store_explicit(&o->flags,
+                          atomic_load_explicit(&o->flags, memory_order_relaxed) | OBJECT_PUBLISHED,
+                          memory_order_relaxed);
+}
+
+/* The object itself; what it holds, if it is a container, is left on the list `argument`,
+ * which is linked through slots, so that a structure may be nested as deep as it likes. */
+static void publish_one(borrowed o, void *argument)
+{
+    struct object *object = (struct object *)o, **containers = argument;
+
+    if (uncounted(o) || published(o))
+        return;
+    set_published(object);
+    if (o->tracked) {
+        container_slot(o)->link = *containers;
+        *containers = object;
+    } else if (o->type->traverse) {
+        o->type->traverse(o, publish_one, containers);
+    }
 }
 
 void publish(borrowed o)
 {
-    struct object *object = (struct object *)o;
+    struct object *containers = NULL;
 
-    if (uncounted(o) || published(o))
-        return;
-    if (unlikely(parking))
-        parking_enter(object);
-    rc_publish(&object->rc);
-    /* No read-modify-write: until it is published nobody else sees it. */
-    atomic_store_explicit(&object->flags,
-                          atomic_load_explicit(&object->flags, memory_order_relaxed) |
-                              OBJECT_PUBLISHED,
-                          memory_order_relaxed);
-    if (o->type->traverse)
-        o->type->traverse(o, publish_held, NULL);
+    publish_one(o, &containers);
+    while ((o = containers)) {
+        containers = container_slot(o)->link;
+        o->type->traverse(o, publish_one, &containers);
+    }
 }
 
 static void leave_heap(void)
@@ -131,6 +206,7 @@ static void stop(struct thread *t)
     (void)t;
     exception_restore(NULL); /* before the policy closes its books */
     rc_thread_stop();
+    container_thread_stop();
     leave_heap(); /* after the policy, which may destroy objects */
 }
 
@@ -165,6 +241,7 @@ static void after_block(struct thread *t)
 const struct thread_hooks object_hooks = {
     .start = start, .stop = stop,
     .safepoint = merge, .before_block = before_block, .after_block = after_block,
+    .collect = collector_asked,
 #if RC_HAS_DUE
     .due = due,
 #endif
@@ -193,7 +270,9 @@ int object_hash(borrowed o, uint64_t *hash)
 
 void object_repr(borrowed o, char *text, size_t size_bytes)
 {
-    if (type_of(o)->repr)
+    if (size_bytes < 2) /* no deeper than there is room for a bracket */
+        *text = '\0';
+    else if (type_of(o)->repr)
         type_of(o)->repr(o, text, size_bytes);
     else
         snprintf(text, size_bytes, "<%s object>", type_of(o)->name);

@@ -191,12 +191,15 @@ static inline void mark_hot(borrowed o)
 /* What a thread of this runtime does for its counts: for thread_start. */
 extern const struct thread_hooks object_hooks;
 
+/* Takes stack for as many levels as both are nested. */
 bool object_equal(borrowed a, borrowed b);
 
-/* -1 and TypeError if the type is not hashable, else 0 and *hash. */
+/* -1 and TypeError if the type is not hashable, or RuntimeError if it is nested too deep;
+ * else 0 and *hash. So what is a key can also be compared. */
 int object_hash(borrowed o, uint64_t *hash);
 
-/* Writes what Python's repr says of it into `text`, cut off to fit, for messages. */
+/* Writes what Python's repr says of it into `text`, cut off to fit, for messages. At
+ * least one byte. */
 void object_repr(borrowed o, char *text, size_t size_bytes);
 
 #endif

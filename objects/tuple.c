@@ -1,13 +1,16 @@
 /* tuple.c - a fixed row of objects. */
 #include "objects/tuple.h"
 
-#include "objects/collector.h"
+#include "objects/container.h"
+#include "objects/exception.h"
 #include "objects/hash.h"
 #include "objects/iterator.h"
 #include "objects/list.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { NESTING_MOST = 1000 }; /* of what is hashed: as CPython's limit of recursion */
 
 static const struct tuple_object *as_tuple(borrowed o)
 {
@@ -102,9 +105,8 @@ static bool tuple_equal(borrowed a, borrowed b)
 }
 
 /* Fails if one of its items cannot be hashed. */
-static int tuple_hash(borrowed o, uint64_t *hash)
+static int hash_items(const struct tuple_object *t, uint64_t *hash)
 {
-    const struct tuple_object *t = as_tuple(o);
     uint64_t sum = hash_word(t->length), of_item;
 
     for (size_t i = 0; i < t->length; i++) {
@@ -114,6 +116,21 @@ static int tuple_hash(borrowed o, uint64_t *hash)
     }
     *hash = sum;
     return 0;
+}
+
+static int tuple_hash(borrowed o, uint64_t *hash)
+{
+    static _Thread_local int nesting;
+    int result;
+
+    if (nesting == NESTING_MOST) {
+        exception_set(&runtime_error, "a tuple is nested too deep to be hashed");
+        return -1;
+    }
+    nesting++;
+    result = hash_items(as_tuple(o), hash);
+    nesting--;
+    return result;
 }
 
 static void tuple_repr(borrowed o, char *text, size_t size_bytes)

@@ -33,7 +33,8 @@ struct type {
 
     /* Drops what the object holds and leaves it whole, but empty: so the collector breaks a
      * cycle. NULL: it cannot be emptied (a tuple), and every cycle through it has another
-     * object that can. */
+     * object that can. Nobody else can reach the object. Neither this nor `destroy` may
+     * keep a reference to it. */
     void (*clear)(struct object *o);
 
     /* Calls `visit` on every object that this one holds. NULL: none. */
