@@ -1,6 +1,7 @@
 /* runtime.c - the one export of a policy's build. */
 #include "benches/runtime.h"
 
+#include "objects/collector.h"
 #include "objects/exception.h"
 #include "objects/object.h"
 
@@ -68,5 +69,6 @@ const struct runtime JOIN(runtime_, RC_POLICY) = {
     .workloads = workloads, .micros = micros, .demos = demos,
     .use_heap = use_heap, .count_heap = heap_count, .heap_counted = heap_counted,
     .quiesce = rc_quiesce, .finish = rc_finish, .take_error = take_error,
+    .collect = collect, .collector_enable = collector_enable, .collector_pauses = collector_pauses,
     .parking_begin = parking_begin, .parking_full = parking_full, .parking_end = parking_end,
 };

@@ -12,6 +12,7 @@
 #include "benches/micro.h"
 #include "benches/workload.h"
 #include "objects/audit.h"
+#include "objects/collector.h"
 #include "objects/heap.h"
 #include "objects/policy.h"
 
@@ -32,6 +33,11 @@ struct runtime {
     void (*heap_counted)(struct heap_counts *counts); /* and this, when all has ended */
     void (*quiesce)(void);                       /* every count exact; no other thread runs */
     void (*finish)(void);                        /* the last act; as rc_finish */
+
+    /* The collector, as objects/collector.h says; the pauses when no other thread runs. */
+    uint64_t (*collect)(enum generation generation);
+    void (*collector_enable)(bool enabled);
+    void (*collector_pauses)(struct pauses pauses[GENERATIONS]);
 
     /* Around a cell whose counts may go wrong, if it shares objects at all: begin before
      * setup, ask every few milliseconds whether it is full, end after teardown. */
