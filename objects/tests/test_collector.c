@@ -6,6 +6,7 @@
 #include "objects/list.h"
 #include "objects/tests/crowd.h"
 #include "objects/tuple.h"
+#include "objects/weakref.h"
 
 enum {
     DEEP = SANITIZED ? 100000 : 1000000,
@@ -189,6 +190,41 @@ static void test_uncounted_objects_in_a_cycle_are_left_alone(void **state)
     exception_restore(NULL);
     decref(list);
     assert_int_equal(collect(GENERATION_YOUNG), 1);
+}
+
+static struct object *weak; /* owned */
+
+static void look_through_weak(struct witness *w)
+{
+    (void)w;
+    expect(weakref_get(weak) == NULL);
+}
+
+/* The witness goes before the referent, which comes later in the list of garbage or earlier:
+ * there is one on either side. */
+static void test_no_destructor_finds_garbage_by_a_weak_reference(void **state)
+{
+    struct object *list = cycle_of(list_of), *w[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct object *item = i ? list_get(list, 0) : incref(list);
+
+        w[i] = witness_new(NULL);
+        ((struct witness *)w[i])->last = look_through_weak;
+        assert_int_equal(list_append(item, w[i]), 0);
+        decref(w[i]);
+        decref(item);
+    }
+    weak = weakref_new(list, NULL);
+    assert_non_null(weak);
+    decref(list);
+    assert_int_equal(collect(GENERATION_ALL), 2);
+    rc_quiesce();
+    assert_int_equal(atomic_load(&mishaps), 0);
+    assert_int_equal(witnesses_wrong(), 0);
+    assert_null(weakref_get(weak));
+    decref(weak);
 }
 
 /* ---- generations ---- */
@@ -654,6 +690,7 @@ int main(void)
         TEST(test_what_an_unregistered_object_holds_survives),
         TEST(test_what_garbage_held_and_another_holds_survives),
         TEST(test_uncounted_objects_in_a_cycle_are_left_alone),
+        TEST(test_no_destructor_finds_garbage_by_a_weak_reference),
         TEST(test_what_survives_grows_old),
         TEST(test_what_old_ones_hold_survives),
         TEST(test_a_slot_used_again_is_young),
