@@ -36,7 +36,7 @@ static const struct param *table_at(bool of_lock, int index)
 }
 
 /* Every parameter once, with the widest bounds. */
-static void collect(bool of_lock, struct param *all)
+static void gather(bool of_lock, struct param *all)
 {
     const struct param *table;
     int count = 0;
@@ -65,7 +65,7 @@ int factor_find(const char *key, struct param *out, struct mistake *m)
         NAMES_OF(factor_is_of_lock(key) ? "parameter of locks" : "parameter of workloads", all);
     int i;
 
-    collect(factor_is_of_lock(key), all);
+    gather(factor_is_of_lock(key), all);
     i = names_find(&names, factor_name(key), m);
     if (i < 0)
         return -1;
