@@ -46,6 +46,9 @@ audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(policies:%=
 runtimes := $(policies) $(audited:%=%_audit)
 wrong    := $(call name,objects/refcount/wrong/*.h)
 wrong_gil := $(call name,gil/locks/wrong/*.c)
+# A wrong file says which right one it stands for.
+wrong_files := $(if $(filter atomic,$(policies)),$(shell grep -l 'Stands for: ' gil/wrong/*.c objects/wrong/*.c))
+stands_for = $(shell sed -n 's,.*Stands for: ,,p' $1)
 gil      := $(sort $(wildcard gil/*.c gil/locks/*.c))
 objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
 counting := $(objects) $(sort $(wildcard coroutines/*.c benches/*.c benches/workloads/*.c \
@@ -115,6 +118,15 @@ $B/wrong_gil_$1/gil/tests/%: $B/wrong_gil_$1/gil/tests/%.o $B/once/gil/locks/wro
 endef
 $(foreach w,$(wrong_gil),$(eval $(call wrong_lock,$w)))
 
+# A wrong file: the test of `atomic`, linked with it in place of the right one.
+define wrong_file
+$B/wrong_$(call name,$1)/objects/tests/%: $B/atomic/objects/tests/%.o $(if $(filter gil/%,$1),$B/once/$(1:.c=.o),$B/atomic/$(1:.c=.o)) \
+        $(patsubst %.c,$B/atomic/%.o,$(filter-out $(call stands_for,$1),$(objects))) \
+        $(patsubst %.c,$B/once/%.o,$(filter-out $(call stands_for,$1),$(gil)))
+	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+endef
+$(foreach w,$(wrong_files),$(eval $(call wrong_file,$w)))
+
 $B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(lab_libs) $(LDLIBS)
 
@@ -171,7 +183,8 @@ tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test
            $(foreach p,$(audited),$(addprefix $B/$p_audit/,objects/tests/test_audit benches/tests/test_demos)) \
            $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh lab/tests/test_*.py)
 twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h))) \
-           $(foreach w,$(wrong_gil),$(patsubst %,$B/wrong_gil_$w/%,$(call caught,gil/locks/wrong/$w.c)))
+           $(foreach w,$(wrong_gil),$(patsubst %,$B/wrong_gil_$w/%,$(call caught,gil/locks/wrong/$w.c))) \
+           $(foreach w,$(wrong_files),$(patsubst %,$B/wrong_$(call name,$w)/%,$(call caught,$w)))
 
 $B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)

@@ -63,6 +63,7 @@ struct thread {
     bool locks_containers;            /* set once; no lock excludes others, so containers must */
     const struct thread_hooks *hooks; /* set once */
     int64_t gil_word;                 /* the lock's own, for whatever it counts per thread */
+    _Atomic uint64_t seen;            /* itself; read by any: gil/qsbr.h; 0: it reads nothing */
     struct section *sections;         /* the thread itself: objects/section.h; NULL: in none */
     const char *name;                 /* set once; NULL: it has none. For who must be named */
     struct thread *next, **link;      /* world.lock */

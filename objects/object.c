@@ -3,6 +3,7 @@
 
 #include "objects/exception.h"
 #include "objects/hash.h"
+#include "objects/reclaim.h"
 
 #include <stdio.h>
 
@@ -12,8 +13,8 @@ struct object *object_no_memory(void)
     return NULL;
 }
 
-/* Of an object that holds others, or whose size must be asked, or while parking. Not
- * inlined: object_destroy then saves no register and ends in a jump, for most objects
+/* Of an object that holds others, or whose size must be asked, or that others may be
+ * reading, whether they hold it or not. Not inlined: object_destroy then saves no register and ends in a jump, for most objects
  * that die are as plain as an int. */
 static __attribute__((noinline)) void destroy_with_care(struct object *o)
 {
@@ -24,15 +25,19 @@ static __attribute__((noinline)) void destroy_with_care(struct object *o)
     size_bytes = object_size(o);
     if (o->type->destroy)
         o->type->destroy(o);
-    heap->free(o, size_bytes);
+    if (published(o))
+        free_later(o, size_bytes);
+    else
+        heap->free(o, size_bytes);
 }
 
-/* The common end comes first and calls nothing else, so it needs no stack frame. */
+/* The common end comes first and calls nothing else, so it needs no stack frame. The flags
+ * stand beside the type. */
 void object_destroy(struct object *o)
 {
     const struct type *type = o->type;
 
-    if (likely(!type->destroy && type->size_bytes && !parking))
+    if (likely(!type->destroy && type->size_bytes && !object_has(o, OBJECT_PUBLISHED)))
         heap->free(o, type->size_bytes);
     else
         destroy_with_care(o);
@@ -91,15 +96,17 @@ void publish(borrowed o)
 
 static int start(struct thread *t)
 {
-    (void)t;
-    return rc_thread_start();
+    if (rc_thread_start() < 0)
+        return -1;
+    reclaim_enter(t);
+    return 0;
 }
 
 static void stop(struct thread *t)
 {
-    (void)t;
     exception_restore(NULL); /* before the policy closes its books */
     rc_thread_stop();
+    reclaim_leave(t); /* comes last, for all of that may give up memory */
 }
 
 static void merge(struct thread *t)
@@ -108,9 +115,15 @@ static void merge(struct thread *t)
     rc_safepoint();
 }
 
+static void before_block(struct thread *t)
+{
+    merge(t);
+    reclaim_leave(t);
+}
+
 const struct thread_hooks object_hooks = {
-    .start = start, .stop = stop,
-    .safepoint = merge, .before_block = RC_HAS_THREADS ? merge : NULL,
+    .start = start, .stop = stop, .safepoint = merge,
+    .before_block = before_block, .after_block = reclaim_enter, .quiet = reclaim_quiet,
 };
 
 bool object_equal(borrowed a, borrowed b)
