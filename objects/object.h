@@ -116,6 +116,18 @@ static inline struct object *incref(borrowed o)
     return owned;
 }
 
+/* A new reference to an object that may be dying: false if it is. It has been published, or
+ * no other thread has it, and its memory is kept meanwhile (reclaim.h). */
+static inline bool try_incref(borrowed o)
+{
+    if (uncounted(o))
+        return true;
+    if (!rc_try_incref(&((struct object *)o)->rc))
+        return false;
+    audit_count((struct object *)o, 1);
+    return true;
+}
+
 /* Gives up the caller's reference. */
 static inline void decref(struct object *o)
 {

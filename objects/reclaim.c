@@ -25,8 +25,6 @@
 #include "objects/heap.h"
 #include "objects/object.h"
 
-#include <assert.h>
-
 /* Stands at the end of a block, as far as alignment allows. */
 struct link {
     struct link *next;
