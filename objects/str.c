@@ -69,10 +69,10 @@ static int str_hash(borrowed o, uint64_t *hash)
 {
     struct str_object *s = (struct str_object *)o;
 
-    *hash = atomic_load_explicit(&s->hash, memory_order_relaxed);
+    *hash = str_known_hash(o);
     if (*hash == 0) {
         *hash = hash_bytes(s->text, s->length);
-        *hash += *hash == 0; /* 0 says that there is none */
+        *hash += *hash == 0;
         atomic_store_explicit(&s->hash, *hash, memory_order_relaxed);
     }
     return 0;
