@@ -73,10 +73,13 @@ static size_t slots_of(int log2)
     return (size_t)1 << log2;
 }
 
-/* How many entries such an index serves: two thirds of its slots. */
+/* How many entries such an index serves: half as many as it has slots. A slot is small, and
+ * each that a search passes over costs a look at some other entry: with linear probing one
+ * and a half of them when the half is full, and four at two thirds (D. Knuth, The Art of
+ * Computer Programming 3, 6.4). */
 static size_t capacity_of(int log2)
 {
-    return slots_of(log2) * 2 / 3;
+    return slots_of(log2) / 2;
 }
 
 /* Of the width of a slot: 1, 2 or 4 bytes. */
