@@ -246,6 +246,23 @@ static void test_errors_are_set_outside_the_section(void **state)
     decref(list);
 }
 
+/* Even if somebody else keeps it alive, so that it could still be counted. */
+static void test_a_popped_item_is_not_found(void **state)
+{
+    struct object *list = list_new(), *item = int_new(1), *popped;
+
+    (void)state;
+    list_append(list, item);
+    publish(list);
+    popped = list_pop(list);
+    assert_ptr_equal(popped, item);
+    assert_null(list_get(list, 0));
+    assert_raises(&index_error);
+    decref(popped);
+    decref(item);
+    decref(list);
+}
+
 static void test_a_cleared_list_is_whole_and_empty(void **state)
 {
     struct object *list = list_new(), *item = int_new(1);
@@ -466,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_a_published_list_publishes_what_is_put_in),
         cmocka_unit_test(test_a_destructor_may_use_the_list),
         cmocka_unit_test(test_errors_are_set_outside_the_section),
+        cmocka_unit_test(test_a_popped_item_is_not_found),
         cmocka_unit_test(test_a_cleared_list_is_whole_and_empty),
         cmocka_unit_test(test_threads_share_a_list),
         cmocka_unit_test(test_each_thread_finds_its_own_item),

@@ -10,7 +10,7 @@
 #include <sched.h>
 
 enum { BLOCK_BYTES = 64, BLOCKS = 8 * RECLAIM_BATCH_BYTES / BLOCK_BYTES };
-enum { TIMES = 1000000, CLEAR_EVERY = 100, STRANGERS = 64 };
+enum { TIMES = 1000000, CLEAR_EVERY = 30, PLACES = 12, STRANGERS = 64 };
 
 /* A heap that tells whether one block has been freed; and that, when asked, makes of the
  * memory of an int at once an object of another type, which lives for a while. */
@@ -295,12 +295,18 @@ static struct object *container; /* owned by the test */
 
 static struct object *read_list(void)
 {
-    return list_get(container, 0);
+    static size_t count;
+
+    return list_get(container, count++ % PLACES);
 }
 
+/* It grows, until it is cleared. */
 static void write_list(borrowed item)
 {
-    if (list_length(container) ? list_set(container, 0, item) : list_append(container, item))
+    static size_t count;
+
+    if (list_length(container) == PLACES ? list_set(container, count++ % PLACES, item)
+                                         : list_append(container, item))
         abort();
 }
 
