@@ -1,12 +1,9 @@
 /* dict.c - from keys to values, in the order in which the keys came: table.c. */
 #include "objects/dict.h"
 
-#include "objects/exception.h"
 #include "objects/table.h"
 
 #include <assert.h>
-
-enum { REPR_BYTES = 120 };
 
 struct object *dict_new(void)
 {
@@ -19,26 +16,10 @@ size_t dict_length(borrowed dict)
     return table_length(dict);
 }
 
-static void no_such_key(borrowed key)
-{
-    char text[REPR_BYTES];
-
-    object_repr(key, text, sizeof text);
-    exception_set(&key_error, "%s", text);
-}
-
 struct object *dict_get(borrowed dict, borrowed key)
 {
-    struct object *value;
-    int found;
-
     assert(type_of(dict) == &dict_type);
-    found = table_get(dict, key, &value);
-    if (likely(found > 0))
-        return value;
-    if (found == 0)
-        no_such_key(key);
-    return NULL;
+    return table_get(dict, key);
 }
 
 int dict_contains(borrowed dict, borrowed key)
@@ -60,7 +41,7 @@ int dict_delete(borrowed dict, borrowed key)
     assert(type_of(dict) == &dict_type);
     found = table_delete(dict, key);
     if (found == 0)
-        no_such_key(key);
+        table_no_such_key(key);
     return found > 0 ? 0 : -1;
 }
 

@@ -26,8 +26,8 @@ static inline size_t table_length(borrowed o)
     return atomic_load_explicit(&((const struct table_object *)o)->length, memory_order_relaxed);
 }
 
-/* 1, and a new reference to the value; 0: the key is not there; -1: TypeError. */
-int table_get(borrowed o, borrowed key, struct object **value);
+/* A new reference to the value; NULL: KeyError, TypeError. */
+struct object *table_get(borrowed o, borrowed key);
 
 /* 1 or 0; -1: TypeError. */
 int table_contains(borrowed o, borrowed key);
@@ -38,6 +38,9 @@ int table_set(borrowed o, borrowed key, borrowed value);
 
 /* 1: it was there; 0: it was not; -1: TypeError. */
 int table_delete(borrowed o, borrowed key);
+
+/* NULL, and KeyError. */
+SLOW_PATH struct object *table_no_such_key(borrowed key);
 
 /* The next key and value after *cursor, which begins at 0; false: there is none. Both are
  * new references. */

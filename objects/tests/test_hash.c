@@ -55,7 +55,7 @@ static void test_equal_objects_hash_equal(void **state)
 }
 
 /* Numbers that differ in few bits, as those of programs do, must spread over the low bits,
- * of which a table takes as many as it needs. With good ones 63 of 100 slots are hit. */
+ * of which a table takes as many as it needs. By chance 63 of 100 slots are hit. */
 static void assert_spread(int shift)
 {
     char hit[1 << BITS] = { 0 };
