@@ -46,6 +46,7 @@ audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(policies:%=
 runtimes := $(policies) $(audited:%=%_audit)
 wrong    := $(call name,objects/refcount/wrong/*.h)
 wrong_gil := $(call name,gil/locks/wrong/*.c)
+wrong_heap := $(call name,objects/heaps/wrong/*.c)
 # A wrong file says which right one it stands for.
 wrong_files := $(if $(filter atomic,$(policies)),$(shell grep -l 'Stands for: ' gil/wrong/*.c objects/wrong/*.c))
 stands_for = $(shell sed -n 's,.*Stands for: ,,p' $1)
@@ -118,6 +119,10 @@ $B/wrong_gil_$1/gil/tests/%: $B/wrong_gil_$1/gil/tests/%.o $B/once/gil/locks/wro
 endef
 $(foreach w,$(wrong_gil),$(eval $(call wrong_lock,$w)))
 
+# A wrong heap: likewise, under `plain`.
+$(foreach w,$(wrong_heap),$(eval $(call policy,wrong_heap_$w,refcount/plain,-DHEAP_TWIN=heap_$w)))
+$(foreach w,$(wrong_heap),$(eval $B/wrong_heap_$w/objects/tests/test_heap: $B/wrong_heap_$w/objects/heaps/wrong/$w.o))
+
 # A wrong file: the test of `atomic`, linked with it in place of the right one.
 define wrong_file
 $B/wrong_$(call name,$1)/objects/tests/%: $B/atomic/objects/tests/%.o $(if $(filter gil/%,$1),$B/once/$(1:.c=.o),$B/atomic/$(1:.c=.o)) \
@@ -184,6 +189,7 @@ tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test
            $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh lab/tests/test_*.py)
 twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h))) \
            $(foreach w,$(wrong_gil),$(patsubst %,$B/wrong_gil_$w/%,$(call caught,gil/locks/wrong/$w.c))) \
+           $(foreach w,$(wrong_heap),$(patsubst %,$B/wrong_heap_$w/%,$(call caught,objects/heaps/wrong/$w.c))) \
            $(foreach w,$(wrong_files),$(patsubst %,$B/wrong_$(call name,$w)/%,$(call caught,$w)))
 
 $B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)

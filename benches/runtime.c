@@ -3,6 +3,7 @@
 
 #include "objects/exception.h"
 #include "objects/object.h"
+#include "objects/reclaim.h"
 
 #include <stdio.h>
 
@@ -36,9 +37,19 @@ static const struct named_demo demos[] = {
     { NULL, NULL },
 };
 
-static void use_heap(const struct heap *chosen)
+static const char *use_heap(const struct heap *chosen)
 {
-    heap = chosen;
+    const char *refusal = chosen->open ? chosen->open() : NULL;
+
+    if (!refusal)
+        heap = chosen;
+    return refusal;
+}
+
+static void quiesce(void)
+{
+    rc_quiesce();
+    reclaim_all();
 }
 
 static void take_error(char *text, size_t size_bytes)
@@ -62,6 +73,7 @@ const struct runtime JOIN(runtime_, RC_POLICY) = {
     .needs_gil = RC_NEEDS_GIL, .audited = RC_AUDIT,
     .hooks = &object_hooks, .heaps = heap_list,
     .workloads = workloads, .micros = micros, .demos = demos,
-    .use_heap = use_heap, .quiesce = rc_quiesce, .finish = rc_finish, .take_error = take_error,
+    .use_heap = use_heap, .count_heap = heap_count, .heap_counted = heap_counted,
+    .quiesce = quiesce, .finish = rc_finish, .take_error = take_error,
     .parking_begin = parking_begin, .parking_full = parking_full, .parking_end = parking_end,
 };

@@ -26,7 +26,10 @@ struct runtime {
     const struct named_micro *micros;
     const struct named_demo *demos;
 
-    void (*use_heap)(const struct heap *heap);   /* before the first object */
+    /* While no thread of the runtime and no object lives; NULL, or why it cannot be used. */
+    const char *(*use_heap)(const struct heap *heap);
+    void (*count_heap)(void); /* after that: as heap_count, */
+    void (*heap_counted)(struct heap_counts *counts); /* and this, when all has ended */
     void (*quiesce)(void);                       /* every count exact; no other thread runs */
     void (*finish)(void);                        /* the last act; as rc_finish */
 

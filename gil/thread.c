@@ -232,7 +232,8 @@ void thread_safepoint_slow(struct thread *t)
     int error = errno;
 
     assert(t == thread_self);
-    run_hook(t, BREAKER_MERGE, hooks->safepoint);
+    if (!hooks->due || hooks->due(t))
+        run_hook(t, BREAKER_MERGE, hooks->safepoint);
     run_hook(t, BREAKER_QUIET, hooks->quiet);
     if (is_asked(t, BREAKER_STOP)) {
         thread_detach(t);

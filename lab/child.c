@@ -46,7 +46,7 @@ static void run_cell(const struct child_rules *rules, const struct cell *cell,
                                 "--mode",      mode,    "--heap",     (char *)cell->heap,
                                 "--threads",   threads, "--ramp-ns",  ramp,
                                 "--window-ns", length,  "--bind",     window->bind ? "yes" : "no",
-                                NULL };
+                                window->counts ? "--count" : NULL, NULL };
     char **environment = environment_for(!cell->safe);
     struct program program = { executable(cell), arguments, environment };
     struct process_limits limits = { rules->time_ns, rules->memory_bytes, OUTPUT_BYTES };

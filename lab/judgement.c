@@ -217,10 +217,22 @@ static void warn_of_failures(const struct outcome *o, struct warnings *w)
         warn(w, "failed: %d of %d windows gave nothing", failures, windows);
 }
 
+static void warn_of_leaks(const struct outcome *o, struct warnings *w)
+{
+    const struct measurement *counted = outcome_counted(o);
+    long long live = counted ? (long long)counted->memory.live : 0;
+
+    if (live > 0)
+        warn(w, "leaked: %lld objects were still alive when all had ended", live);
+    if (live < 0)
+        warn(w, "leaked: %lld objects fewer were made than freed", -live);
+}
+
 void judge_warnings(const struct results *r, const struct outcome *o, struct warnings *w)
 {
     w->count = 0;
     warn_of_failures(o, w);
+    warn_of_leaks(o, w);
     warn_of_others(o, w);
     warn_of_length(o, w);
     warn_of_clock(o, w);

@@ -428,6 +428,26 @@ static void run_workload(struct run *run, struct measurement *m)
 }
 
 /* 0, or -1 with the reason reported. */
+static int choose_heap(struct run *run)
+{
+    const struct named_heap *named = run->runtime->heaps;
+    const char *refusal;
+    char note[NOTE_BYTES];
+
+    while (strcmp(named->name, run->cell->heap))
+        named++;
+    refusal = run->runtime->use_heap(named->heap);
+    if (refusal) {
+        snprintf(note, sizeof note, "no heap %s here: %s", named->name, refusal);
+        report(run, STATUS_FAILED, note);
+        return -1;
+    }
+    if (run->window->counts)
+        run->runtime->count_heap();
+    return 0;
+}
+
+/* 0, or -1 with the reason reported. */
 static int prepare(struct run *run)
 {
     const struct cell *cell = run->cell;
@@ -446,9 +466,8 @@ static int prepare(struct run *run)
                              .workers = run->stations };
     memcpy(run->job.param, cell->work_param, sizeof run->job.param);
     lay_out_stations(run);
-    for (int i = 0; run->runtime->heaps[i].name; i++)
-        if (!strcmp(run->runtime->heaps[i].name, cell->heap))
-            run->runtime->use_heap(run->runtime->heaps[i].heap);
+    if (choose_heap(run) < 0)
+        return -1;
     run->thread.locks_containers = !cell->lock->excludes && !run->runtime->needs_gil;
     if (thread_start(&run->thread, run->gil, run->runtime->hooks) < 0) {
         report(run, STATUS_FAILED, "the lab's own thread could not start");
@@ -472,6 +491,9 @@ void measure(const struct cell *cell, const struct window *window, struct measur
         fill_samples(&run, m);
         m->lost = run.job.lost;
         m->max_rss_bytes = counters_max_rss_bytes();
+        m->counted = window->counts;
+        if (m->counted)
+            run.runtime->heap_counted(&m->memory);
     }
     mutex_lock(&run.lock);
     m->status = run.status;

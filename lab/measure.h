@@ -16,6 +16,7 @@
 struct window {
     uint64_t ramp_ns, length_ns;
     bool bind; /* each worker to the processor that the plan gives it */
+    bool counts; /* what the heap gives: that costs time, so the window's rate is for nobody */
 };
 
 /* Runs one window of the cell in this process, which must not have run another.

@@ -107,6 +107,9 @@ static void print(const struct measurement *m, FILE *out)
             " %zu\n", m->damage.published, m->damage.off, m->damage.over, m->damage.under,
             m->damage.leaked, m->damage.early, m->damage.kept_bytes);
     fprintf(out, "memory %" PRIu64 "\n", m->max_rss_bytes);
+    if (m->counted)
+        fprintf(out, "objects %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", m->memory.live,
+                m->memory.most, m->memory.asked_bytes, m->memory.taken_bytes);
     for (int i = 0; i < m->samples; i++)
         write_worker(&m->sample[i], out);
     fprintf(out, "end %d\n", m->samples);
@@ -180,6 +183,11 @@ static int read_line(struct measurement *m, const char *line)
         return 0;
     if (sscanf(line, "memory %" SCNu64, &m->max_rss_bytes) == 1)
         return 0;
+    if (sscanf(line, "objects %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &m->memory.live,
+               &m->memory.most, &m->memory.asked_bytes, &m->memory.taken_bytes) == 4) {
+        m->counted = true;
+        return 0;
+    }
     return sscanf(line, "end %d", &count) == 1 && count == m->samples ? 1 : -1;
 }
 

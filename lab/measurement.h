@@ -49,6 +49,8 @@ struct measurement {
     uint64_t lost;         /* updates that the program lost, not the runtime */
     uint64_t max_rss_bytes; /* the most that the cell's process had; 0: not known */
     struct damage damage;  /* of a cell whose counts may go wrong */
+    bool counted;              /* whether the next is known: ... */
+    struct heap_counts memory; /* ... of another window, which counted what the heap gave */
     int samples;
     struct sample *sample; /* owned; ordered by role, then worker */
 };

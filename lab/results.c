@@ -159,6 +159,14 @@ bool measured(const struct measurement *m)
     return (m->status == STATUS_OK || m->status == STATUS_EARLY) && m->seconds > 0;
 }
 
+const struct measurement *outcome_counted(const struct outcome *o)
+{
+    for (int i = 0; i < o->rounds; i++)
+        if (o->round[i].counted)
+            return &o->round[i];
+    return NULL;
+}
+
 /* The median over the rounds of what `value` says of each; zeros count only if `zeros`. */
 static struct estimate over_rounds(const struct outcome *o,
                                    double (*value)(const struct measurement *m), bool zeros)

@@ -55,6 +55,9 @@ const struct outcome *const *results_series(const struct results *r, const struc
 /* True if the window gave a rate that counts: ok, or ended early. */
 bool measured(const struct measurement *m);
 
+/* The round beside which the cell's objects were counted; NULL: they were not. */
+const struct measurement *outcome_counted(const struct outcome *o);
+
 struct estimate outcome_rate(const struct outcome *o);
 
 /* The ratio of two outcomes' rates, paired by round; count 0 if one has none. */

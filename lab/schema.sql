@@ -13,10 +13,11 @@
 -- readers.
 --
 -- user_version below is the number of this schema. A lab refuses a file of a later one
--- and says so.
+-- and says so; one of an earlier it reads but does not write. 2: windows has what was counted
+-- of memory.
 
 PRAGMA application_id = 0x6c616221; -- "lab!": what the `file` command sees
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE machines (
     machine   INTEGER PRIMARY KEY,
@@ -107,6 +108,11 @@ CREATE TABLE windows (
     lost     INTEGER,               -- updates that the program lost, not the runtime
     published INTEGER, off INTEGER, over INTEGER, under INTEGER, -- as in docs/reading.md
     leaked   INTEGER, early INTEGER, kept_bytes INTEGER,
+    -- Of block 1, from a window beside it in which they were counted:
+    live_objects INTEGER,           -- when all had ended: not 0 is a leak
+    most_objects INTEGER,           -- alive at once
+    asked_bytes  INTEGER,           -- most that was asked of the heap at once, for all of them
+    taken_bytes  INTEGER,           -- and what it takes, rounded up; NULL: the heap cannot say
     UNIQUE (cell, kind, block)
 ) STRICT;
 
@@ -171,6 +177,15 @@ SELECT c.run, c.cell, c.workload, c.mode, c.threads, w.published, w.off, w.over 
 FROM windows w JOIN cells c USING (cell)
 WHERE w.kind = 'audit' AND w.status IN ('ok', 'early');
 
+-- What each cell's objects took, their tables included.
+CREATE VIEW memory AS
+SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, w.most_objects,
+       w.asked_bytes * 1.0 / nullif(w.most_objects, 0) AS asked_per_object,
+       w.taken_bytes * 1.0 / nullif(w.most_objects, 0) AS taken_per_object,
+       coalesce(w.taken_bytes, w.asked_bytes) AS peak_bytes, w.live_objects
+FROM windows w JOIN cells c USING (cell)
+WHERE w.most_objects IS NOT NULL;
+
 -- Cells that have fewer measured windows than planned, and the last reason given.
 CREATE VIEW gaps AS
 SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads,
@@ -194,7 +209,8 @@ SELECT m.key AS machine, r.uuid AS run, r.matrix, r.cores, r.seed,
        s.name AS role, s.role AS role_number, s.worker, s.ops, s.cpu_s,
        s.planned_pu, s.observed_pu, s.binding, s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns,
        s.cycles, s.instructions, s.cache_misses, s.voluntary_switches, s.involuntary_switches,
-       w.lost, w.published, w.off, w.over, w.under, w.leaked, w.early, w.kept_bytes
+       w.lost, w.published, w.off, w.over, w.under, w.leaked, w.early, w.kept_bytes,
+       w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes
 FROM cells c JOIN runs r USING (run) JOIN machines m USING (machine)
 LEFT JOIN windows w USING (cell) LEFT JOIN samples s USING (window)
 WHERE w.window IS NOT NULL OR c.refusal IS NOT NULL;

@@ -159,14 +159,18 @@ static struct estimate median_of(const struct outcome *o, const struct counted *
     return e;
 }
 
-static void print_counts(const struct outcome *o, FILE *out)
+/* And the threads. A mode that is too long has a line of its own. */
+static void print_mode(const struct cell *c, FILE *out)
 {
-    const struct cell *c = &o->cell;
-
     if (strlen(c->mode) > MODE_WIDTH)
         fprintf(out, "  %s\n  %*s %7d", c->mode, MODE_WIDTH, "", c->threads);
     else
         fprintf(out, "  %-*s %7d", MODE_WIDTH, c->mode, c->threads);
+}
+
+static void print_counts(const struct outcome *o, FILE *out)
+{
+    print_mode(&o->cell, out);
     for (size_t i = 0; i < sizeof counted / sizeof *counted; i++) {
         struct estimate e = median_of(o, &counted[i]);
 
@@ -227,4 +231,63 @@ void show_counters(struct store *store, int64_t run, const struct results *r, FI
         "or not.\n",
         out);
     print_reason(store, run, out);
+}
+
+/* In a column of its own; negative: not known. */
+static void print_amount(double amount, const char *format, FILE *out)
+{
+    if (amount < 0)
+        fprintf(out, " %12s", "-");
+    else
+        fprintf(out, format, amount);
+}
+
+static double each(int64_t bytes, int64_t objects)
+{
+    return bytes < 0 || objects <= 0 ? -1 : (double)bytes / (double)objects;
+}
+
+static void print_memory(const struct outcome *o, FILE *out)
+{
+    const struct measurement *w = outcome_counted(o);
+    const struct heap_counts *m = w ? &w->memory : NULL;
+
+    print_mode(&o->cell, out);
+    if (!m) {
+        fprintf(out, " %12s %12s %12s %12s %12s\n", "-", "-", "-", "-", "-");
+        return;
+    }
+    print_amount((double)m->most, " %12.0f", out);
+    print_amount(each(m->asked_bytes, m->most), " %12.1f", out);
+    print_amount(each(m->taken_bytes, m->most), " %12.1f", out);
+    print_amount((double)(m->taken_bytes < 0 ? m->asked_bytes : m->taken_bytes) / 1024, " %12.1f",
+                 out);
+    fprintf(out, " %12lld\n", (long long)m->live);
+}
+
+void show_memory(const struct results *r, FILE *out)
+{
+    const struct cell *last = NULL;
+
+    for (size_t i = 0; i < r->count; i++) {
+        const struct cell *c = &r->outcome[i].cell;
+
+        if (c->refusal || c->control)
+            continue;
+        if (!last || !comparable(c, last)) {
+            fprintf(out, "\n%s", c->workload);
+            print_rare_dials(r, c, out);
+            fprintf(out, ": what its objects take\n  %-*s %7s %12s %12s %12s %12s %12s\n",
+                    MODE_WIDTH, "mode", "threads", "objects", "asked each", "taken each",
+                    "peak KiB", "left");
+        }
+        last = c;
+        print_memory(&r->outcome[i], out);
+    }
+    fputs("\nCounted in a window of its own. objects: alive at once, at most. each: the most bytes "
+          "at\n"
+          "once, tables included, by that; asked of the heap, and taken by it, rounded up (-: it "
+          "does\n"
+          "not say). peak: of bytes taken, or else asked. left: alive when all had ended.\n",
+          out);
 }

@@ -21,4 +21,7 @@ void show_scaling(const struct results *results, FILE *out);
 /* What processor and kernel counted for each operation. */
 void show_counters(struct store *store, int64_t run, const struct results *results, FILE *out);
 
+/* What the objects of each cell took. */
+void show_memory(const struct results *results, FILE *out);
+
 #endif

@@ -122,6 +122,18 @@ static uint64_t most_memory(const struct outcome *o)
     return most;
 }
 
+static json_t *memory_json(const struct outcome *o)
+{
+    const struct measurement *w = outcome_counted(o);
+    const struct heap_counts *m = w ? &w->memory : NULL;
+
+    if (!m)
+        return json_null();
+    return json_pack("{s:I, s:I, s:I, s:o}", "live_objects", (json_int_t)m->live, "most_objects",
+                     (json_int_t)m->most, "asked_bytes", (json_int_t)m->asked_bytes, "taken_bytes",
+                     m->taken_bytes < 0 ? json_null() : json_integer((json_int_t)m->taken_bytes));
+}
+
 static uint64_t lost(const struct outcome *o)
 {
     uint64_t sum = 0;
@@ -138,7 +150,7 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
     uint64_t memory = most_memory(o);
 
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, s:i, "
-                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
+                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
                      "cell", (json_int_t)(o - r->outcome), "workload", json_text(c->workload),
                      "mode", json_text(c->mode), "policy", json_text(c->policy), "gil",
                      json_text(c->gil), "heap", json_text(c->heap), "build", json_text(c->build),
@@ -150,7 +162,8 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
                      estimate_json(outcome_ratio(o, results_nolock(r, c))), "speedup",
                      estimate_json(speed_up), "karp_flatt",
                      json_finite(judge_serial_share(r, c, speed_up)), "max_rss_bytes",
-                     memory ? json_integer((json_int_t)memory) : json_null(), "audit",
+                     memory ? json_integer((json_int_t)memory) : json_null(), "memory",
+                     memory_json(o), "audit",
                      audit_json(o), "lost", (json_int_t)lost(o), "refusal", json_text(c->refusal),
                      "warnings", warnings_json(r, o), "notes", notes_json(o));
 }

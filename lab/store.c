@@ -165,11 +165,12 @@ static int recognise(struct store *s, struct mistake *m)
         return store_fail(s, m);
     id = store_pragma(s, "application_id");
     version = store_pragma(s, "user_version");
+    s->schema = version ? version : SCHEMA_VERSION; /* an empty file gets it */
     if (tables == 0 && id == 0 && version == 0)
         return 0;
     if (id != APPLICATION_ID)
         return mistake_set(m, "%s: is a database, but no results file of the lab", s->path);
-    if (version != SCHEMA_VERSION)
+    if (version < (s->writes ? SCHEMA_VERSION : SCHEMA_OLDEST) || version > SCHEMA_VERSION)
         return mistake_set(m, "%s: was written by %s lab (schema %lld; this one has %d)", s->path,
                            version > SCHEMA_VERSION ? "a later" : "an earlier", (long long)version,
                            SCHEMA_VERSION);

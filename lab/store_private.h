@@ -11,6 +11,7 @@ struct store {
     const char *file;  /* interned; the same as SQLite must get it */
     int lock;          /* descriptor that holds the writer's lock; -1: none */
     bool writes;
+    int64_t schema;    /* set once: the number of the file's */
     int64_t steps_left; /* before what is being read is given up */
     sqlite3_stmt *window, *sample, *tidy, *all; /* made when first needed */
 };

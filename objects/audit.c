@@ -4,6 +4,7 @@
 #include "gil/mutex.h"
 #include "objects/heap.h"
 #include "objects/object.h"
+#include "objects/weakref.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -245,6 +246,8 @@ static bool empty_all(int flag)
             if (!object_has(o, flag) || object_has(o, OBJECT_EMPTIED))
                 continue;
             set(o, OBJECT_EMPTIED);
+            if (object_has(o, OBJECT_WEAK))
+                weakref_cut(o, NULL);
             if (o->type->destroy)
                 o->type->destroy(o);
             any = true;
@@ -300,7 +303,7 @@ static void free_pages(void)
     for (struct page *page = books.first, *next; page; page = next) {
         next = page->next;
         for (size_t i = 0; i < page->used; i++)
-            heap->free(page->entry[i].object, page->entry[i].size_bytes);
+            heap_free(page->entry[i].object, page->entry[i].size_bytes);
         free(page);
     }
     books.first = books.last = NULL;

@@ -6,6 +6,9 @@
  * machine word: two threads that race on them get counts wrong, never the table. Adding
  * and deleting keys without any protection is not allowed.
  *
+ * A dict is iterable: its iterator gives the keys. If keys come or go meanwhile, its next
+ * step is RuntimeError.
+ *
  * A key is found by object_hash and object_equal: 1, 1.0 and True are three keys.
  *
  * `dict` must be a dict in all of these. A key that cannot be hashed is TypeError.
@@ -25,6 +28,10 @@ size_t dict_length(borrowed dict);
 
 /* A new reference to the value; NULL: KeyError, TypeError. */
 struct object *dict_get(borrowed dict, borrowed key);
+
+/* 1, and a new reference to the value in *value; 0: there is no such key, which raises
+ * nothing; -1: TypeError. */
+int dict_find(borrowed dict, borrowed key, struct object **value);
 
 /* 1 or 0; -1: TypeError. */
 int dict_contains(borrowed dict, borrowed key);

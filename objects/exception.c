@@ -1,32 +1,87 @@
-/* exception.c - the kinds of exceptions, and the pending one of each context. */
+/* exception.c - the kinds of exceptions, the pending one of each context, and chains. */
 #include "objects/exception.h"
 
+#include "objects/collector.h"
+#include "objects/none.h"
+#include "objects/section.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MESSAGE_BYTES = 160 };
+enum { MESSAGE_BYTES = 160, CHAIN_MOST = 32 };
 
 struct exception_object {
     struct object head;
-    char message[MESSAGE_BYTES];
+    struct object *value;                          /* set once; owned */
+    struct object *cause GUARDED_BY(section_held); /* owned; NULL: none */
+    struct object *context GUARDED_BY(section_held);
+    bool suppresses_context GUARDED_BY(section_held);
+    char message[MESSAGE_BYTES]; /* set once */
 };
+
+static struct exception_object *as_exception(borrowed o)
+{
+    return (struct exception_object *)((uintptr_t)o & ~(uintptr_t)1);
+}
+
+static void exception_destroy(struct object *o)
+{
+    struct exception_object *e = as_exception(o);
+
+    section_alone();
+    decref(e->value);
+    xdecref(e->cause);
+    xdecref(e->context);
+}
+
+/* The value stays, for it may be lent. It was there before the exception, so a cycle
+ * through it has something else in it that can be emptied. */
+static void exception_clear(struct object *o)
+{
+    struct exception_object *e = as_exception(o);
+    struct object *cause, *context;
+
+    section_alone();
+    cause = e->cause;
+    context = e->context;
+    e->cause = e->context = NULL;
+    xdecref(cause);
+    xdecref(context);
+}
+
+static void exception_traverse(borrowed o, void (*visit)(borrowed held, void *argument),
+                               void *argument)
+{
+    const struct exception_object *e = as_exception(o);
+
+    section_alone();
+    visit(e->value, argument);
+    if (e->cause)
+        visit(e->cause, argument);
+    if (e->context)
+        visit(e->context, argument);
+}
 
 #define KIND(symbol, text, of) \
     const struct type symbol = { \
-        .name = text, .base = of, .size_bytes = sizeof(struct exception_object) \
+        .name = text, .base = of, .size_bytes = sizeof(struct exception_object), \
+        .destroy = exception_destroy, .clear = exception_clear, .traverse = exception_traverse, \
     }
 KIND(exception, "Exception", NULL);
 KIND(type_error, "TypeError", &exception);
 KIND(value_error, "ValueError", &exception);
 KIND(index_error, "IndexError", &exception);
 KIND(key_error, "KeyError", &exception);
+KIND(attribute_error, "AttributeError", &exception);
 KIND(overflow_error, "OverflowError", &exception);
 KIND(zero_division_error, "ZeroDivisionError", &exception);
 KIND(memory_error, "MemoryError", &exception);
 KIND(runtime_error, "RuntimeError", &exception);
 KIND(os_error, "OSError", &exception);
+KIND(stop_iteration, "StopIteration", &exception);
 #undef KIND
 
 static const struct exception_object no_memory = {
@@ -34,14 +89,34 @@ static const struct exception_object no_memory = {
 };
 
 static _Thread_local struct object *pending; /* owned */
+static _Thread_local struct handling *innermost;
+
+/* Its message is still to be written. */
+static struct exception_object *new_with(const struct type *kind,
+                                         struct object *value /* steals, also on failure */)
+{
+    struct exception_object *e = (struct exception_object *)container_new(kind, sizeof *e);
+
+    if (!e) {
+        decref(value);
+        return NULL;
+    }
+    section_alone();
+    e->value = value;
+    e->cause = e->context = NULL;
+    e->suppresses_context = false;
+    e->message[0] = '\0';
+    return e;
+}
 
 static struct object *format_new(const struct type *kind, const char *format, va_list arguments)
 {
-    struct object *o = object_new(kind, sizeof(struct exception_object));
+    struct exception_object *e = new_with(kind, none());
 
-    if (o)
-        vsnprintf(((struct exception_object *)o)->message, MESSAGE_BYTES, format, arguments);
-    return o;
+    if (!e)
+        return NULL;
+    vsnprintf(e->message, MESSAGE_BYTES, format, arguments);
+    return &e->head;
 }
 
 struct object *exception_new(const struct type *kind, const char *format, ...)
@@ -57,13 +132,20 @@ struct object *exception_new(const struct type *kind, const char *format, ...)
 
 const char *exception_message(borrowed e)
 {
-    return ((const struct exception_object *)((uintptr_t)e & ~(uintptr_t)1))->message;
+    return as_exception(e)->message;
+}
+
+borrowed exception_value(borrowed e)
+{
+    return uncounted(e) ? none() : as_exception(e)->value;
 }
 
 void exception_restore(struct object *e)
 {
-    xdecref(pending);
+    struct object *dropped = pending;
+
     pending = e;
+    xdecref(dropped);
 }
 
 void exception_set(const struct type *kind, const char *format, ...)
@@ -75,7 +157,25 @@ void exception_set(const struct type *kind, const char *format, ...)
     o = format_new(kind, format, arguments);
     va_end(arguments);
     if (o)
-        exception_restore(o);
+        exception_raise(o);
+}
+
+void exception_set_key(borrowed key)
+{
+    struct exception_object *e = new_with(&key_error, incref(key));
+
+    if (!e)
+        return;
+    object_repr(key, e->message, MESSAGE_BYTES);
+    exception_raise(&e->head);
+}
+
+void exception_set_stop(struct object *value)
+{
+    struct exception_object *e = new_with(&stop_iteration, value);
+
+    if (e)
+        exception_raise(&e->head);
 }
 
 /* Uncounted, like None: any number of threads may have it pending. */
@@ -108,4 +208,204 @@ struct object *exception_take(void)
 
     pending = NULL;
     return e;
+}
+
+void exception_handle_begin(struct handling *h, struct object *e)
+{
+    h->exception = e;
+    h->outer = innermost;
+    innermost = h;
+}
+
+void exception_handle_end(struct handling *h)
+{
+    assert(innermost == h);
+    innermost = h->outer;
+    decref(h->exception);
+}
+
+borrowed exception_handled(void)
+{
+    return innermost ? innermost->exception : NULL;
+}
+
+static struct object *incref_or_null(borrowed o)
+{
+    return o ? incref(o) : NULL;
+}
+
+struct object *exception_cause(borrowed o)
+{
+    struct object *cause;
+    struct section s;
+
+    if (uncounted(o))
+        return NULL;
+    section_begin(&s, o);
+    cause = incref_or_null(as_exception(o)->cause);
+    section_end(&s);
+    return cause;
+}
+
+struct object *exception_context(borrowed o)
+{
+    struct object *context;
+    struct section s;
+
+    if (uncounted(o))
+        return NULL;
+    section_begin(&s, o);
+    context = incref_or_null(as_exception(o)->context);
+    section_end(&s);
+    return context;
+}
+
+void exception_set_cause(borrowed o, borrowed cause)
+{
+    struct exception_object *e = as_exception(o);
+    struct object *dropped;
+    struct section s;
+
+    if (uncounted(o))
+        return;
+    if (cause)
+        publish_into(o, cause);
+    section_begin(&s, o);
+    dropped = e->cause;
+    e->cause = incref_or_null(cause);
+    e->suppresses_context = true;
+    section_end(&s);
+    xdecref(dropped);
+}
+
+static void set_context(borrowed o, struct object *context /* steals; may be NULL */)
+{
+    struct exception_object *e = as_exception(o);
+    struct object *dropped;
+    struct section s;
+
+    if (context)
+        publish_into(o, context);
+    section_begin(&s, o);
+    dropped = e->context;
+    e->context = context;
+    section_end(&s);
+    xdecref(dropped);
+}
+
+/* Takes `raised` out of the contexts of `handled`, of which it is about to become the
+ * newest. Two threads that raise one exception in the other's context can still make a
+ * circle; the walk ends in one because `mark` waits there, at places whose distances
+ * double (R. Brent, An improved Monte Carlo factorization algorithm, BIT 20, 1980). */
+static void unchain(borrowed raised, borrowed handled)
+{
+    struct object *at = incref(handled), *next;
+    borrowed mark = NULL;
+
+    for (size_t step = 1; at != mark && (next = exception_context(at)); step++) {
+        if (next == raised) {
+            decref(next);
+            set_context(at, NULL);
+            break;
+        }
+        if ((step & (step - 1)) == 0)
+            mark = at;
+        decref(at);
+        at = next;
+    }
+    decref(at);
+}
+
+void exception_raise(struct object *e)
+{
+    borrowed handled = exception_handled();
+
+    if (unlikely(handled) && handled != e && !uncounted(e)) {
+        unchain(e, handled);
+        set_context(e, incref(handled));
+    }
+    exception_restore(e);
+}
+
+/* ---- reports ---- */
+
+/* An exception of a chain, and how it led to the one that stands before it. */
+struct link {
+    struct object *exception; /* owned; NULL: there is none */
+    const char *sentence;
+};
+
+/* What led to this one. */
+static struct link origin(borrowed o)
+{
+    struct exception_object *e = as_exception(o);
+    struct link link = { NULL };
+    struct section s;
+
+    if (uncounted(o))
+        return link;
+    section_begin(&s, o);
+    if (e->cause)
+        link = (struct link){ incref(e->cause), "The above exception was the direct cause of "
+                                                "the following exception:" };
+    else if (e->context && !e->suppresses_context)
+        link = (struct link){ incref(e->context), "During handling of the above exception, "
+                                                  "another exception occurred:" };
+    section_end(&s);
+    return link;
+}
+
+static bool is_among(borrowed e, const struct link *chain, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (chain[i].exception == e)
+            return true;
+    return false;
+}
+
+/* The newest first; causes can stand in a circle. Returns how many there are. */
+static size_t follow(borrowed e, struct link chain[CHAIN_MOST])
+{
+    struct link link = { .exception = incref(e) };
+    size_t count = 0;
+
+    while (link.exception && count < CHAIN_MOST && !is_among(link.exception, chain, count)) {
+        chain[count++] = link;
+        link = origin(link.exception);
+    }
+    xdecref(link.exception);
+    return count;
+}
+
+/* As Python does: the value of a StopIteration is its message. */
+static void write_one(borrowed e, char *text, size_t size_bytes)
+{
+    size_t used;
+
+    snprintf(text, size_bytes, "%s", type_of(e)->name);
+    used = strlen(text);
+    text += used;
+    size_bytes -= used;
+    if (*exception_message(e)) {
+        snprintf(text, size_bytes, ": %s", exception_message(e));
+    } else if (exception_value(e) != none()) {
+        snprintf(text, size_bytes, ": ");
+        object_repr(exception_value(e), text + strlen(text), size_bytes - strlen(text));
+    }
+}
+
+void exception_write_chain(borrowed e, char *text, size_t size_bytes)
+{
+    struct link chain[CHAIN_MOST];
+    size_t count = follow(e, chain), used;
+
+    *text = '\0';
+    while (count-- > 0) {
+        used = strlen(text);
+        write_one(chain[count].exception, text + used, size_bytes - used);
+        used = strlen(text);
+        if (chain[count].sentence)
+            snprintf(text + used, size_bytes - used, "\n\n%s\n\n", chain[count].sentence);
+        decref(chain[count].exception);
+    }
 }

@@ -1,8 +1,15 @@
-/* exception.h - errors, as objects: the kinds, and the pending one.
+/* exception.h - errors, as objects: the kinds, the pending one, and the one being handled.
  *
  * As in CPython: a function that fails returns NULL or -1 with an exception pending
  * in the current execution context. Its caller passes the failure on, or takes the
  * exception and handles it. At most one is pending; a new one replaces it.
+ *
+ * An exception tells where it comes from: its cause, if whoever raised it named one
+ * (Python's `raise ... from`), and its context, the exception that was being handled
+ * when it was raised.
+ *
+ * MemoryError is an object that is there from the start: it needs no memory, is not
+ * counted, and has neither cause nor context.
  */
 #ifndef OBJECTS_EXCEPTION_H
 #define OBJECTS_EXCEPTION_H
@@ -11,24 +18,42 @@
 
 /* The kinds. `base` makes their tree: everything is an `exception`. */
 extern const struct type exception, type_error, value_error, index_error, key_error,
-    overflow_error, zero_division_error, memory_error, runtime_error, os_error;
+    attribute_error, overflow_error, zero_division_error, memory_error, runtime_error, os_error,
+    stop_iteration;
 
 /* A new exception of this kind with a message of printf's form; NULL: MemoryError. */
 __attribute__((format(printf, 2, 3)))
 struct object *exception_new(const struct type *kind, const char *format, ...);
 
-/* The message; lives as long as the exception. */
+/* The message; lives as long as the exception. A KeyError's is the key's repr, a
+ * StopIteration's is empty, for the value says it all. */
 const char *exception_message(borrowed exception);
 
-/* Makes such an exception pending. (If there is no memory, MemoryError.) */
+/* What it was made with: the key of a KeyError, what an iterator returned of a
+ * StopIteration, else None. Lives as long as the exception. */
+borrowed exception_value(borrowed exception);
+
+/* ---- the pending one ---- */
+
+/* Makes such an exception pending, in the context of the one being handled. (If there is no
+ * memory, MemoryError.) */
 __attribute__((format(printf, 2, 3)))
 void exception_set(const struct type *kind, const char *format, ...);
+
+/* KeyError, with the key. */
+void exception_set_key(borrowed key);
+
+/* StopIteration, with what an iterator returned. */
+void exception_set_stop(struct object *value /* steals, also on failure */);
 
 /* MemoryError, which needs no memory. */
 void exception_set_no_memory(void);
 
 /* OSError from errno; `call` is what failed. */
 void exception_set_errno(const char *call);
+
+/* Python's `raise`: makes it pending, and the one being handled its context. */
+void exception_raise(struct object *exception /* steals */);
 
 /* The pending one, or NULL. */
 borrowed exception_pending(void);
@@ -39,7 +64,37 @@ bool exception_matches(const struct type *kind);
 /* Takes the pending one, a new reference, and leaves none; NULL: there was none. */
 struct object *exception_take(void);
 
-/* Makes it pending again. */
+/* Makes it pending again, as it was. */
 void exception_restore(struct object *exception /* steals; may be NULL */);
+
+/* ---- the one being handled ---- */
+
+/* Python's `except` block; stands on the stack of whoever handles, or in its frame. */
+struct handling {
+    struct object *exception; /* owned */
+    struct handling *outer;   /* the block that this one stands in */
+};
+
+/* What is raised until the end has `exception` as its context. Blocks nest: the last to
+ * begin is the first to end. */
+void exception_handle_begin(struct handling *h, struct object *exception /* steals */);
+void exception_handle_end(struct handling *h);
+
+/* The one that is being handled; NULL: none. */
+borrowed exception_handled(void);
+
+/* ---- where it comes from ---- */
+
+/* A new reference; NULL: it has none. */
+struct object *exception_cause(borrowed exception);
+struct object *exception_context(borrowed exception);
+
+/* `raise exception from cause`: from now on reports leave out the context. NULL: from None. */
+void exception_set_cause(borrowed exception, borrowed cause);
+
+/* Writes "KeyError: 'x'", a line for each exception that led to this one, the first one
+ * first, with Python's sentences between. Cut off to fit; of a long chain, the oldest are
+ * left out. */
+void exception_write_chain(borrowed exception, char *text, size_t size_bytes);
 
 #endif

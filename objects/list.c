@@ -26,8 +26,10 @@
 
 #include "objects/exception.h"
 #include "objects/heap.h"
+#include "objects/iterator.h"
 #include "objects/reclaim.h"
 #include "objects/section.h"
+#include "objects/tuple.h"
 
 #include <assert.h>
 
@@ -80,14 +82,14 @@ static size_t size_of_items(size_t capacity)
 static void free_items(struct items *items)
 {
     if (items)
-        heap->free(items, size_of_items(items->capacity));
+        heap_free_table(items, size_of_items(items->capacity));
 }
 
 /* Of one that has been taken out of `list`. */
 static void retire_items(borrowed list, struct items *items)
 {
     if (items && published(list))
-        free_later(items, size_of_items(items->capacity));
+        free_table_later(items, size_of_items(items->capacity));
     else
         free_items(items);
 }
@@ -140,14 +142,22 @@ static struct object *try_get(const struct list_object *list, size_t index)
     return likely(item && try_incref(item)) ? item : NULL;
 }
 
-struct object *list_get(borrowed o, size_t index)
+/* A new reference, or NULL if there is none. */
+static struct object *find(borrowed o, size_t index)
 {
     const struct list_object *list = as_list(o);
-    bool locks = thread_self->locks_containers;
-    struct object *item = locks ? try_get(list, index) : get(list, index);
+    struct object *item;
 
-    if (unlikely(!item && locks))
-        item = get_in_section(list, index);
+    if (!thread_self->locks_containers)
+        return get(list, index);
+    item = try_get(list, index);
+    return likely(item) ? item : get_in_section(list, index);
+}
+
+struct object *list_get(borrowed o, size_t index)
+{
+    struct object *item = find(o, index);
+
     if (unlikely(!item))
         no_such_index(index);
     return item;
@@ -183,7 +193,7 @@ static bool grow(struct list_object *list) REQUIRES(section_held)
 
     if (capacity < LEAST_CAPACITY)
         capacity = LEAST_CAPACITY;
-    new = heap->alloc(size_of_items(capacity));
+    new = heap_alloc_table(size_of_items(capacity));
     if (!new)
         return false;
     new->capacity = capacity;
@@ -296,11 +306,67 @@ static void list_traverse(borrowed o, void (*visit)(borrowed held, void *argumen
         visit(item_in(items_of(list), i), argument);
 }
 
+static int append_all(borrowed list, borrowed iterator)
+{
+    struct object *item;
+    enum step step;
+    int result = 0;
+
+    while (result == 0 && (step = iterator_step(iterator, &item)) == STEP_NEXT) {
+        result = list_append(list, item);
+        decref(item);
+    }
+    if (result == 0 && step == STEP_RETURN)
+        decref(item);
+    return result == 0 && step == STEP_RETURN ? 0 : -1;
+}
+
+struct object *list_from(borrowed iterable)
+{
+    struct object *iterator = iterate(iterable), *list;
+
+    if (!iterator)
+        return NULL;
+    list = list_new();
+    if (list && append_all(list, iterator) < 0) {
+        decref(list);
+        list = NULL;
+    }
+    decref(iterator);
+    return list;
+}
+
+/* Allocated in the section, for before it the length is not known. */
+struct object *list_to_tuple(borrowed o)
+{
+    struct list_object *list = as_list(o);
+    struct section s;
+    struct tuple_object *t;
+
+    section_begin(&s, o);
+    t = tuple_reserve(length_of(list));
+    for (size_t i = 0; t && i < t->length; i++)
+        t->item[i] = incref(item_in(items_of(list), i));
+    section_end(&s);
+    return t ? &t->head : NULL;
+}
+
+static enum step item_at(borrowed o, struct place *place, struct object **item)
+{
+    *item = find(o, place->position++);
+    return *item ? STEP_NEXT : STEP_RETURN;
+}
+
+static struct object *list_iterate(borrowed o)
+{
+    return iterator_new(o, item_at, (struct place){ 0 });
+}
+
 const struct type list_type = {
     .name = "list",
     .size_bytes = sizeof(struct list_object),
     .destroy = list_destroy,
     .clear = list_clear,
     .traverse = list_traverse,
-    .unhashable = true,
+    .unhashable = true, .iterate = list_iterate,
 };

@@ -10,7 +10,10 @@
  * What a list gives out is a new reference, for another thread may replace the item at
  * any time. Its table grows by half and does not shrink.
  *
- * `list` must be a list in all of these.
+ * A list is iterable: its iterator goes up the indices, and so sees what is appended
+ * meanwhile.
+ *
+ * `list` must be a list where a parameter is called so.
  */
 #ifndef OBJECTS_LIST_H
 #define OBJECTS_LIST_H
@@ -21,6 +24,10 @@ extern const struct type list_type;
 
 /* An empty one; NULL: MemoryError. */
 struct object *list_new(void);
+
+/* One with what `iterable` gives; NULL: TypeError if it is not iterable, MemoryError, what
+ * its iterator raises. */
+struct object *list_from(borrowed iterable);
 
 size_t list_length(borrowed list);
 
@@ -35,5 +42,8 @@ int list_append(borrowed list, borrowed item);
 
 /* Takes the last item off: its reference is the caller's. NULL: IndexError. */
 struct object *list_pop(borrowed list);
+
+/* A tuple of the items that are in it at one moment; NULL: MemoryError. */
+struct object *list_to_tuple(borrowed list);
 
 #endif

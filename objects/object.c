@@ -4,7 +4,9 @@
 #include "objects/exception.h"
 #include "objects/hash.h"
 #include "objects/reclaim.h"
+#include "objects/weakref.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 struct object *object_no_memory(void)
@@ -13,13 +15,23 @@ struct object *object_no_memory(void)
     return NULL;
 }
 
-/* Of an object that holds others, or whose size must be asked, or that others may be
- * reading, whether they hold it or not. Not inlined: object_destroy then saves no register and ends in a jump, for most objects
+static SLOW_PATH void cut_weak_references(struct object *o)
+{
+    struct weakref_object *called = NULL;
+
+    weakref_cut(o, &called);
+    weakref_call(called);
+}
+
+/* Of an object that holds others, or whose size must be asked, or that was published. Not
+ * inlined: object_destroy then saves no register and ends in a jump, for most objects
  * that die are as plain as an int. */
 static __attribute__((noinline)) void destroy_with_care(struct object *o)
 {
     size_t size_bytes;
 
+    if (unlikely(object_has(o, OBJECT_WEAK)))
+        cut_weak_references(o);
     if (unlikely(parking) && park(o))
         return;
     size_bytes = object_size(o);
@@ -28,17 +40,17 @@ static __attribute__((noinline)) void destroy_with_care(struct object *o)
     if (published(o))
         free_later(o, size_bytes);
     else
-        heap->free(o, size_bytes);
+        heap_free(o, size_bytes);
 }
 
-/* The common end comes first and calls nothing else, so it needs no stack frame. The flags
- * stand beside the type. */
+/* The common end comes first and calls nothing else, so it needs no stack frame. What has
+ * not been published has no weak references, and is not parked. */
 void object_destroy(struct object *o)
 {
     const struct type *type = o->type;
 
     if (likely(!type->destroy && type->size_bytes && !object_has(o, OBJECT_PUBLISHED)))
-        heap->free(o, type->size_bytes);
+        heap_free(o, type->size_bytes);
     else
         destroy_with_care(o);
 }
@@ -58,6 +70,8 @@ void rc_destroy_all(rc_t *const *all, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct object *o = (struct object *)all[i];
 
+        if (object_has(o, OBJECT_WEAK))
+            cut_weak_references(o);
         if (!(parking && park(o)) && o->type->destroy)
             o->type->destroy(o);
     }
@@ -94,19 +108,34 @@ void publish(borrowed o)
         o->type->traverse(o, publish_held, NULL);
 }
 
+static void leave_heap(void)
+{
+    if (heap->thread_stop)
+        heap->thread_stop();
+}
+
 static int start(struct thread *t)
 {
-    if (rc_thread_start() < 0)
-        return -1;
-    reclaim_enter(t);
-    return 0;
+    int error;
+
+    if (heap->thread_start)
+        heap->thread_start();
+    if (rc_thread_start() == 0) {
+        reclaim_enter(t);
+        return 0;
+    }
+    error = errno;
+    leave_heap();
+    errno = error;
+    return -1;
 }
 
 static void stop(struct thread *t)
 {
     exception_restore(NULL); /* before the policy closes its books */
     rc_thread_stop();
-    reclaim_leave(t); /* comes last, for all of that may give up memory */
+    reclaim_leave(t); /* after the policy, which may destroy objects */
+    leave_heap();
 }
 
 static void merge(struct thread *t)
@@ -115,15 +144,30 @@ static void merge(struct thread *t)
     rc_safepoint();
 }
 
+#if RC_HAS_DUE
+static bool due(struct thread *t)
+{
+    (void)t;
+    return rc_due();
+}
+#endif
+
+/* It may be called more than once: what is merged may be destroyed, and a destructor reads. */
 static void before_block(struct thread *t)
 {
-    merge(t);
+    if (RC_HAS_THREADS) {
+        reclaim_enter(t);
+        merge(t);
+    }
     reclaim_leave(t);
 }
 
 const struct thread_hooks object_hooks = {
     .start = start, .stop = stop, .safepoint = merge,
     .before_block = before_block, .after_block = reclaim_enter, .quiet = reclaim_quiet,
+#if RC_HAS_DUE
+    .due = due,
+#endif
 };
 
 bool object_equal(borrowed a, borrowed b)

@@ -34,7 +34,7 @@ enum object_flag {
     OBJECT_PUBLISHED = 1, /* other threads may see it; so may they what it holds */
     OBJECT_PARKED = 2,    /* its count reached zero, and it was kept (audit.h) */
     OBJECT_EMPTIED = 4,   /* its postponed destructor has run */
-    OBJECT_WEAK = 8,      /* there may be weak references to it (weakref.h) */
+    OBJECT_WEAK = 8,      /* there may be weak references to it (weakref.h); it is published */
 };
 
 struct object {
@@ -86,7 +86,7 @@ SLOW_PATH struct object *object_no_memory(void);
  * each call adds a tenth to what an int costs that is made and dropped. */
 static inline struct object *object_new(const struct type *type, size_t size_bytes)
 {
-    struct object *o = heap->alloc(size_bytes);
+    struct object *o = heap_alloc(size_bytes);
 
     if (unlikely(!o))
         return object_no_memory();
@@ -116,15 +116,17 @@ static inline struct object *incref(borrowed o)
     return owned;
 }
 
-/* A new reference to an object that may be dying: false if it is. It has been published, or
- * no other thread has it, and its memory is kept meanwhile (reclaim.h). */
+/* The same of what the caller only knows to be in memory; false: its count has reached
+ * zero. Another thread's object must have been published. */
 static inline bool try_incref(borrowed o)
 {
+    struct object *owned = (struct object *)o;
+
     if (uncounted(o))
         return true;
-    if (!rc_try_incref(&((struct object *)o)->rc))
+    if (!rc_try_incref(&owned->rc))
         return false;
-    audit_count((struct object *)o, 1);
+    audit_count(owned, 1);
     return true;
 }
 

@@ -28,7 +28,7 @@
 /* Stands at the end of a block, as far as alignment allows. */
 struct link {
     struct link *next;
-    size_t size_bytes;
+    size_t size_bytes : 63, is_table : 1;
 };
 
 _Static_assert(sizeof(struct link) == RECLAIM_BYTES, "the header says how many");
@@ -56,12 +56,13 @@ static size_t offset_of_link(size_t size_bytes)
     return (size_bytes - sizeof(struct link)) & ~(_Alignof(struct link) - 1);
 }
 
-static void push(struct row *row, void *memory, size_t size_bytes)
+static void push(struct row *row, void *memory, size_t size_bytes, bool is_table)
 {
     struct link *link = (struct link *)((char *)memory + offset_of_link(size_bytes));
 
     link->next = row->first;
     link->size_bytes = size_bytes;
+    link->is_table = is_table;
     row->first = link;
     if (!row->last)
         row->last = link;
@@ -81,11 +82,19 @@ static void move(struct row *to, struct row *from)
     *from = (struct row){ 0 };
 }
 
+static void free_now(void *memory, size_t size_bytes, bool is_table)
+{
+    if (is_table)
+        heap_free_table(memory, size_bytes);
+    else
+        heap_free(memory, size_bytes);
+}
+
 static void free_row(struct row *row)
 {
     for (struct link *link = row->first, *next; link; link = next) {
         next = link->next;
-        heap->free((char *)link - offset_of_link(link->size_bytes), link->size_bytes);
+        free_now((char *)link - offset_of_link(link->size_bytes), link->size_bytes, link->is_table);
     }
     *row = (struct row){ 0 };
 }
@@ -105,15 +114,25 @@ static SLOW_PATH void look(void)
     own.enough_bytes = own.filling.size_bytes + RECLAIM_BATCH_BYTES;
 }
 
-void free_later(void *memory, size_t size_bytes)
+static void give_up(void *memory, size_t size_bytes, bool is_table)
 {
     if (!thread_self || !thread_self->locks_containers) {
-        heap->free(memory, size_bytes);
+        free_now(memory, size_bytes, is_table);
         return;
     }
-    push(&own.filling, memory, size_bytes);
+    push(&own.filling, memory, size_bytes, is_table);
     if (unlikely(own.filling.size_bytes >= own.enough_bytes))
         look();
+}
+
+void free_later(void *memory, size_t size_bytes)
+{
+    give_up(memory, size_bytes, false);
+}
+
+void free_table_later(void *table, size_t size_bytes)
+{
+    give_up(table, size_bytes, true);
 }
 
 /* Moves the row of all to `to`. */

@@ -37,10 +37,13 @@ enum {
 #endif
 };
 
-/* As heap->free, when no thread reads it any more; at once under a GIL. The caller is
+/* As heap_free, when no thread reads it any more; at once under a GIL. The caller is
  * attached; a thread that is not of the runtime shares nothing with readers, and frees at
  * once. */
 void free_later(void *memory, size_t size_bytes);
+
+/* The same, as heap_free_table. */
+void free_table_later(void *table, size_t size_bytes);
 
 /* For the hooks of a thread, the calling one: it may read from now on; it reads no more,
  * until it enters again; it reads nothing at this moment, and has been asked to say so. */

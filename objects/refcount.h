@@ -18,7 +18,10 @@
  * and may say with RC_HAS_x 1 (always defined here, 0 otherwise) that it has
  *
  *   RC_HAS_THREADS   rc_thread_start (0, or -1 and errno), rc_thread_stop: the thread
- *                    enters, leaves; rc_safepoint: it has been asked with BREAKER_MERGE
+ *                    enters, leaves; rc_safepoint: it has been asked with BREAKER_MERGE,
+ *                    or is about to block
+ *   RC_HAS_DUE       rc_due: whether this safe point is one for rc_safepoint. If not the
+ *                    thread stays asked: for policies that count safe points
  *   RC_HAS_PUBLISH   rc_publish: about to be seen by another thread
  *   RC_HAS_HOT       rc_mark_hot: many threads will count it; the caller holds a
  *                    reference, the object has been published
@@ -83,6 +86,14 @@ static inline void rc_thread_stop(void)
 
 static inline void rc_safepoint(void)
 {
+}
+#endif
+
+#ifndef RC_HAS_DUE
+#define RC_HAS_DUE 0
+static inline bool rc_due(void)
+{
+    return true;
 }
 #endif
 
@@ -158,6 +169,7 @@ RC_PROVIDES(int64_t (*)(const rc_t *), rc_count);
 RC_PROVIDES(int (*)(void), rc_thread_start);
 RC_PROVIDES(void (*)(void), rc_thread_stop);
 RC_PROVIDES(void (*)(void), rc_safepoint);
+RC_PROVIDES(bool (*)(void), rc_due);
 RC_PROVIDES(void (*)(rc_t *), rc_publish);
 RC_PROVIDES(void (*)(rc_t *), rc_mark_hot);
 RC_PROVIDES(void (*)(void), rc_quiesce);

@@ -2,114 +2,133 @@
 #include "objects/str.h"
 
 #include "objects/exception.h"
-#include "objects/hash.h"
+#include "objects/float.h"
+#include "objects/int.h"
+#include "objects/iterator.h"
+#include "objects/tuple.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
-static size_t size_for(size_t length)
-{
-    return sizeof(struct str_object) + length + 1;
-}
+enum { NUMBER_BYTES = 32 }; /* the longest: -2.2250738585072014e-308 */
 
-/* Its text is still to be filled, all but the final zero. */
-static struct str_object *str_of_length(size_t length)
+static struct object *copy(const char *utf8, size_t length)
 {
-    struct str_object *s = (struct str_object *)object_new(&str_type, size_for(length));
+    struct octets *s = octets_new(&str_type, length);
 
     if (!s)
         return NULL;
-    s->length = length;
-    atomic_init(&s->hash, 0);
-    s->text[length] = '\0';
-    return s;
+    memcpy(s->data, utf8, length);
+    return &s->head;
 }
 
 struct object *str_new(const char *utf8)
 {
-    size_t length = strlen(utf8);
-    struct str_object *s = str_of_length(length);
+    return copy(utf8, strlen(utf8));
+}
 
-    if (!s)
+struct object *str_of_number(borrowed o)
+{
+    char text[NUMBER_BYTES];
+
+    if (unlikely(type_of(o) != &int_type && type_of(o) != &float_type)) {
+        exception_set(&type_error, "expected a number, '%s' found", type_of(o)->name);
         return NULL;
-    memcpy(s->text, utf8, length);
-    return &s->head;
+    }
+    object_repr(o, text, sizeof text);
+    return str_new(text);
 }
 
 struct object *str_concat(borrowed a, borrowed b)
 {
-    struct str_object *s;
+    return octets_concat(&str_type, a, b);
+}
 
-    if (type_of(a) != &str_type || type_of(b) != &str_type) {
-        exception_set(&type_error, "unsupported operand types: '%s' and '%s'", type_of(a)->name,
-                      type_of(b)->name);
-        return NULL;
+/* How long they are together, SIZE_MAX if that is too much to say. False: TypeError. */
+static bool joined_length(borrowed separator, borrowed items, size_t *length)
+{
+    size_t count = tuple_length(items), sum = 0;
+    bool too_long = false;
+
+    if (count)
+        too_long = __builtin_mul_overflow(count - 1, str_length(separator), &sum);
+    for (size_t i = 0; i < count; i++) {
+        borrowed item = tuple_get(items, i);
+
+        if (unlikely(type_of(item) != &str_type)) {
+            exception_set(&type_error, "sequence item %zu: expected str instance, %s found", i,
+                          type_of(item)->name);
+            return false;
+        }
+        too_long |= __builtin_add_overflow(sum, str_length(item), &sum);
     }
-    s = str_of_length(str_length(a) + str_length(b));
-    if (!s)
+    *length = too_long ? SIZE_MAX : sum;
+    return true;
+}
+
+static char *put(char *to, borrowed s)
+{
+    return (char *)memcpy(to, str_text(s), str_length(s)) + str_length(s);
+}
+
+static struct object *join(borrowed separator, borrowed items)
+{
+    struct octets *joined;
+    size_t length;
+    char *to;
+
+    if (!joined_length(separator, items, &length))
         return NULL;
-    memcpy(s->text, str_text(a), str_length(a));
-    memcpy(s->text + str_length(a), str_text(b), str_length(b));
-    return &s->head;
-}
-
-static size_t str_size(borrowed o)
-{
-    return size_for(str_length(o));
-}
-
-static bool str_equal(borrowed a, borrowed b)
-{
-    return str_length(a) == str_length(b) && memcmp(str_text(a), str_text(b), str_length(a)) == 0;
-}
-
-/* Relaxed is enough: two threads that compute it at once store the same number, and
- * nothing else is read on the strength of it. */
-static int str_hash(borrowed o, uint64_t *hash)
-{
-    struct str_object *s = (struct str_object *)o;
-
-    *hash = str_known_hash(o);
-    if (*hash == 0) {
-        *hash = hash_bytes(s->text, s->length);
-        *hash += *hash == 0;
-        atomic_store_explicit(&s->hash, *hash, memory_order_relaxed);
+    joined = octets_new(&str_type, length);
+    if (!joined)
+        return NULL;
+    to = joined->data;
+    for (size_t i = 0; i < tuple_length(items); i++) {
+        if (i > 0)
+            to = put(to, separator);
+        to = put(to, tuple_get(items, i));
     }
-    return 0;
+    return &joined->head;
 }
 
-/* What stands for `byte` between quotes; bytes of characters beyond ASCII are themselves. */
-static void escape(char text[8], unsigned char byte, char quote)
+struct object *str_join(borrowed separator, borrowed iterable)
 {
-    static const char plain[] = "\n\r\t", letter[] = "nrt";
-    const char *known = byte ? strchr(plain, byte) : NULL;
+    struct object *items = tuple_from(iterable), *joined;
 
-    if (known)
-        snprintf(text, 8, "\\%c", letter[known - plain]);
-    else if (byte == '\\' || byte == (unsigned char)quote)
-        snprintf(text, 8, "\\%c", byte);
-    else if (byte < ' ' || byte == 0x7F)
-        snprintf(text, 8, "\\x%02x", byte);
-    else
-        snprintf(text, 8, "%c", byte);
+    assert(type_of(separator) == &str_type);
+    if (!items)
+        return NULL;
+    joined = join(separator, items);
+    decref(items);
+    return joined;
 }
 
 /* In single quotes, unless the text has some of those and no double ones. */
 static void str_repr(borrowed o, char *text, size_t size_bytes)
 {
-    const char *from = str_text(o);
-    char quote = strchr(from, '\'') && !strchr(from, '"') ? '"' : '\'';
-    char piece[8];
-    size_t used = (size_t)snprintf(text, size_bytes, "%c", quote);
+    octets_write(o, false, text, size_bytes);
+}
 
-    for (; *from && used < size_bytes; from++) {
-        escape(piece, (unsigned char)*from, quote);
-        used += (size_t)snprintf(text + used, size_bytes - used, "%s", piece);
-    }
-    if (used < size_bytes)
-        snprintf(text + used, size_bytes - used, "%c", quote);
+/* A character ends where the next byte does not continue it; the final zero does not. */
+static enum step character_at(borrowed o, struct place *place, struct object **character)
+{
+    const char *first = str_text(o) + place->position, *end = first + 1;
+
+    if (place->position == str_length(o))
+        return STEP_RETURN;
+    while ((*end & 0xC0) == 0x80)
+        end++;
+    *character = copy(first, (size_t)(end - first));
+    place->position += (size_t)(end - first);
+    return *character ? STEP_NEXT : STEP_ERROR;
+}
+
+static struct object *str_iterate(borrowed o)
+{
+    return iterator_new(o, character_at, (struct place){ 0 });
 }
 
 const struct type str_type = {
-    .name = "str", .size_of = str_size, .equal = str_equal, .hash = str_hash, .repr = str_repr,
+    .name = "str", .size_of = octets_size, .equal = octets_equal, .hash = octets_hash,
+    .iterate = str_iterate, .repr = str_repr,
 };

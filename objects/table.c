@@ -53,7 +53,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { LEAST_LOG2 = 4, MOST_LOG2 = 32, REPR_BYTES = 120 };
+enum { LEAST_LOG2 = 4, MOST_LOG2 = 32 };
 
 struct entry {
     uint64_t hash;                  /* set once */
@@ -264,25 +264,22 @@ static SLOW_PATH struct object *get_in_section(borrowed o, uint64_t hash, borrow
     return value;
 }
 
-struct object *table_no_such_key(borrowed key)
-{
-    char text[REPR_BYTES];
-
-    object_repr(key, text, sizeof text);
-    exception_set(&key_error, "%s", text);
-    return NULL;
-}
-
+/* A new reference, or NULL. */
 static __attribute__((noinline)) struct object *get_without_lock(borrowed o, uint64_t hash,
                                                                  borrowed key)
 {
     struct object *value;
     enum answer answer = try_find(table_of(o), hash, key, &value);
 
-    if (likely(answer == PRESENT))
-        return value;
-    value = answer == UNSURE ? get_in_section(o, hash, key) : NULL;
-    return value ? value : table_no_such_key(key);
+    if (unlikely(answer == UNSURE))
+        return get_in_section(o, hash, key);
+    return answer == PRESENT ? value : NULL;
+}
+
+static SLOW_PATH struct object *no_such_key(borrowed key)
+{
+    exception_set_key(key);
+    return NULL;
 }
 
 /* The usual case under a GIL comes first, and what is not of it is called last: so little
@@ -294,10 +291,18 @@ struct object *table_get(borrowed o, borrowed key)
 
     if (unlikely(hash_key_of(key, &hash) < 0))
         return NULL;
-    if (thread_self->locks_containers)
-        return get_without_lock(o, hash, key);
-    value = get(o, hash, key);
-    return likely(value) ? value : table_no_such_key(key);
+    value = thread_self->locks_containers ? get_without_lock(o, hash, key) : get(o, hash, key);
+    return likely(value) ? value : no_such_key(key);
+}
+
+int table_find(borrowed o, borrowed key, struct object **value)
+{
+    uint64_t hash;
+
+    if (unlikely(hash_key_of(key, &hash) < 0))
+        return -1;
+    *value = thread_self->locks_containers ? get_without_lock(o, hash, key) : get(o, hash, key);
+    return *value != NULL;
 }
 
 static SLOW_PATH bool contains_in_section(borrowed o, uint64_t hash, borrowed key)
@@ -327,7 +332,7 @@ int table_contains(borrowed o, borrowed key)
 /* A table of this size without entries; NULL: no memory. */
 static struct table *make(int log2)
 {
-    struct table *t = log2 <= MOST_LOG2 ? heap->alloc(table_bytes(log2)) : NULL;
+    struct table *t = log2 <= MOST_LOG2 ? heap_alloc_table(table_bytes(log2)) : NULL;
 
     if (!t)
         return NULL;
@@ -342,14 +347,14 @@ static struct table *make(int log2)
 static void free_table(struct table *t)
 {
     if (t)
-        heap->free(t, table_bytes(t->log2));
+        heap_free_table(t, table_bytes(t->log2));
 }
 
 /* Of one that has been taken out of `o`. */
 static void retire(borrowed o, struct table *t)
 {
     if (t && published(o))
-        free_later(t, table_bytes(t->log2));
+        free_table_later(t, table_bytes(t->log2));
     else
         free_table(t);
 }

@@ -29,6 +29,9 @@ static inline size_t table_length(borrowed o)
 /* A new reference to the value; NULL: KeyError, TypeError. */
 struct object *table_get(borrowed o, borrowed key);
 
+/* 1, and a new reference to the value; 0: there is none, and nothing is pending; -1: TypeError. */
+int table_find(borrowed o, borrowed key, struct object **value);
+
 /* 1 or 0; -1: TypeError. */
 int table_contains(borrowed o, borrowed key);
 
@@ -38,9 +41,6 @@ int table_set(borrowed o, borrowed key, borrowed value);
 
 /* 1: it was there; 0: it was not; -1: TypeError. */
 int table_delete(borrowed o, borrowed key);
-
-/* NULL, and KeyError. */
-SLOW_PATH struct object *table_no_such_key(borrowed key);
 
 /* The next key and value after *cursor, which begins at 0; false: there is none. Both are
  * new references. */

@@ -1,7 +1,10 @@
 /* tuple.c - a fixed row of objects. */
 #include "objects/tuple.h"
 
+#include "objects/collector.h"
 #include "objects/hash.h"
+#include "objects/iterator.h"
+#include "objects/list.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,16 +19,53 @@ static size_t size_for(size_t length)
     return sizeof(struct tuple_object) + length * sizeof(struct object *);
 }
 
+struct tuple_object *tuple_reserve(size_t length)
+{
+    struct tuple_object *t = (struct tuple_object *)container_new(&tuple_type, size_for(length));
+
+    if (t)
+        t->length = length;
+    return t;
+}
+
 struct object *tuple_new(size_t length, struct object *const *items)
 {
-    struct tuple_object *t = (struct tuple_object *)object_new(&tuple_type, size_for(length));
+    struct tuple_object *t = tuple_reserve(length);
 
     if (!t)
         return NULL;
-    t->length = length;
     for (size_t i = 0; i < length; i++)
         t->item[i] = incref(items[i]);
     return &t->head;
+}
+
+struct object *tuple_from(borrowed iterable)
+{
+    struct object *list, *tuple;
+
+    if (type_of(iterable) == &tuple_type)
+        return incref(iterable);
+    if (type_of(iterable) == &list_type)
+        return list_to_tuple(iterable);
+    list = list_from(iterable);
+    if (!list)
+        return NULL;
+    tuple = list_to_tuple(list);
+    decref(list);
+    return tuple;
+}
+
+static enum step item_at(borrowed o, struct place *place, struct object **item)
+{
+    if (place->position == tuple_length(o))
+        return STEP_RETURN;
+    *item = incref(tuple_get(o, place->position++));
+    return STEP_NEXT;
+}
+
+static struct object *tuple_iterate(borrowed o)
+{
+    return iterator_new(o, item_at, (struct place){ 0 });
 }
 
 static size_t tuple_size(borrowed o)
@@ -94,5 +134,5 @@ static void tuple_repr(borrowed o, char *text, size_t size_bytes)
 
 const struct type tuple_type = {
     .name = "tuple", .size_of = tuple_size, .destroy = tuple_destroy, .traverse = tuple_traverse,
-    .equal = tuple_equal, .hash = tuple_hash, .repr = tuple_repr,
+    .equal = tuple_equal, .hash = tuple_hash, .iterate = tuple_iterate, .repr = tuple_repr,
 };

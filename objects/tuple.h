@@ -21,6 +21,13 @@ struct tuple_object {
 /* Holds a new reference to each of `items`; NULL: MemoryError. */
 struct object *tuple_new(size_t length, struct object *const *items);
 
+/* What `iterable` gives: a tuple itself, a list as it is at one moment. NULL: TypeError if it
+ * is not iterable, MemoryError, what its iterator raises. */
+struct object *tuple_from(borrowed iterable);
+
+/* Its items are for the caller to set, before the next safe point. NULL: MemoryError. */
+struct tuple_object *tuple_reserve(size_t length);
+
 /* `o` must be a tuple. */
 static inline size_t tuple_length(borrowed o)
 {

@@ -54,6 +54,9 @@ struct type {
     /* Of an iterator: what comes next (iterator.h). */
     enum step (*next)(struct object *o, struct object **result);
 
+    /* Calls it: `call` of function.h. NULL: not callable. */
+    struct object *(*call)(borrowed o, borrowed const *arguments, size_t count);
+
     /* Writes what Python's repr says, cut off to fit. NULL: "<list object>". */
     void (*repr)(borrowed o, char *text, size_t size_bytes);
 };

@@ -80,7 +80,7 @@ static const struct gil_class probe_class = {
 static struct {
     int started, stopped, safepoints, before_block;
     int start_result;
-    bool all_attached;
+    bool all_attached, merges_later;
 } hooked;
 
 static int count_hook(struct thread *t, int *count)
@@ -112,8 +112,16 @@ static void on_before_block(struct thread *t)
     count_hook(t, &hooked.before_block);
 }
 
-static const struct thread_hooks counting_hooks = { on_start, on_stop, on_safepoint,
-                                                    on_before_block };
+static bool on_due(struct thread *t)
+{
+    (void)t;
+    return !hooked.merges_later;
+}
+
+static const struct thread_hooks counting_hooks = {
+    .start = on_start, .stop = on_stop, .safepoint = on_safepoint,
+    .due = on_due, .before_block = on_before_block,
+};
 
 /* What the tests of one thread begin and end with. */
 struct alone {
@@ -233,6 +241,19 @@ static void test_a_merge_request_runs_its_hook_once(void **state)
     safepoint(&a->self);
     assert_int_equal(effects(a), 1);
     assert_true(hooked.all_attached);
+}
+
+static void test_a_merge_that_is_not_due_stays_asked(void **state)
+{
+    struct alone *a = *state;
+
+    hooked.merges_later = true;
+    thread_request(&a->self, BREAKER_MERGE);
+    safepoint(&a->self);
+    assert_int_equal(effects(a), 0);
+    hooked.merges_later = false;
+    safepoint(&a->self);
+    assert_int_equal(hooked.safepoints, 1);
 }
 
 static void test_a_gil_request_yields_once_and_detached(void **state)
@@ -823,6 +844,7 @@ int main(void)
         alone_test(test_detach_tells_the_runtime_first),
         alone_test(test_a_safe_point_without_request_does_nothing),
         alone_test(test_a_merge_request_runs_its_hook_once),
+        alone_test(test_a_merge_that_is_not_due_stays_asked),
         alone_test(test_a_gil_request_yields_once_and_detached),
         alone_test(test_a_gil_request_that_is_not_due_waits),
         alone_test(test_a_stop_request_detaches_once),

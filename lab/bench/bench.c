@@ -66,11 +66,13 @@ static double run(struct gbench_state *state, uint64_t iterations, void *data)
     const struct bench *b = data;
     struct gil *gil = gil_new(b->lock, NULL);
     struct thread self = { 0 };
+    const char *refusal = b->runtime->use_heap(b->heap); /* no object is left of the last run */
     char error[160] = "";
     double seconds = 0;
 
-    b->runtime->use_heap(b->heap); /* no object is left of the last run */
-    if (gil && thread_start(&self, gil, b->runtime->hooks) == 0) {
+    if (refusal) {
+        snprintf(error, sizeof error, "no such heap here: %s", refusal);
+    } else if (gil && thread_start(&self, gil, b->runtime->hooks) == 0) {
         seconds = set_up_and_time(b->micro, iterations);
         b->runtime->take_error(error, sizeof error);
         thread_stop(&self);

@@ -17,7 +17,7 @@ struct options {
     struct variants workload, heap;
     struct modes mode;
     int64_t threads, ramp_ns, length_ns;
-    bool bind;
+    bool bind, counts;
 };
 
 enum { THREADS_MOST = 1024 };
@@ -26,7 +26,8 @@ static const struct argp_option described[] = {
     { "workload", 'w', "NAME", 0, "", 0 },  { "mode", 'm', "POLICY+LOCK", 0, "", 0 },
     { "heap", 'H', "NAME", 0, "", 0 },      { "threads", 't', "N", 0, "", 0 },
     { "ramp-ns", 'r', "N", 0, "", 0 },      { "window-ns", 'W', "N", 0, "", 0 },
-    { "bind", 'b', "yes|no", 0, "", 0 },    { 0 },
+    { "bind", 'b', "yes|no", 0, "", 0 },    { "count", 'c', NULL, 0, "", 0 },
+    { 0 },
 };
 
 static int take(void *input, int key, char *value, struct mistake *m)
@@ -46,6 +47,9 @@ static int take(void *input, int key, char *value, struct mistake *m)
         return parse_number("--ramp-ns", value, 0, INT64_MAX, &o->ramp_ns, m);
     case 'W':
         return parse_number("--window-ns", value, 1, INT64_MAX, &o->length_ns, m);
+    case 'c':
+        o->counts = true;
+        return 0;
     default: /* --bind */
         o->bind = !strcmp(value, "yes");
         return 0;
@@ -71,7 +75,7 @@ static int run(const struct command *self, int argc, char **argv)
         mistake_exit("lab cell", &m);
     cell_init(&cell, &o->workload.item[0], &o->mode.item[0],
               o->heap.item[0].label, "", (int)o->threads);
-    measure(&cell, &(struct window){ (uint64_t)o->ramp_ns, (uint64_t)o->length_ns, o->bind },
+    measure(&cell, &(struct window){ (uint64_t)o->ramp_ns, (uint64_t)o->length_ns, o->bind, o->counts },
             &measurement);
     topology_unload();
     written = measurement_write(&measurement, STDOUT_FILENO);

@@ -9,7 +9,7 @@
 
 struct options {
     const char *run;
-    bool json, scaling, counters;
+    bool json, scaling, counters, memory;
 };
 
 static int take(void *input, int key, char *value, struct mistake *m)
@@ -22,6 +22,7 @@ static int take(void *input, int key, char *value, struct mistake *m)
     o->json |= key == 'j';
     o->scaling |= key == 's';
     o->counters |= key == 'c';
+    o->memory |= key == 'm';
     return 0;
 }
 
@@ -48,11 +49,13 @@ static int run(const struct command *self, int argc, char **argv)
         mistake_exit(argv[0], &m);
     if (o.json) {
         status = show_json(store, run.id, &results);
-    } else if (o.scaling || o.counters) {
+    } else if (o.scaling || o.counters || o.memory) {
         if (o.scaling)
             show_scaling(&results, stdout);
         if (o.counters)
             show_counters(store, run.id, &results, stdout);
+        if (o.memory)
+            show_memory(&results, stdout);
     } else {
         print_run(&run);
         table_print(&results, stdout);
@@ -67,6 +70,7 @@ static const struct argp_option described[] = {
     { "run", 'r', "N", 0, "which run of the file, by number or uuid (the last)", 0 },
     { "scaling", 's', NULL, 0, "instead: what more threads bring, and the scalability law", 0 },
     { "counters", 'c', NULL, 0, "instead: cycles, cache misses, switches for each operation", 0 },
+    { "memory", 'm', NULL, 0, "instead: bytes of each object, their peak, objects left over", 0 },
     JSON_OPTION,
     { 0 },
 };

@@ -50,13 +50,17 @@ def add_cell(db, run, number, dials):
         **dials})
 
 
+COUNTED = dict(live_objects=0, most_objects=64, asked_bytes=2048, taken_bytes=4096)
+
+
 def add_window(db, cell, number, dials, block, sequence, args):
     window = insert(db, "windows", cell=cell, kind="timed" if block else "audit", block=block,
                     sequence=sequence, started="2026-01-02T03:04:05Z", started_ns=sequence * 10**9,
                     took_s=0.3, status="ok", note='a "note", quoted' if block == 1 else "",
                     seconds=0.25, overlap=0.99, steal=None, busy=0.1 + 0.2, mhz=None,
                     max_rss_bytes=10**7, lost=0, published=5, off=2 - 2 * bool(block),
-                    over=3 * (not block), under=1 * (not block), leaked=0, early=0, kept_bytes=0)
+                    over=3 * (not block), under=1 * (not block), leaked=0, early=0, kept_bytes=0,
+                    **COUNTED if block == 1 else {})
     for worker in range(args.workers or dials["threads"]):
         slow = 1000 if dials["kind"] == "io" else 1
         ops = 10**6 + 10**4 * number + 1000 * (block * 7 % 10) + worker

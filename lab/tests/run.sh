@@ -57,6 +57,19 @@ lab run --workload fib --mode gil --threads 0,1 --rounds 1 --window 0.02 --csv "
 is "a cell that is not applicable is a row that says so" \
     sh -c "[ $status -eq 0 ] && grep -q ',skipped,' $dir/b.csv && grep -q 'not run' $out"
 
+# Every heap, counted: handoff frees in one thread what another made.
+lab run --workload handoff,churn --mode biased --threads 2 --rounds 1 --window 0.02 \
+    --heap arena,freelist,jemalloc,mimalloc,system --csv "$dir/heaps.csv" --results "$dir/heaps.db"
+is "every heap runs" [ $status -eq 0 ]
+is "and each cell says what its objects took, and that none is left" awk -F, '
+    NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
+    $column["control"] == 0 { rows++ }
+    $column["control"] == 0 && ($column["live_objects"] != "0" || $column["most_objects"] < 3 ||
+        $column["asked_bytes"] < 24 * $column["most_objects"]) { exit 1 }
+    END { if (rows < 20) exit 1 }' "$dir/heaps.csv"
+lab show --memory "$dir/heaps.db"
+is "lab show has it" [ "$(grep -c '^  biased  *2  *[0-9].* 0$' "$out")" -eq 10 ]
+
 lab run --workload sleep --mode gil --threads 1 --rounds 1 --window 5 --timeout 0.3 --csv "$dir/c.csv"
 is "a cell that takes too long is ended, and its row says so" \
     sh -c "[ $status -eq 1 ] && grep -q ',timeout,' $dir/c.csv && grep -q 'limit' $out"

@@ -61,6 +61,35 @@ says "what was counted, and why the rest was not" '^fib: for each call' \
 lab show --scaling --counters "$dir/a.db"
 says "both" '^fib, gil$' '^fib: for each call'
 
+# What is not known is a dash, and what is left over is said in the row.
+cp "$dir/a.db" "$dir/counted.db"
+change "$dir/counted.db" "UPDATE windows SET live_objects = 3, taken_bytes = NULL WHERE block = 1 AND cell =
+           (SELECT cell FROM cells WHERE (workload, mode, threads, control) = ('fib', 'gil', 2, 0))"
+lab show --memory "$dir/counted.db"
+says "bytes of each object, the peak, what was left" '^  gil  *1  *64  *32.0  *64.0  *4.0  *0$' \
+    '^  gil  *2  *64  *32.0  *-  *2.0  *3$'
+lab show "$dir/counted.db"
+says "a row says that it leaked" '^  *leaked: 3 objects were still alive when all had ended$'
+is "and only that row" [ "$(grep -c leaked: "$out")" -eq 1 ]
+lab show --json "$dir/counted.db"
+holds "so does JSON" "
+assert cells['fib', 'gil', 1, 0]['memory'] == dict(live_objects=0, most_objects=64, asked_bytes=2048,
+                                                   taken_bytes=4096)
+assert cells['fib', 'gil', 2, 0]['memory']['taken_bytes'] is None
+assert 'leaked: 3' in str(cells['fib', 'gil', 2, 0]['warnings'])"
+change "$dir/counted.db" "UPDATE windows SET live_objects = NULL, most_objects = NULL,
+           asked_bytes = NULL, taken_bytes = NULL"
+lab show --memory "$dir/counted.db"
+says "what was not counted" '^fib: what its objects take' '^  gil  *1  *-  *-  *-  *-  *-$'
+lab show "$dir/a.db"
+cp "$out" "$dir/now"
+cp "$dir/a.db" "$dir/first.db"
+change "$dir/first.db" "PRAGMA user_version = 1; DROP VIEW tidy; DROP VIEW memory;
+    ALTER TABLE windows DROP COLUMN live_objects; ALTER TABLE windows DROP COLUMN most_objects;
+    ALTER TABLE windows DROP COLUMN asked_bytes; ALTER TABLE windows DROP COLUMN taken_bytes"
+lab show "$dir/first.db"
+is "a file of schema 1 is shown as it was" cmp -s "$out" "$dir/now"
+
 lab show --json "$dir/a.db"
 holds "JSON has all that is judged" "
 assert set(it) == {'run', 'floor', 'cells', 'scaling', 'findings'} and len(cells) == 11

@@ -68,6 +68,7 @@ static struct measurement full_window(int block, int samples)
         .lost = 21, .max_rss_bytes = 22,
         .damage = { .published = 23, .off = 24, .over = 25, .under = 26, .leaked = 27, .early = 28,
                     .kept_bytes = 29 },
+        .counted = true, .memory = { 30, 31, 32, 33 },
     };
 
     w.samples = samples;
@@ -91,6 +92,9 @@ static void assert_same(const struct measurement *got, const struct measurement 
     assert_int_equal(got->lost, sent->lost);
     assert_int_equal(got->max_rss_bytes, sent->max_rss_bytes);
     assert_memory_equal(&got->damage, &sent->damage, sizeof got->damage);
+    assert_int_equal(got->counted, sent->counted);
+    if (sent->counted)
+        assert_memory_equal(&got->memory, &sent->memory, sizeof got->memory);
     assert_int_equal(got->samples, sent->samples);
     for (int i = 0; i < got->samples; i++)
         assert_memory_equal(&got->sample[i], &sent->sample[i], sizeof *got->sample);
@@ -143,8 +147,12 @@ static void what_is_not_known_stays_unknown(void **state)
     (void)state;
     sent.occasion.steal = sent.occasion.busy = sent.occasion.mhz = -1;
     sent.max_rss_bytes = 0;
+    sent.memory.taken_bytes = -1;
     sent.sample[0] = (struct sample){ "worker", 0, 0, 0, 0, -1, -1, "unbound", 0, 0, 0, 0,
                                       -1, -1, -1, -1, -1 };
+    assert_same(through_file(&sent, &r)->round, &sent);
+    results_free(&r);
+    sent.counted = false;
     assert_same(through_file(&sent, &r)->round, &sent);
     results_free(&r);
     measurement_free(&sent);

@@ -21,7 +21,17 @@ static void jemalloc_free(void *memory, size_t size_bytes)
 #endif
 }
 
+#if !SANITIZED
+static size_t jemalloc_takes(size_t size_bytes)
+{
+    return nallocx(size_bytes, 0);
+}
+#endif
+
 const struct heap heap_jemalloc = {
     .about = "jemalloc: its malloc and sized sdallocx, a cache per thread",
     .alloc = malloc, .free = jemalloc_free,
+#if !SANITIZED
+    .takes = jemalloc_takes,
+#endif
 };

@@ -854,6 +854,286 @@ static void test_counts_are_exact_when_the_world_is_stopped(void **state)
     assert_int_equal(witnesses_wrong(), 0);
 }
 
+/* Buffered counts: what a thread counts may become known later than what another counts
+ * after it, for it does so at a safe point, or when it has counted much. */
+
+static void end_turn(_Atomic int *turns)
+{
+    atomic_fetch_add_explicit(turns, 1, memory_order_release);
+}
+
+static void pass_safepoints(struct member *m, int count)
+{
+    while (count--)
+        safepoint(&m->self);
+}
+
+enum { PLAY_STEPS = 8 };
+
+/* One takes a reference to what is in a slot, the other empties the slot. */
+struct play {
+    _Atomic(struct object *) slot; /* owned */
+    int number;                    /* of the witness in it */
+    unsigned order;                /* bit i: who does step i */
+    int pause;                     /* so many safe points */
+    bool held;                     /* by the one who took it; whose turn it is */
+    struct object *taken;          /* likewise */
+    _Atomic int turns;
+};
+
+static void take_hold_drop(struct member *m, struct play *p, int step)
+{
+    if (step == 0) {
+        p->taken = incref(atomic_load_explicit(&p->slot, memory_order_relaxed));
+        p->held = true;
+    } else if (step == 2) {
+        p->held = false;
+        decref(p->taken);
+    } else {
+        pass_safepoints(m, p->pause);
+    }
+}
+
+static void empty_slot(struct member *m, struct play *p, int step)
+{
+    if (step == 0)
+        decref(atomic_exchange_explicit(&p->slot, NULL, memory_order_relaxed));
+    else
+        pass_safepoints(m, p->pause);
+}
+
+static void act(struct member *m)
+{
+    struct play *p = m->crowd->shared;
+    int done = 0;
+
+    for (int turn = 0; turn < PLAY_STEPS; turn++) {
+        if ((int)(p->order >> turn & 1) != m->index)
+            continue;
+        wait_for_turn(&p->turns, turn);
+        (m->index == 0 ? take_hold_drop : empty_slot)(m, p, done++);
+        expect(!p->held || destroyed(p->number) == 0);
+        end_turn(&p->turns);
+    }
+}
+
+static void play(unsigned order, int pause)
+{
+    struct object *o = witness_shared();
+    struct play p = { .slot = o, .number = witness_number(o), .order = order, .pause = pause };
+
+    crowd_run(2, act, &p);
+    settle();
+    assert_int_equal(mishaps, 0);
+    assert_int_equal(witnesses_wrong_now(), 0);
+}
+
+/* In every order in which the reference is taken before the slot is emptied. */
+static void test_taken_from_a_slot_before_it_is_emptied_is_kept(void **state)
+{
+    (void)state;
+    if (RC_NEEDS_GIL)
+        skip(); /* as above */
+    for (unsigned order = 0; order < 1 << PLAY_STEPS; order += 2)
+        if (__builtin_popcount(order) == PLAY_STEPS / 2) {
+            play(order, 1);
+            play(order, 1 + RC_LATE_SAFEPOINTS);
+        }
+}
+
+enum { LOANS = 20000 };
+
+static struct {
+    struct mutex lock;
+    struct object *book; /* owned; lock */
+} shelf = { .lock = MUTEX_INIT };
+
+static struct object *borrow_book(void)
+{
+    struct object *book;
+
+    mutex_lock(&shelf.lock);
+    book = incref(shelf.book);
+    mutex_unlock(&shelf.lock);
+    return book;
+}
+
+static void replace_book(struct object *book /* steals */)
+{
+    struct object *old;
+
+    mutex_lock(&shelf.lock);
+    old = shelf.book;
+    shelf.book = book;
+    mutex_unlock(&shelf.lock);
+    xdecref(old);
+}
+
+static void borrow_or_replace(struct member *m)
+{
+    uint32_t seed = (uint32_t)m->index + 1;
+
+    spread_out(m);
+    for (int i = 0; i < LOANS; i++) {
+        uint32_t random = next_random(&seed);
+        struct object *book = borrow_book();
+
+        if (random % 4 == 0)
+            replace_book(witness_shared());
+        if (random & 8)
+            safepoint(&m->self);
+        expect(destroyed(witness_number(book)) == 0);
+        decref(book);
+        if (random % 1024 == 0)
+            blink(m);
+    }
+}
+
+static void test_what_readers_took_outlives_its_replacement(void **state)
+{
+    (void)state;
+    replace_book(witness_shared());
+    crowd_run(CROWD_MOST, borrow_or_replace, NULL);
+    replace_book(NULL);
+    settle();
+    assert_int_equal(mishaps, 0);
+    assert_int_equal(witnesses_wrong_now(), 0);
+}
+
+enum { WITHOUT_SAFEPOINT = 10000 };
+
+struct flood {
+    struct object *object;
+    _Atomic int turns;
+};
+
+/* The first counts much more than any log holds, while the second has counted and makes
+ * nothing known. */
+static void flood_or_hold(struct member *m)
+{
+    struct flood *f = m->crowd->shared;
+
+    meet(m);
+    if (m->index == 1) {
+        incref(f->object);
+        end_turn(&f->turns);
+        wait_for_turn(&f->turns, 2);
+        return;
+    }
+    wait_for_turn(&f->turns, 1);
+    for (int i = 0; i < WITHOUT_SAFEPOINT; i++)
+        incref(f->object);
+    for (int i = 0; i < WITHOUT_SAFEPOINT; i++) {
+        decref(witness_new(witness_shared()));
+        decref(f->object);
+    }
+    expect(destroyed(witness_number(f->object)) == 0);
+    end_turn(&f->turns);
+}
+
+static void test_logs_may_overflow(void **state)
+{
+    struct flood f = { 0 };
+
+    (void)state;
+    if (RC_NEEDS_GIL)
+        skip();
+    f.object = witness_shared();
+    crowd_run(2, flood_or_hold, &f);
+    assert_int_equal(exact_count(f.object), 2);
+    decref(f.object);
+    decref(f.object);
+    settle();
+    assert_int_equal(mishaps, 0);
+    assert_int_equal(witnesses_wrong_now(), 0);
+}
+
+static void count_and_wait_or_drop(struct member *m)
+{
+    struct object **o = m->crowd->shared;
+
+    if (m->index == 1)
+        *o = witness_shared();
+    meet(m);
+    if (m->index == 0) {
+        incref(*o);
+        decref(*o);
+        meet_times(m, 2);
+    } else {
+        meet(m); /* the other stays detached */
+        decref(*o);
+        settle();
+        expect(RC_LATE_DETACHED || witnesses_wrong_now() == 0);
+        meet(m);
+    }
+}
+
+static void test_a_detached_thread_has_made_known_what_it_counted(void **state)
+{
+    struct object *o;
+
+    (void)state;
+    crowd_run(2, count_and_wait_or_drop, &o);
+    assert_int_equal(mishaps, 0);
+    assert_int_equal(witnesses_wrong(), 0);
+}
+
+enum { ROUNDS = 200 };
+
+struct rounds {
+    struct object *dropped[ROUNDS]; /* one in each */
+    struct object *other;
+    _Atomic int turns;
+};
+
+/* Everybody passes one safe point in each round; who counts, and in which order they come,
+ * changes. So their countings of safe points drift against each other. The number of what
+ * was dropped in a round is that of the round. */
+static void go_round(struct member *m, struct rounds *r, int round, uint32_t random)
+{
+    if (m->index == 0)
+        decref(r->dropped[round]);
+    expect(round <= RC_LATE_SAFEPOINTS || destroyed(round - RC_LATE_SAFEPOINTS - 1) == 1);
+    if (random & 1)
+        decref(incref(r->other));
+    if (random & 2)
+        decref(witness_shared());
+    safepoint(&m->self);
+}
+
+static void go_rounds(struct member *m)
+{
+    struct rounds *r = m->crowd->shared;
+    uint32_t seed = (uint32_t)m->index + 1;
+
+    for (int i = 0; i < ROUNDS && m->index == 1; i++)
+        r->dropped[i] = witness_shared();
+    if (m->index == 1)
+        r->other = witness_shared();
+    meet(m);
+    for (int round = 0; round < ROUNDS; round++) {
+        wait_for_turn(&r->turns, 3 * round + (m->index + round) % 3);
+        go_round(m, r, round, next_random(&seed));
+        end_turn(&r->turns);
+    }
+    meet(m);
+    if (m->index == 1)
+        decref(r->other);
+}
+
+static void test_an_object_is_destroyed_after_so_many_rounds(void **state)
+{
+    static struct rounds r;
+
+    (void)state;
+    if (RC_NEEDS_GIL)
+        skip();
+    crowd_run(3, go_rounds, &r);
+    settle();
+    assert_int_equal(mishaps, 0);
+    assert_int_equal(witnesses_wrong_now(), 0);
+}
+
 /* A heap that keeps what it is given, so that try_incref may follow a pointer to an
  * object that has gone. */
 
@@ -1142,6 +1422,7 @@ static void read_after_free(void)
     struct object *o = witness_new(NULL);
 
     decref(o);
+    rc_quiesce();
     _exit(((volatile struct witness *)o)->number == -1);
 }
 
@@ -1201,6 +1482,11 @@ int main(void)
         TEST(test_objects_that_threads_exchange_are_destroyed_once),
         TEST(test_a_destructor_reads_everybodys_last_words),
         TEST(test_counts_are_exact_when_the_world_is_stopped),
+        TEST(test_taken_from_a_slot_before_it_is_emptied_is_kept),
+        TEST(test_what_readers_took_outlives_its_replacement),
+        TEST(test_logs_may_overflow),
+        TEST(test_a_detached_thread_has_made_known_what_it_counted),
+        TEST(test_an_object_is_destroyed_after_so_many_rounds),
         TEST(test_try_incref_never_revives),
         TEST(test_try_incref_never_revives_a_hot_object),
         TEST(test_a_hot_object_is_counted_on),

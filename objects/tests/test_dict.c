@@ -79,6 +79,24 @@ static void test_a_missing_key_is_an_error_and_changes_nothing(void **state)
     decref(other);
 }
 
+static void test_find_raises_nothing_if_there_is_no_such_key(void **state)
+{
+    struct object *dict = dict_new(), *key = int_new(7), *value = NULL;
+
+    (void)state;
+    assert_int_equal(dict_find(dict, key, &value), 0);
+    assert_null(exception_pending());
+    assert_int_equal(dict_find(dict, dict, &value), -1);
+    assert_raises(&type_error);
+    dict_set(dict, key, key);
+    assert_int_equal(dict_find(dict, key, &value), 1);
+    assert_ptr_equal(value, key);
+    assert_int_equal(exact_count(key), 4);
+    decref(value);
+    decref(dict);
+    decref(key);
+}
+
 static void test_a_key_without_hash_is_an_error(void **state)
 {
     struct object *dict = dict_new(), *list = list_new(), *tuple = tuple_new(1, &list), *value;
@@ -584,6 +602,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_operation_counts_exactly),
         cmocka_unit_test(test_a_missing_key_is_an_error_and_changes_nothing),
+        cmocka_unit_test(test_find_raises_nothing_if_there_is_no_such_key),
         cmocka_unit_test(test_a_key_without_hash_is_an_error),
         cmocka_unit_test(test_keys_of_all_types),
         cmocka_unit_test(test_colliding_keys_are_told_apart),

@@ -27,7 +27,7 @@ static void replace_stranger(unsigned number, void *memory)
         atomic_exchange_explicit(&strangers[number % STRANGERS], memory, memory_order_acq_rel);
 
     if (old)
-        heap_free(old, sizeof(struct int_object));
+        checked_free(old, sizeof(struct int_object));
 }
 
 static void make_stranger(struct object *o)
@@ -44,12 +44,12 @@ static void test_heap_free(void *memory, size_t size_bytes)
     if (reuses && size_bytes == sizeof(struct int_object))
         make_stranger(memory);
     else
-        heap_free(memory, size_bytes);
+        checked_free(memory, size_bytes);
 }
 
 static const struct heap test_heap = {
     .about = "for this test",
-    .alloc = heap_alloc,
+    .alloc = checked_alloc,
     .free = test_heap_free,
 };
 

@@ -1,7 +1,12 @@
 /* test_str.c - text. */
+#include "objects/float.h"
+#include "objects/int.h"
+#include "objects/list.h"
 #include "objects/none.h"
+#include "objects/range.h"
 #include "objects/str.h"
 #include "objects/tests/testing.h"
+#include "objects/tuple.h"
 
 #include <string.h>
 
@@ -135,8 +140,13 @@ static void test_repr(void **state)
     static const struct {
         const char *text, *repr;
     } cases[] = {
-        { "x", "'x'" }, { "", "''" }, { "it's", "\"it's\"" }, { "'\"", "'\\'\"'" },
-        { "\"", "'\"'" }, { "a\\b\n\t\r", "'a\\\\b\\n\\t\\r'" }, { "\x01\x7F", "'\\x01\\x7f'" },
+        { "x", "'x'" },
+        { "", "''" },
+        { "it's", "\"it's\"" },
+        { "'\"", "'\\'\"'" },
+        { "\"", "'\"'" },
+        { "a\\b\n\t\r", "'a\\\\b\\n\\t\\r'" },
+        { "\x01\x7F", "'\\x01\\x7f'" },
         { "\xC3\xBC", "'\xC3\xBC'" },
     };
 
@@ -165,15 +175,144 @@ static void test_repr_is_cut_off_to_fit(void **state)
     decref(s);
 }
 
+static void assert_text_of(struct object *number /* steals */, const char *expected)
+{
+    struct object *s = str_of_number(number);
+
+    assert_string_equal(str_text(s), expected);
+    assert_ptr_equal(type_of(s), &str_type);
+    decref(s);
+    decref(number);
+}
+
+static void test_of_a_number(void **state)
+{
+    struct object *text = str_new("1");
+
+    (void)state;
+    assert_text_of(int_new(0), "0");
+    assert_text_of(int_new(INT64_MIN), "-9223372036854775808");
+    assert_text_of(float_new(-2.2250738585072014e-308), "-2.2250738585072014e-308");
+    assert_text_of(float_new(0.1), "0.1");
+    assert_text_of(float_new(3), "3.0");
+    assert_null(str_of_number(text));
+    assert_raises(&type_error);
+    decref(text);
+}
+
+/* A new list of these texts, to the first NULL. */
+static struct object *texts(const char *const *text)
+{
+    struct object *list = list_new(), *s;
+
+    for (; *text; text++) {
+        s = str_new(*text);
+        assert_int_equal(list_append(list, s), 0);
+        decref(s);
+    }
+    return list;
+}
+
+static void assert_joined(const char *between, const char *const *text, const char *expected)
+{
+    struct object *separator = str_new(between), *list = texts(text);
+    struct object *tuple = list_to_tuple(list), *one = str_join(separator, list);
+    struct object *other = str_join(separator, tuple);
+
+    assert_string_equal(str_text(one), expected);
+    assert_int_equal(str_length(one), strlen(expected));
+    assert_true(object_equal(one, other));
+    assert_int_equal(exact_count(one), 1);
+    assert_int_equal(exact_count(list), 1);
+    assert_int_equal(exact_count(tuple), 1);
+    decref(separator);
+    decref(list);
+    decref(tuple);
+    decref(one);
+    decref(other);
+}
+
+static void test_join_puts_the_separator_between(void **state)
+{
+    (void)state;
+    assert_joined(", ", (const char *const[]){ NULL }, "");
+    assert_joined(", ", (const char *const[]){ "one", NULL }, "one");
+    assert_joined(", ", (const char *const[]){ "one", "", "two", NULL }, "one, , two");
+    assert_joined("", (const char *const[]){ "one", "two", NULL }, "onetwo");
+}
+
+static void test_join_goes_over_any_iterable(void **state)
+{
+    struct object *separator = str_new("-"), *text = str_new("abc");
+    struct object *joined = str_join(separator, text);
+
+    (void)state;
+    assert_string_equal(str_text(joined), "a-b-c");
+    decref(joined);
+    decref(text);
+    decref(separator);
+}
+
+static void test_join_of_what_is_no_text_is_an_error(void **state)
+{
+    struct object *separator = str_new("-"), *list = texts((const char *const[]){ "a", NULL });
+    struct object *range = range_new(0, 2);
+
+    (void)state;
+    assert_int_equal(list_append(list, none()), 0);
+    assert_null(str_join(separator, list));
+    assert_string_equal(exception_message(exception_pending()),
+                        "sequence item 1: expected str instance, NoneType found");
+    assert_raises(&type_error);
+    assert_null(str_join(separator, range));
+    assert_raises(&type_error);
+    assert_null(str_join(separator, none()));
+    assert_raises(&type_error);
+    assert_int_equal(exact_count(list), 1);
+    decref(separator);
+    decref(range);
+    decref(list);
+}
+
+/* Stands on the stack, and says that it is long: only its length may be read. */
+static void test_a_length_that_no_memory_holds_is_an_error(void **state)
+{
+    struct octets huge = { .head.type = &str_type, .length = SIZE_MAX / 2 };
+    struct object *separator = str_new(""), *tuple;
+    struct tuple_object *items = tuple_reserve(3);
+
+    (void)state;
+    assert_null(str_concat(&huge.head, &huge.head));
+    assert_raises(&overflow_error);
+    for (int i = 0; i < 3; i++)
+        items->item[i] = &huge.head;
+    tuple = &items->head;
+    assert_null(str_join(separator, tuple)); /* the sum of the items overflows */
+    assert_raises(&overflow_error);
+    for (int i = 0; i < 3; i++)
+        items->item[i] = incref(separator);
+    assert_null(str_join(&huge.head, tuple)); /* twice the separator is too much with a header */
+    assert_raises(&overflow_error);
+    huge.length++;
+    assert_null(str_join(&huge.head, tuple)); /* twice the separator overflows */
+    assert_raises(&overflow_error);
+    decref(tuple);
+    decref(separator);
+}
+
 static int session(void)
 {
-    struct object *a = str_new("spam"), *b = a ? str_new("eggs") : NULL;
-    struct object *both = b ? str_concat(a, b) : NULL;
+    struct object *a = int_new(12), *b = a ? str_of_number(a) : NULL;
+    struct object *both = b ? str_concat(b, b) : NULL, *joined = both ? str_join(b, both) : NULL;
+    int result = joined ? 0 : -1;
 
+    if (joined)
+        assert_string_equal(str_text(joined), "1122121122");
     xdecref(a);
     xdecref(b);
     xdecref(both);
-    return both ? 0 : -1;
+    xdecref(joined);
+    return result;
 }
 
 static void test_no_memory_is_an_error(void **state)
@@ -194,6 +333,11 @@ int main(void)
         cmocka_unit_test(test_hash_spreads),
         cmocka_unit_test(test_repr),
         cmocka_unit_test(test_repr_is_cut_off_to_fit),
+        cmocka_unit_test(test_of_a_number),
+        cmocka_unit_test(test_join_puts_the_separator_between),
+        cmocka_unit_test(test_join_goes_over_any_iterable),
+        cmocka_unit_test(test_join_of_what_is_no_text_is_an_error),
+        cmocka_unit_test(test_a_length_that_no_memory_holds_is_an_error),
         cmocka_unit_test(test_no_memory_is_an_error),
     };
 

@@ -39,7 +39,7 @@ static struct {
     _Atomic int64_t failing; /* the how-manieth allocation from now on fails; 0: none */
 } heap_state;
 
-static inline void *heap_alloc(size_t size_bytes)
+static inline void *checked_alloc(size_t size_bytes)
 {
     char *block;
 
@@ -53,7 +53,7 @@ static inline void *heap_alloc(size_t size_bytes)
     return block + PREFIX_BYTES;
 }
 
-static inline void heap_free(void *memory, size_t size_bytes)
+static inline void checked_free(void *memory, size_t size_bytes)
 {
     char *block = (char *)memory - PREFIX_BYTES;
 
@@ -66,8 +66,8 @@ static inline void heap_free(void *memory, size_t size_bytes)
     heap_jemalloc.free(block, size_bytes + PREFIX_BYTES);
 }
 
-static const struct heap heap_counted = {
-    .about = "counts, fails, checks sizes", .alloc = heap_alloc, .free = heap_free,
+static const struct heap heap_checked = {
+    .about = "counts, fails, checks sizes", .alloc = checked_alloc, .free = checked_free,
 };
 
 /* The n-th allocation from now on fails, and only that one; 0: none does. */
@@ -300,7 +300,7 @@ static inline int run_attached_count(const struct CMUnitTest *tests, size_t coun
     int64_t left;
     int failed;
 
-    heap = &heap_counted;
+    heap = &heap_checked;
     if (!gil || thread_start(&self, gil, &object_hooks) < 0)
         return 1;
     failed = _cmocka_run_group_tests("objects", tests, count, NULL, NULL);

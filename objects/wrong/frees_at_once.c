@@ -11,7 +11,12 @@
 
 void free_later(void *memory, size_t size_bytes)
 {
-    heap->free(memory, size_bytes);
+    heap_free(memory, size_bytes);
+}
+
+void free_table_later(void *table, size_t size_bytes)
+{
+    heap_free_table(table, size_bytes);
 }
 
 void reclaim_enter(struct thread *t)
