@@ -41,15 +41,28 @@ LDLIBS   := -lhwloc $(if $(filter asan tsan fuzz,$(MODE)),,-ljemalloc) -lm -pthr
 
 name      = $(basename $(notdir $(sort $(wildcard $1))))
 policies := $(or $(POLICIES),$(call name,objects/refcount/*.h))
+# PAIRWISE=1, for `make test`: every policy meets every type in some mode, and every type every
+# mode under some policy; what is about counting is tested for all policies in all modes. A
+# policy that stands in no line is new, and is in all of them.
+pairs.debug := plain biased immortal dynamic
+pairs.asan  := plain atomic buffered global_mutex
+pairs.tsan  := atomic biased locked sharded biased_suspend
+elsewhere := $(filter-out $(pairs.$(MODE)),$(pairs.debug) $(pairs.asan) $(pairs.tsan))
+thorough := $(if $(PAIRWISE),$(filter-out $(elsewhere),$(policies)),$(policies))
+about_counting := $(addprefix objects/tests/test_,counting weakref reclaim section collector model)
+# The policies of the lab; those that its tests name must be there.
+in_lab   := $(filter plain atomic biased locked $(thorough),$(policies))
 # A policy that needs a GIL is built a second time, to tally what goes wrong without.
-audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(policies:%=objects/refcount/%.h))))
-runtimes := $(policies) $(audited:%=%_audit)
+audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(in_lab:%=objects/refcount/%.h))))
+runtimes := $(in_lab) $(audited:%=%_audit)
 wrong    := $(call name,objects/refcount/wrong/*.h)
 wrong_gil := $(call name,gil/locks/wrong/*.c)
 wrong_heap := $(call name,objects/heaps/wrong/*.c)
-# A wrong file says which right one it stands for.
-wrong_files := $(if $(filter atomic,$(policies)),$(shell grep -l 'Stands for: ' gil/wrong/*.c objects/wrong/*.c))
+wrong_once := $(call name,gil/wrong/*.c)
+# A wrong file says which right one it stands for, and under which policies it is wrong.
+wrong_files := $(shell grep -l 'Stands for: ' objects/wrong/*.c)
 stands_for = $(shell sed -n 's,.*Stands for: ,,p' $1)
+wrong_under = $(filter $(policies),$(shell sed -n 's,.*Under: ,,p' $1))
 gil      := $(sort $(wildcard gil/*.c gil/locks/*.c))
 objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
 counting := $(objects) $(sort $(wildcard coroutines/*.c benches/*.c benches/workloads/*.c \
@@ -123,14 +136,24 @@ $(foreach w,$(wrong_gil),$(eval $(call wrong_lock,$w)))
 $(foreach w,$(wrong_heap),$(eval $(call policy,wrong_heap_$w,refcount/plain,-DHEAP_TWIN=heap_$w)))
 $(foreach w,$(wrong_heap),$(eval $B/wrong_heap_$w/objects/tests/test_heap: $B/wrong_heap_$w/objects/heaps/wrong/$w.o))
 
-# A wrong file: the test of `atomic`, linked with it in place of the right one.
+# A wrong file of gil/ names the right one likewise; its test knows that it must fail.
+define wrong_of_gil
+$B/wrong_once_$1/%.o: %.c $B/gen/flags
+	$$(call say,CC $$< ($1))$$(CC) $$(CPPFLAGS) $$(CFLAGS) -DGIL_TWIN -c -o $$@ $$<
+$B/wrong_once_$1/%: $B/wrong_once_$1/%.o $B/once/gil/wrong/$1.o $(patsubst %.c,$B/once/%.o,$(filter-out $(call instead_of,gil/wrong/$1.c),$(gil)))
+	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+endef
+instead_of = $(shell sed -n 's,.*Instead of: ,,p' $1)
+$(foreach w,$(wrong_once),$(eval $(call wrong_of_gil,$w)))
+
+# A wrong file $1: the test of policy $2, linked with it in place of the right one.
 define wrong_file
-$B/wrong_$(call name,$1)/objects/tests/%: $B/atomic/objects/tests/%.o $(if $(filter gil/%,$1),$B/once/$(1:.c=.o),$B/atomic/$(1:.c=.o)) \
-        $(patsubst %.c,$B/atomic/%.o,$(filter-out $(call stands_for,$1),$(objects))) \
+$B/wrong_$(call name,$1)_$2/objects/tests/%: $B/$2/objects/tests/%.o $B/$2/$(1:.c=.o) \
+        $(patsubst %.c,$B/$2/%.o,$(filter-out $(call stands_for,$1),$(objects))) \
         $(patsubst %.c,$B/once/%.o,$(filter-out $(call stands_for,$1),$(gil)))
 	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
 endef
-$(foreach w,$(wrong_files),$(eval $(call wrong_file,$w)))
+$(foreach w,$(wrong_files),$(foreach p,$(call wrong_under,$w),$(eval $(call wrong_file,$w,$p))))
 
 $B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(lab_libs) $(LDLIBS)
@@ -184,13 +207,15 @@ judgement:
 # sees it fail, and in which modes: `Caught by: objects/tests/test_x (debug tsan)`.
 caught   = $(shell sed -n 's,.*Caught by: \([^ ]*\) (.*\b$(MODE)\b.*).*,\1,p' $1)
 tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test_*.c)) \
-           $(foreach p,$(policies),$(patsubst %.c,$B/$p/%,$(counted_tests))) \
+           $(foreach p,$(thorough),$(patsubst %.c,$B/$p/%,$(counted_tests))) \
+           $(foreach p,$(filter-out $(thorough),$(policies)),$(addprefix $B/$p/,$(filter $(counted_tests:%.c=%),$(about_counting)))) \
            $(foreach p,$(audited),$(addprefix $B/$p_audit/,objects/tests/test_audit benches/tests/test_demos)) \
            $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh lab/tests/test_*.py)
 twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h))) \
            $(foreach w,$(wrong_gil),$(patsubst %,$B/wrong_gil_$w/%,$(call caught,gil/locks/wrong/$w.c))) \
            $(foreach w,$(wrong_heap),$(patsubst %,$B/wrong_heap_$w/%,$(call caught,objects/heaps/wrong/$w.c))) \
-           $(foreach w,$(wrong_files),$(patsubst %,$B/wrong_$(call name,$w)/%,$(call caught,$w)))
+           $(foreach w,$(wrong_once),$(patsubst %,$B/wrong_once_$w/%,$(call caught,gil/wrong/$w.c))) \
+           $(foreach w,$(wrong_files),$(foreach p,$(call wrong_under,$w),$(patsubst %,$B/wrong_$(call name,$w)_$p/%,$(call caught,$w))))
 
 $B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
@@ -211,7 +236,7 @@ test:
 	scripts/install.sh browser || echo 'the page of lab report is not looked at: that test is skipped'
 	rm -f build/test-results
 	+for mode in debug asan tsan; do \
-	    RESULTS=build/test-results $(build) MODE=$$mode check || exit; done
+	    RESULTS=build/test-results $(build) MODE=$$mode PAIRWISE=1 check || exit; done
 	scripts/run-tests.sh --total build/test-results
 
 # The page that `lab report` writes, in a headless Chromium.

@@ -2,7 +2,8 @@
  *
  * The argument for stop-the-world. A thread's state is changed from DETACHED to
  * ATTACHED only by itself, and from DETACHED to SUSPENDED only by the stopper,
- * both by compare-and-swap, so exactly one wins. Hence
+ * both by compare-and-swap, so exactly one wins. (Or to ATTACHED by another, for whom it
+ * waits: it counts as attached before it knows, and goes on to its next safe point.) Hence
  *   1. once the stopper has swapped a thread to SUSPENDED, that thread cannot
  *      attach before world_start swaps it back;
  *   2. a thread seen ATTACHED has BREAKER_STOP set by the stopper after that look,
@@ -144,15 +145,31 @@ static void enter(struct thread *t)
     become_attached(t);
 }
 
+void thread_attached(struct thread *t)
+{
+    int error = errno;
+
+    assert(t == thread_self);
+    assert(atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_ATTACHED);
+    if (t->hooks && t->hooks->after_block)
+        t->hooks->after_block(t);
+    errno = error;
+}
+
 void thread_attach(struct thread *t)
 {
     int error = errno;
 
     assert(t == thread_self);
     enter(t);
-    if (t->hooks && t->hooks->after_block)
-        t->hooks->after_block(t);
     errno = error;
+    thread_attached(t);
+}
+
+bool thread_attach_other(struct thread *t)
+{
+    assert(t != thread_self && !t->gil->class->excludes);
+    return swap_state(t, THREAD_DETACHED, THREAD_ATTACHED);
 }
 
 void thread_detach(struct thread *t)
@@ -190,6 +207,7 @@ int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *h
     t->hooks = hooks;
     t->gil_word = 0;
     atomic_init(&t->seen, 0);
+    t->keeps_sections = false;
     t->sections = NULL;
     world_add(t);
     thread_self = t;
@@ -208,7 +226,7 @@ int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *h
 
 void thread_stop(struct thread *t)
 {
-    assert(t == thread_self);
+    assert(t == thread_self && !t->sections);
     if (t->hooks && t->hooks->stop)
         t->hooks->stop(t);
     leave(t);

@@ -63,6 +63,8 @@ struct thread {
     _Atomic int state;                /* atomic; enum thread_state */
     struct gil *gil;                  /* set once; never NULL, the lock `none` is a lock */
     bool locks_containers;            /* set once; no lock excludes others, so containers must */
+    bool keeps_sections;              /* set once, by the lock: a thread that waits keeps what its
+                                         sections have locked, though that may deadlock */
     const struct thread_hooks *hooks; /* set once */
     int64_t gil_word;                 /* the lock's own, for whatever it counts per thread */
     _Atomic uint64_t seen;            /* itself; read by any: gil/qsbr.h; 0: it reads nothing */
@@ -123,6 +125,13 @@ void world_start(struct thread *t);
  * point, and does not wait for anything, for `t` may be about to attach. */
 bool thread_hold(struct thread *t);
 void thread_let_go(struct thread *t);
+
+/* Attaches `t`, a detached thread that waits for something which the caller is about to give
+ * it, and which no stopped thread may own: so it has that from the first moment in which it
+ * is attached. False: it is stopped or held, and must not be given it. The lock of both is
+ * one that does not exclude. When `t` goes on it calls thread_attached, not thread_attach. */
+bool thread_attach_other(struct thread *t);
+void thread_attached(struct thread *t);
 
 /* Calls `visit` for every registered thread, none of which leaves meanwhile. It may ask
  * them (thread_request) and nothing more. */

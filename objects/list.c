@@ -240,6 +240,36 @@ int list_append(borrowed o, borrowed item)
     return -1;
 }
 
+/* False: no memory. */
+static bool add(struct list_object *list, borrowed item) REQUIRES(section_held)
+{
+    if (!has_room(list) && !grow(list))
+        return false;
+    publish_into(&list->head, item);
+    put(list, length_of(list), incref(item));
+    set_length(list, length_of(list) + 1);
+    return true;
+}
+
+/* The length is asked for once: `other` may be the list that grows. */
+int list_extend(borrowed o, borrowed other)
+{
+    struct list_object *list = as_list(o), *from = as_list(other);
+    struct section s;
+    size_t count;
+    bool room = true;
+
+    section_begin_two(&s, o, other);
+    count = length_of(from);
+    for (size_t i = 0; room && i < count; i++)
+        room = add(list, item_in(items_of(from), i));
+    section_end(&s);
+    if (likely(room))
+        return 0;
+    exception_set_no_memory();
+    return -1;
+}
+
 /* Takes the last item off, which there must be. */
 static struct object *take_last(struct list_object *list) REQUIRES(section_held)
 {

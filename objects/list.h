@@ -40,6 +40,10 @@ int list_set(borrowed list, size_t index, borrowed item);
 /* 0, or -1: MemoryError. */
 int list_append(borrowed list, borrowed item);
 
+/* Appends the items that `other` has at one moment; it may be the list itself. 0, or -1:
+ * MemoryError, and those are appended for which there was room. */
+int list_extend(borrowed list, borrowed other);
+
 /* Takes the last item off: its reference is the caller's. NULL: IndexError. */
 struct object *list_pop(borrowed list);
 

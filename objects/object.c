@@ -4,6 +4,7 @@
 #include "objects/exception.h"
 #include "objects/hash.h"
 #include "objects/reclaim.h"
+#include "objects/section.h"
 #include "objects/weakref.h"
 
 #include <errno.h>
@@ -152,19 +153,29 @@ static bool due(struct thread *t)
 }
 #endif
 
-/* It may be called more than once: what is merged may be destroyed, and a destructor reads. */
+/* It may be called more than once: what is merged may be destroyed, and a destructor reads.
+ * Last the sections: what is destroyed on the way may begin and end some itself. */
 static void before_block(struct thread *t)
 {
     if (RC_HAS_THREADS) {
         reclaim_enter(t);
-        merge(t);
+        rc_safepoint();
     }
     reclaim_leave(t);
+    if (!t->keeps_sections)
+        section_suspend(t);
+}
+
+/* Last the sections, since they may detach again. */
+static void after_block(struct thread *t)
+{
+    reclaim_enter(t);
+    section_resume(t);
 }
 
 const struct thread_hooks object_hooks = {
     .start = start, .stop = stop, .safepoint = merge,
-    .before_block = before_block, .after_block = reclaim_enter, .quiet = reclaim_quiet,
+    .before_block = before_block, .after_block = after_block, .quiet = reclaim_quiet,
 #if RC_HAS_DUE
     .due = due,
 #endif

@@ -7,18 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct demo demo_race, demo_refcount;
+extern const struct demo demo_deadlock, demo_race, demo_refcount;
 extern const struct gil_class gil_interval;
+
+enum { AS_USUAL, NAIVE_CONTAINERS, DEADLOCKS = 20 };
 
 static char text[4096];
 
-static int run_under(const struct demo *demo, const struct gil_class *class)
+static int run_under(const struct demo *demo, struct gil *gil)
 {
-    struct gil *gil = gil_new(class, NULL);
+    const struct gil_class *class = gil->class;
     struct thread self = { .locks_containers = !class->excludes && !RC_NEEDS_GIL };
     int result;
 
-    assert_non_null(gil);
     assert_int_equal(thread_start(&self, gil, &object_hooks), 0);
     result = demo->run("this mode", gil, &object_hooks);
     thread_stop(&self);
@@ -27,7 +28,7 @@ static int run_under(const struct demo *demo, const struct gil_class *class)
 }
 
 /* What the demo prints, in `text`. */
-static void tell(const struct demo *demo, const struct gil_class *class)
+static void tell_under(const struct demo *demo, struct gil *gil /* steals */)
 {
     FILE *file = tmpfile();
     int result, kept = dup(STDOUT_FILENO);
@@ -35,7 +36,7 @@ static void tell(const struct demo *demo, const struct gil_class *class)
     assert_true(file && kept >= 0);
     fflush(stdout);
     dup2(fileno(file), STDOUT_FILENO);
-    result = run_under(demo, class);
+    result = run_under(demo, gil);
     fflush(stdout);
     dup2(kept, STDOUT_FILENO);
     close(kept);
@@ -43,6 +44,14 @@ static void tell(const struct demo *demo, const struct gil_class *class)
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
     assert_int_equal(result, 0);
+}
+
+static void tell(const struct demo *demo, const struct gil_class *class)
+{
+    struct gil *gil = gil_new(class, NULL);
+
+    assert_non_null(gil);
+    tell_under(demo, gil);
 }
 
 static void test_refcount_prints_what_cpython_prints(void **state)
@@ -60,6 +69,32 @@ static void test_race_goes_well_where_counts_are_protected(void **state)
     assert_non_null(strstr(text, " rounds were right\n"));
     assert_null(strstr(text, "went wrong"));
 }
+
+#if !RC_NEEDS_GIL
+static void tell_of_locks(int containers)
+{
+    struct gil *gil = gil_new(&gil_none, (const int64_t[PARAM_MAX]){ containers });
+
+    assert_non_null(gil);
+    tell_under(&demo_deadlock, gil);
+}
+
+/* The same schedule every time, so the same end. */
+static void test_naive_locks_stop_and_sections_go_on(void **state)
+{
+    (void)state;
+    for (int i = 0; i < DEADLOCKS; i++) {
+        tell_of_locks(NAIVE_CONTAINERS);
+        assert_non_null(strstr(text, "thread 1 waits for b, which thread 2 has locked and keeps\n"));
+        assert_non_null(strstr(text, "thread 2 waits for a, which thread 1 has locked and keeps\n"));
+        assert_non_null(strstr(text, "DEADLOCK"));
+        tell_of_locks(AS_USUAL);
+        assert_null(strstr(text, "DEADLOCK"));
+        assert_non_null(strstr(text, "it was longer by 1\n"));
+        assert_non_null(strstr(text, "both have ended by themselves\n"));
+    }
+}
+#endif
 
 #if RC_NEEDS_GIL && !REPORTS_RACES
 static void test_race_goes_wrong_where_nothing_protects_them(void **state)
@@ -107,6 +142,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refcount_prints_what_cpython_prints),
         cmocka_unit_test(test_race_goes_well_where_counts_are_protected),
+#if !RC_NEEDS_GIL
+        cmocka_unit_test(test_naive_locks_stop_and_sections_go_on),
+#endif
 #if RC_NEEDS_GIL && !REPORTS_RACES
         cmocka_unit_test(test_race_goes_wrong_where_nothing_protects_them),
 #if RC_AUDIT

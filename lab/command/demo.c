@@ -199,6 +199,7 @@ static const struct argp_option options[] = {
 static const struct explained examples[] = {
     { "lab demo refcount", "how many references a list has, line by line" },
     { "lab demo race", "two threads, one dict, and what becomes of a count" },
+    { "lab demo deadlock", "two threads, two lists, and why not simply lock both" },
     { NULL, NULL },
 };
 

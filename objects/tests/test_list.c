@@ -3,6 +3,7 @@
 #include "objects/int.h"
 #include "objects/list.h"
 #include "objects/none.h"
+#include "objects/section.h"
 #include "objects/tests/testing.h"
 
 enum { SHARED = 8, HELD = 1000, ROUNDS = 2000, STEPS = 4000, MODEL_MAX = 64 };
@@ -386,6 +387,97 @@ static void test_threads_append_without_loss(void **state)
     decref(list);
 }
 
+static void test_extends_by_another_list_and_by_itself(void **state)
+{
+    struct object *a = list_new(), *b = list_new(), *one = int_new(1), *two = int_new(2);
+
+    (void)state;
+    assert_int_equal(list_extend(a, b), 0);
+    assert_int_equal(list_length(a), 0);
+    assert_int_equal(list_append(a, one), 0);
+    assert_int_equal(list_append(b, two), 0);
+    assert_int_equal(list_append(b, none()), 0);
+    publish(a);
+    assert_int_equal(list_extend(a, b), 0);
+    assert_true(published(two));
+    assert_int_equal(list_extend(a, a), 0);
+    assert_int_equal(list_length(a), 6);
+    assert_int_equal(list_length(b), 2);
+    for (size_t i = 0; i < 6; i++)
+        assert_item(a, i, i % 3 == 0 ? one : i % 3 == 1 ? two : none());
+    assert_int_equal(exact_count(one), 3);
+    assert_int_equal(exact_count(two), 4);
+    decref(a);
+    decref(b);
+    decref(one);
+    decref(two);
+}
+
+/* What has been appended when the memory ends stays. */
+static int extend_session(void)
+{
+    struct object *a = list_new(), *b = list_new();
+    int result = a && b ? 0 : -1;
+
+    for (int i = 0; result == 0 && i < 20; i++)
+        result = list_append(b, none());
+    if (result == 0) {
+        result = list_extend(a, b);
+        if (result == 0)
+            assert_int_equal(list_length(a), 20);
+        else
+            assert_in_range(list_length(a), 0, 19);
+    }
+    xdecref(a);
+    xdecref(b);
+    return result;
+}
+
+static void test_no_memory_ends_an_extension(void **state)
+{
+    (void)state;
+    fail_everywhere(extend_session);
+}
+
+/* Threads that extend two lists by each other, in both orders. The items stand in pairs,
+ * and are taken and given in pairs: who sees half of a pair has seen half of a step. */
+static struct object *pairs[2]; /* owned */
+
+static void extend_crosswise(struct thread *t, int index)
+{
+    borrowed a = pairs[index % 2], b = pairs[(index + 1) % 2];
+
+    for (int i = 0; i < ROUNDS; i++) {
+        struct section s;
+
+        if (list_extend(a, b) < 0)
+            abort();
+        section_begin(&s, a);
+        if (list_length(a) % 2)
+            abort();
+        while (list_length(a) > 2)
+            decref(list_pop(a));
+        section_end(&s);
+        safepoint(t);
+    }
+}
+
+static void test_threads_extend_two_lists_by_each_other(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        pairs[i] = list_new();
+        list_append(pairs[i], truth(i));
+        list_append(pairs[i], truth(i));
+        publish(pairs[i]);
+    }
+    run_threads(extend_crosswise);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(list_length(pairs[i]), 2);
+        decref(pairs[i]);
+    }
+}
+
 static _Atomic int mishaps;
 
 /* Whatever others do to the list, which grows meanwhile: each thread alone replaces the item
@@ -488,6 +580,9 @@ int main(void)
         cmocka_unit_test(test_threads_share_a_list),
         cmocka_unit_test(test_each_thread_finds_its_own_item),
         cmocka_unit_test(test_threads_append_without_loss),
+        cmocka_unit_test(test_extends_by_another_list_and_by_itself),
+        cmocka_unit_test(test_no_memory_ends_an_extension),
+        cmocka_unit_test(test_threads_extend_two_lists_by_each_other),
         cmocka_unit_test(test_unprotected_threads_keep_the_table),
     };
 

@@ -2,6 +2,7 @@
  *
  * The fault: its first reads come before others know of it, who then free what it reads.
  * Stands for: gil/qsbr.c
+ * Under: atomic
  * Caught by: objects/tests/test_reclaim (debug asan tsan)
  */
 #define qsbr_enter right_qsbr_enter
