@@ -149,7 +149,8 @@ $(foreach w,$(wrong_once),$(eval $(call wrong_of_gil,$w)))
 # A wrong file $1: the test of policy $2, linked with it in place of the right one.
 define wrong_file
 $B/wrong_$(call name,$1)_$2/objects/tests/%: $B/$2/objects/tests/%.o $B/$2/$(1:.c=.o) \
-        $(patsubst %.c,$B/$2/%.o,$(filter-out $(call stands_for,$1),$(objects))) $(gil:%.c=$B/once/%.o)
+        $(patsubst %.c,$B/$2/%.o,$(filter-out $(call stands_for,$1),$(objects))) \
+        $(patsubst %.c,$B/once/%.o,$(filter-out $(call stands_for,$1),$(gil)))
 	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
 endef
 $(foreach w,$(wrong_files),$(foreach p,$(call wrong_under,$w),$(eval $(call wrong_file,$w,$p))))

@@ -4,6 +4,7 @@
 #include "objects/collector.h"
 #include "objects/exception.h"
 #include "objects/object.h"
+#include "objects/reclaim.h"
 
 #include <stdio.h>
 
@@ -46,6 +47,12 @@ static const char *use_heap(const struct heap *chosen)
     return refusal;
 }
 
+static void quiesce(void)
+{
+    rc_quiesce();
+    reclaim_all();
+}
+
 static void take_error(char *text, size_t size_bytes)
 {
     struct object *e = exception_take();
@@ -68,7 +75,7 @@ const struct runtime JOIN(runtime_, RC_POLICY) = {
     .hooks = &object_hooks, .heaps = heap_list,
     .workloads = workloads, .micros = micros, .demos = demos,
     .use_heap = use_heap, .count_heap = heap_count, .heap_counted = heap_counted,
-    .quiesce = rc_quiesce, .finish = rc_finish, .take_error = take_error,
+    .quiesce = quiesce, .finish = rc_finish, .take_error = take_error,
     .collect = collect, .collector_enable = collector_enable, .collector_pauses = collector_pauses,
     .parking_begin = parking_begin, .parking_full = parking_full, .parking_end = parking_end,
 };

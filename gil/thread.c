@@ -206,6 +206,7 @@ int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *h
     t->gil = gil;
     t->hooks = hooks;
     t->gil_word = 0;
+    atomic_init(&t->seen, 0);
     t->keeps_sections = false;
     t->sections = NULL;
     world_add(t);

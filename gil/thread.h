@@ -67,6 +67,7 @@ struct thread {
                                          sections have locked, though that may deadlock */
     const struct thread_hooks *hooks; /* set once */
     int64_t gil_word;                 /* the lock's own, for whatever it counts per thread */
+    _Atomic uint64_t seen;            /* itself; read by any: gil/qsbr.h; 0: it reads nothing */
     struct section *sections;         /* the thread itself: objects/section.h; NULL: in none */
     const char *name;                 /* set once; NULL: it has none. For who must be named */
     struct thread *next, **link;      /* world.lock */

@@ -2,7 +2,6 @@
 #include "objects/int.h"
 
 #include "objects/exception.h"
-#include "objects/hash.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -56,7 +55,7 @@ static bool int_equal(borrowed a, borrowed b)
 
 static int int_hash(borrowed o, uint64_t *hash)
 {
-    *hash = hash_word((uint64_t)int_value(o));
+    *hash = int_hash_of(int_value(o));
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #ifndef OBJECTS_INT_H
 #define OBJECTS_INT_H
 
+#include "objects/hash.h"
 #include "objects/object.h"
 
 extern const struct type int_type;
@@ -29,6 +30,12 @@ static inline struct object *int_new(int64_t value)
 static inline int64_t int_value(borrowed o)
 {
     return ((const struct int_object *)o)->value;
+}
+
+/* Of an int of this value. */
+static inline uint64_t int_hash_of(int64_t value)
+{
+    return hash_word((uint64_t)value);
 }
 
 /* A new int; NULL: TypeError if one is not an int, OverflowError, MemoryError. */

@@ -1,7 +1,8 @@
 /* list.h - a row of objects that grows.
  *
  * Each call is one step for other threads: under a GIL since there is no safe point
- * in it, without one since it locks the list (section.h). Where neither protects it,
+ * in it, without one since it locks the list (section.h); only list_get and list_length
+ * need no lock (list.c says why). Where neither protects it,
  * list_get and list_set still read and replace a slot as one machine word: two threads
  * that race on them get counts wrong, never the table. Appending and popping without
  * any protection is not allowed.

@@ -4,6 +4,7 @@
 #include "objects/collector.h"
 #include "objects/exception.h"
 #include "objects/hash.h"
+#include "objects/reclaim.h"
 #include "objects/section.h"
 #include "objects/weakref.h"
 
@@ -46,7 +47,10 @@ static void destroy_now(struct object *o)
 
     if (o->type->destroy)
         o->type->destroy(o);
-    heap_free(o, size_bytes);
+    if (published(o))
+        free_later(o, size_bytes);
+    else
+        heap_free(o, size_bytes);
 }
 
 static void destroy_later(struct object *o)
@@ -190,11 +194,12 @@ static int start(struct thread *t)
 {
     int error;
 
-    (void)t;
     if (heap->thread_start)
         heap->thread_start();
-    if (rc_thread_start() == 0)
+    if (rc_thread_start() == 0) {
+        reclaim_enter(t);
         return 0;
+    }
     error = errno;
     leave_heap();
     errno = error;
@@ -203,11 +208,11 @@ static int start(struct thread *t)
 
 static void stop(struct thread *t)
 {
-    (void)t;
     exception_restore(NULL); /* before the policy closes its books */
     rc_thread_stop();
     container_thread_stop();
-    leave_heap(); /* after the policy, which may destroy objects */
+    reclaim_leave(t); /* after the policy, which may destroy objects */
+    leave_heap();
 }
 
 static void merge(struct thread *t)
@@ -224,10 +229,15 @@ static bool due(struct thread *t)
 }
 #endif
 
-/* Last the sections: what is destroyed on the way may begin and end some itself. */
+/* It may be called more than once: what is merged may be destroyed, and a destructor reads.
+ * Last the sections: what is destroyed on the way may begin and end some itself. */
 static void before_block(struct thread *t)
 {
-    rc_safepoint();
+    if (RC_HAS_THREADS) {
+        reclaim_enter(t);
+        rc_safepoint();
+    }
+    reclaim_leave(t);
     if (!t->keeps_sections)
         section_suspend(t);
 }
@@ -235,13 +245,13 @@ static void before_block(struct thread *t)
 /* Last the sections, since they may detach again. */
 static void after_block(struct thread *t)
 {
+    reclaim_enter(t);
     section_resume(t);
 }
 
 const struct thread_hooks object_hooks = {
-    .start = start, .stop = stop,
-    .safepoint = merge, .before_block = before_block, .after_block = after_block,
-    .collect = collector_asked,
+    .start = start, .stop = stop, .safepoint = merge,
+    .before_block = before_block, .after_block = after_block, .quiet = reclaim_quiet, .collect = collector_asked,
 #if RC_HAS_DUE
     .due = due,
 #endif

@@ -32,6 +32,12 @@ static inline const char *str_text(borrowed o)
     return ((const struct octets *)o)->data;
 }
 
+/* Its hash, if it has been computed, else 0: a hash is never that. `o` must be a str. */
+static inline uint64_t str_known_hash(borrowed o)
+{
+    return atomic_load_explicit(&((struct octets *)o)->hash, memory_order_relaxed);
+}
+
 /* In bytes. `o` must be a str. */
 static inline size_t str_length(borrowed o)
 {

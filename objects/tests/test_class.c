@@ -329,12 +329,12 @@ static void *alloc_interrupted(size_t size_bytes)
     interrupted = NULL;
     if (o)
         set(o, "first", int_new(1));
-    return heap_alloc(size_bytes);
+    return heap_checked.alloc(size_bytes);
 }
 
 static void test_who_stores_second_uses_the_dict_of_the_first(void **state)
 {
-    const struct heap heap_interrupted = { .alloc = alloc_interrupted, .free = heap_free };
+    const struct heap heap_interrupted = { .alloc = alloc_interrupted, .free = heap_checked.free };
     struct object *class = class_new("Point", NULL), *o = instance_new(class);
     struct object *name = str_new("second"), *value = int_new(2);
     int64_t before = live_blocks();

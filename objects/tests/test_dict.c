@@ -9,7 +9,7 @@
 #include "objects/tests/testing.h"
 #include "objects/tuple.h"
 
-enum { SHARED = 8, HELD = 1000, KEYS = 24, ROUNDS = 2000, STEPS = 6000 };
+enum { SHARED = 8, HELD = 1000, KEYS = 24, ROUNDS = 2000, STEPS = 6000, OWN_KEYS = 300 };
 
 static void assert_value(borrowed dict, borrowed key, borrowed expected)
 {
@@ -124,8 +124,13 @@ static void test_a_key_without_hash_is_an_error(void **state)
 
 static void test_keys_of_all_types(void **state)
 {
-    struct object *keys[] = { none(), truth(true), truth(false), int_new(1), float_new(1),
-                              str_new("1"), tuple_new(1, (struct object *[]){ none() }) };
+    struct object *keys[] = { none(),
+                              truth(true),
+                              truth(false),
+                              int_new(1),
+                              float_new(1),
+                              str_new("1"),
+                              tuple_new(1, (struct object *[]){ none() }) };
     struct object *dict = dict_new();
 
     (void)state;
@@ -153,7 +158,9 @@ static int colliding_hash(borrowed o, uint64_t *hash)
 }
 
 static const struct type colliding_type = {
-    .name = "colliding", .size_bytes = sizeof(struct colliding), .hash = colliding_hash,
+    .name = "colliding",
+    .size_bytes = sizeof(struct colliding),
+    .hash = colliding_hash,
 };
 
 static struct object *colliding_new(uint64_t hash)
@@ -403,6 +410,29 @@ static void test_errors_are_set_outside_the_section(void **state)
     decref(dict);
 }
 
+static void test_a_cleared_dict_is_whole_and_empty(void **state)
+{
+    struct object *dict = dict_new(), *key = int_new(1), *value = int_new(2);
+
+    (void)state;
+    for (int round = 0; round < 2; round++) { /* as it was made, then published */
+        type_of(dict)->clear(dict);
+        dict_set(dict, key, value);
+        type_of(dict)->clear(dict);
+        assert_int_equal(exact_count(key), 1);
+        assert_int_equal(exact_count(value), 1);
+        assert_int_equal(dict_length(dict), 0);
+        assert_int_equal(dict_contains(dict, key), 0);
+        assert_int_equal(held_by(dict), 0);
+        dict_set(dict, key, value);
+        assert_value(dict, key, value);
+        publish(dict);
+    }
+    decref(dict);
+    decref(key);
+    decref(value);
+}
+
 static struct object *dict, *shared[SHARED]; /* for the threads; owned by the test */
 
 /* Sets, reads, deletes and iterates, at random, by keys of its own making. */
@@ -466,6 +496,47 @@ static void test_threads_share_a_dict(void **state)
         assert_int_equal(exact_count(shared[i]), 1);
         decref(shared[i]);
     }
+    assert_int_equal(live_blocks(), before);
+}
+
+static _Atomic int mishaps;
+
+/* Whatever others do to the dict: of its own keys each thread knows the values. */
+static void keep_own_keys(struct thread *t, int index)
+{
+    int64_t model[OWN_KEYS] = { 0 }; /* 0: it is not there */
+    uint64_t random = test_seed + (uint64_t)index * 2 + 1;
+
+    for (int i = 1; i <= ROUNDS; i++) {
+        size_t number = random_of(&random, OWN_KEYS);
+        struct object *key = key_of(number * TEST_THREADS + (size_t)index), *new = int_new(i);
+        struct object *value = dict_get(dict, key);
+        bool sets = random_of(&random, 2);
+
+        exception_restore(NULL);
+        if ((value ? int_value(value) : 0) != model[number] ||
+            (sets ? dict_set(dict, key, new) : dict_delete(dict, key)) != (sets || value ? 0 : -1))
+            atomic_fetch_add_explicit(&mishaps, 1, memory_order_relaxed);
+        exception_restore(NULL);
+        model[number] = sets ? i : 0;
+        xdecref(value);
+        decref(new);
+        decref(key);
+        safepoint(t);
+    }
+}
+
+static void test_each_thread_finds_its_own_keys(void **state)
+{
+    int64_t before = live_blocks();
+
+    (void)state;
+    seed_random();
+    dict = dict_new();
+    publish(dict);
+    run_threads(keep_own_keys);
+    assert_int_equal(mishaps, 0);
+    decref(dict);
     assert_int_equal(live_blocks(), before);
 }
 
@@ -542,7 +613,9 @@ int main(void)
         cmocka_unit_test(test_a_published_dict_publishes_what_is_put_in),
         cmocka_unit_test(test_a_destructor_may_use_the_dict),
         cmocka_unit_test(test_errors_are_set_outside_the_section),
+        cmocka_unit_test(test_a_cleared_dict_is_whole_and_empty),
         cmocka_unit_test(test_threads_share_a_dict),
+        cmocka_unit_test(test_each_thread_finds_its_own_keys),
         cmocka_unit_test(test_unprotected_threads_keep_the_table),
     };
 

@@ -247,6 +247,45 @@ static void test_errors_are_set_outside_the_section(void **state)
     decref(list);
 }
 
+/* Even if somebody else keeps it alive, so that it could still be counted. */
+static void test_a_popped_item_is_not_found(void **state)
+{
+    struct object *list = list_new(), *item = int_new(1), *popped;
+
+    (void)state;
+    list_append(list, item);
+    publish(list);
+    popped = list_pop(list);
+    assert_ptr_equal(popped, item);
+    assert_null(list_get(list, 0));
+    assert_raises(&index_error);
+    decref(popped);
+    decref(item);
+    decref(list);
+}
+
+static void test_a_cleared_list_is_whole_and_empty(void **state)
+{
+    struct object *list = list_new(), *item = int_new(1);
+
+    (void)state;
+    for (int round = 0; round < 2; round++) { /* as it was made, then published */
+        type_of(list)->clear(list);
+        list_append(list, item);
+        type_of(list)->clear(list);
+        assert_int_equal(exact_count(item), 1);
+        assert_int_equal(list_length(list), 0);
+        assert_int_equal(held_by(list), 0);
+        assert_null(list_get(list, 0));
+        assert_raises(&index_error);
+        list_append(list, item);
+        assert_item(list, 0, item);
+        publish(list);
+    }
+    decref(list);
+    decref(item);
+}
+
 static struct object *list, *shared[SHARED]; /* for the threads; owned by the test */
 
 /* Appends new ints and shared ones, replaces, reads and pops, at random. */
@@ -439,6 +478,41 @@ static void test_threads_extend_two_lists_by_each_other(void **state)
     }
 }
 
+static _Atomic int mishaps;
+
+/* Whatever others do to the list, which grows meanwhile: each thread alone replaces the item
+ * of its own place. */
+static void keep_own_place(struct thread *t, int index)
+{
+    struct object *before = none();
+
+    for (int i = 0; i < ROUNDS; i++) {
+        struct object *item = int_new(i), *found = list_get(list, (size_t)index);
+
+        if (found != before || list_set(list, (size_t)index, item) || list_append(list, item))
+            atomic_fetch_add_explicit(&mishaps, 1, memory_order_relaxed);
+        xdecref(found);
+        decref(item); /* the list holds it */
+        before = item;
+        safepoint(t);
+    }
+}
+
+static void test_each_thread_finds_its_own_item(void **state)
+{
+    int64_t before = live_blocks();
+
+    (void)state;
+    list = list_new();
+    for (int i = 0; i < TEST_THREADS; i++)
+        list_append(list, none());
+    publish(list);
+    run_threads(keep_own_place);
+    assert_int_equal(mishaps, 0);
+    decref(list);
+    assert_int_equal(live_blocks(), before);
+}
+
 /* What two threads that nothing protects may do: replace and read slots. With `plain`
  * the items are such as nobody counts; else counts must come out right, since each old
  * item is dropped once. The test holds references, so that no count comes near zero. */
@@ -501,7 +575,10 @@ int main(void)
         cmocka_unit_test(test_a_published_list_publishes_what_is_put_in),
         cmocka_unit_test(test_a_destructor_may_use_the_list),
         cmocka_unit_test(test_errors_are_set_outside_the_section),
+        cmocka_unit_test(test_a_popped_item_is_not_found),
+        cmocka_unit_test(test_a_cleared_list_is_whole_and_empty),
         cmocka_unit_test(test_threads_share_a_list),
+        cmocka_unit_test(test_each_thread_finds_its_own_item),
         cmocka_unit_test(test_threads_append_without_loss),
         cmocka_unit_test(test_extends_by_another_list_and_by_itself),
         cmocka_unit_test(test_no_memory_ends_an_extension),

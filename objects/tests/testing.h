@@ -21,6 +21,7 @@
 #include "objects/exception.h"
 #include "objects/heap.h"
 #include "objects/object.h"
+#include "objects/reclaim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,16 +82,24 @@ static inline bool failure_waits(void)
     return atomic_load_explicit(&heap_state.failing, memory_order_relaxed) > 0;
 }
 
+/* Destroys what is to be destroyed late, and frees what is to be freed late. No other
+ * thread runs. */
+static inline void settle_heap(void)
+{
+    rc_quiesce();
+    reclaim_all();
+}
+
 /* How many blocks live: objects and tables. No other thread runs. */
 static inline int64_t live_blocks(void)
 {
-    rc_quiesce();
+    settle_heap();
     return atomic_load_explicit(&heap_state.blocks, memory_order_relaxed);
 }
 
 static inline int64_t live_bytes(void)
 {
-    rc_quiesce();
+    settle_heap();
     return atomic_load_explicit(&heap_state.bytes, memory_order_relaxed);
 }
 
