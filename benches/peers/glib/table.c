@@ -5,51 +5,54 @@
 #include "benches/peers/peer.h"
 
 #include <glib.h>
-#include <string.h>
-
-static int64_t inserted_int[KEYS], asked_int[KEYS];
-static char inserted_text[KEYS][KEY_BYTES], asked_text[KEYS][KEY_BYTES];
 
 static GHashFunc hash;
 static GEqualFunc equal;
-static char *inserted, *asked; /* KEYS keys */
-static size_t stride;          /* bytes from one to the next */
+static void *inserted[KEYS], *asked[KEYS]; /* owned */
 static GHashTable *full;
+
+static void *make_int(int i)
+{
+    gint64 *key = g_new(gint64, 1);
+
+    *key = key_int(i);
+    return key;
+}
+
+static void *make_text(int i)
+{
+    char text[KEY_BYTES];
+
+    key_text(i, text);
+    return g_strdup(text);
+}
 
 static void insert(GHashTable *table, int i)
 {
-    char *key = inserted + (size_t)i * stride;
-
-    g_hash_table_insert(table, key, key);
+    g_hash_table_insert(table, inserted[i], inserted[i]);
 }
 
-static int begin(void *first, void *second, size_t size_bytes, GHashFunc with, GEqualFunc by)
+static int begin(void *(*make)(int i), GHashFunc with, GEqualFunc by)
 {
-    inserted = first;
-    asked = second;
-    stride = size_bytes;
     hash = with;
     equal = by;
     full = g_hash_table_new(hash, equal);
-    for (int i = 0; i < KEYS; i++)
+    for (int i = 0; i < KEYS; i++) {
+        inserted[i] = make(i);
+        asked[i] = make(i);
         insert(full, i);
+    }
     return 0;
 }
 
 int glib_table_ints(void)
 {
-    for (int i = 0; i < KEYS; i++)
-        inserted_int[i] = asked_int[i] = key_int(i);
-    return begin(inserted_int, asked_int, sizeof *inserted_int, g_int64_hash, g_int64_equal);
+    return begin(make_int, g_int64_hash, g_int64_equal);
 }
 
 int glib_table_strs(void)
 {
-    for (int i = 0; i < KEYS; i++) {
-        key_text(i, inserted_text[i]);
-        key_text(i, asked_text[i]);
-    }
-    return begin(inserted_text, asked_text, sizeof *inserted_text, g_str_hash, g_str_equal);
+    return begin(make_text, g_str_hash, g_str_equal);
 }
 
 MEASURED void glib_table_insert(uint64_t iterations)
@@ -66,7 +69,7 @@ MEASURED void glib_table_insert(uint64_t iterations)
 MEASURED void glib_table_look_up(uint64_t iterations)
 {
     for (uint64_t i = 0; i < iterations; i++) {
-        void *value = g_hash_table_lookup(full, asked + i % KEYS * stride);
+        void *value = g_hash_table_lookup(full, asked[i % KEYS]);
 
         peer_barrier(value);
     }
@@ -75,4 +78,8 @@ MEASURED void glib_table_look_up(uint64_t iterations)
 void glib_table_end(void)
 {
     g_hash_table_destroy(full);
+    for (int i = 0; i < KEYS; i++) {
+        g_free(inserted[i]);
+        g_free(asked[i]);
+    }
 }

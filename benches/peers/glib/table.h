@@ -1,7 +1,7 @@
 /* table.h - GLib's GHashTable given the keys of dict_bench.h.
  *
- * It keeps what it is given: the keys, boxed ints (int64_t *) or strings, belong to the
- * benchmark. It counts nothing, where our dict takes two references for each entry.
+ * It keeps what it is given: the keys, boxed ints (int64_t *) or strings, each a block of its
+ * own as our objects are, belong to the benchmark. It counts nothing, where our dict takes two references for each entry.
  */
 #ifndef BENCHES_PEERS_GLIB_TABLE_H
 #define BENCHES_PEERS_GLIB_TABLE_H
