@@ -58,9 +58,9 @@ def micro_figures():
         Figure("the same against bare malloc (jemalloc's) and sdallocx",
                "int_new/plain/jemalloc", "bare_malloc", 1.15),
         Figure("a block of freelist against bare malloc and sdallocx",
-               "heap_pair/plain/freelist", "bare_malloc", 0.5),
+               "heap_pair/freelist", "bare_malloc", 0.5),
         Figure("the same against bare mallocx and sdallocx",
-               "heap_pair/plain/freelist", "bare_mallocx", 0.5),
+               "heap_pair/freelist", "bare_mallocx", 0.5),
     ]
 
 

@@ -18,5 +18,5 @@ MEASURED static void run(uint64_t iterations)
 
 const struct micro micro_heap_pair = {
     .about = "a block of 32 bytes taken from the heap and given back",
-    .per_heap = true, .run = run,
+    .once = true, .per_heap = true, .run = run,
 };
