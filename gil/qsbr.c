@@ -34,7 +34,8 @@ void qsbr_enter(struct thread *t)
 {
     uint64_t seen = atomic_load_explicit(&now, memory_order_relaxed);
 
-    atomic_store_explicit(&t->seen, seen, memory_order_relaxed);
+    /* Release, since a thread that has entered before may enter again: fact 3. */
+    atomic_store_explicit(&t->seen, seen, memory_order_release);
     atomic_fetch_add_explicit(&now, 0, memory_order_acq_rel); /* fact 1 */
 }
 

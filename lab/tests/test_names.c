@@ -199,7 +199,7 @@ static void wrong_parameters(void **state)
         { "interval:force=2", "force of lock 'interval': '2' is not a number from 0 to 1" },
         { "interval:force=", "force of lock 'interval': '' is not a number from 0 to 1" },
         { "interval:force", "lock 'interval': 'force' has no value; write force=1" },
-        { "none:x=1", "lock 'none': unknown parameter 'x'; there are none" },
+        { "none:x=1", "lock 'none': unknown parameter 'x'; there are: naive_containers" },
         { "none,none", "lock 'none' is there twice" },
     };
     static struct variants v;
