@@ -45,6 +45,9 @@ struct job {
     int64_t param[PARAM_MAX];        /* set once; as workload->param */
     _Atomic bool stopping;           /* the window is over: steps return soon */
     uint64_t lost; /* by check: updates that the program itself lost, no wrong answer */
+    /* By check: of so many objects that were handed over and dropped, how many at most were
+     * not destroyed when they should have been. 0 handed over: the workload does not look. */
+    uint64_t handed_over, held_back;
 };
 
 struct worker {

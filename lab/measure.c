@@ -490,6 +490,8 @@ void measure(const struct cell *cell, const struct window *window, struct measur
         thread_stop(&run.thread);
         fill_samples(&run, m);
         m->lost = run.job.lost;
+        m->handed_over = run.job.handed_over;
+        m->held_back = run.job.held_back;
         m->max_rss_bytes = counters_max_rss_bytes();
         m->counted = window->counts;
         if (m->counted)

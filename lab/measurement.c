@@ -107,6 +107,8 @@ static void print(const struct measurement *m, FILE *out)
             " %zu\n", m->damage.published, m->damage.off, m->damage.over, m->damage.under,
             m->damage.leaked, m->damage.early, m->damage.kept_bytes);
     fprintf(out, "memory %" PRIu64 "\n", m->max_rss_bytes);
+    if (m->handed_over)
+        fprintf(out, "held %" PRIu64 " %" PRIu64 "\n", m->handed_over, m->held_back);
     if (m->counted)
         fprintf(out, "objects %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", m->memory.live,
                 m->memory.most, m->memory.asked_bytes, m->memory.taken_bytes);
@@ -182,6 +184,8 @@ static int read_line(struct measurement *m, const char *line)
                &m->damage.leaked, &m->damage.early, &m->damage.kept_bytes) == 7)
         return 0;
     if (sscanf(line, "memory %" SCNu64, &m->max_rss_bytes) == 1)
+        return 0;
+    if (sscanf(line, "held %" SCNu64 " %" SCNu64, &m->handed_over, &m->held_back) == 2)
         return 0;
     if (sscanf(line, "objects %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &m->memory.live,
                &m->memory.most, &m->memory.asked_bytes, &m->memory.taken_bytes) == 4) {

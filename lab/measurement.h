@@ -47,6 +47,8 @@ struct measurement {
     double seconds;        /* of wall time that the window lasted */
     double overlap;        /* the share of it in which every worker was at work */
     uint64_t lost;         /* updates that the program lost, not the runtime */
+    uint64_t handed_over;  /* objects that all were dropped; 0: nobody looked at the next */
+    uint64_t held_back;    /* so many of them, at most, were dead and not destroyed */
     uint64_t max_rss_bytes; /* the most that the cell's process had; 0: not known */
     struct damage damage;  /* of a cell whose counts may go wrong */
     bool counted;              /* whether the next is known: ... */

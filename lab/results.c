@@ -167,6 +167,16 @@ const struct measurement *outcome_counted(const struct outcome *o)
     return NULL;
 }
 
+const struct measurement *outcome_held_back(const struct outcome *o)
+{
+    const struct measurement *worst = NULL;
+
+    for (int i = 0; i < o->rounds; i++)
+        if (o->round[i].handed_over && (!worst || o->round[i].held_back > worst->held_back))
+            worst = &o->round[i];
+    return worst;
+}
+
 /* The median over the rounds of what `value` says of each; zeros count only if `zeros`. */
 static struct estimate over_rounds(const struct outcome *o,
                                    double (*value)(const struct measurement *m), bool zeros)

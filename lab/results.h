@@ -58,6 +58,9 @@ bool measured(const struct measurement *m);
 /* The round beside which the cell's objects were counted; NULL: they were not. */
 const struct measurement *outcome_counted(const struct outcome *o);
 
+/* The round in which most of what had been handed over was held back; NULL: nobody looked. */
+const struct measurement *outcome_held_back(const struct outcome *o);
+
 struct estimate outcome_rate(const struct outcome *o);
 
 /* The ratio of two outcomes' rates, paired by round; count 0 if one has none. */

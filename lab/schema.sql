@@ -14,7 +14,7 @@
 --
 -- user_version below is the number of this schema. A lab refuses a file of a later one
 -- and says so; one of an earlier it reads but does not write. 2: windows has what was counted
--- of memory.
+-- of memory, and what was held back.
 
 PRAGMA application_id = 0x6c616221; -- "lab!": what the `file` command sees
 PRAGMA user_version = 2;
@@ -106,6 +106,8 @@ CREATE TABLE windows (
     mhz      REAL,
     max_rss_bytes INTEGER,
     lost     INTEGER,               -- updates that the program lost, not the runtime
+    handed_over INTEGER,            -- objects that were all dropped; NULL: nobody looked how many
+    held_back   INTEGER,            -- of them, at most, were dead and not destroyed
     published INTEGER, off INTEGER, over INTEGER, under INTEGER, -- as in docs/reading.md
     leaked   INTEGER, early INTEGER, kept_bytes INTEGER,
     -- Of block 1, from a window beside it in which they were counted:
@@ -210,7 +212,7 @@ SELECT m.key AS machine, r.uuid AS run, r.matrix, r.cores, r.seed,
        s.planned_pu, s.observed_pu, s.binding, s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns,
        s.cycles, s.instructions, s.cache_misses, s.voluntary_switches, s.involuntary_switches,
        w.lost, w.published, w.off, w.over, w.under, w.leaked, w.early, w.kept_bytes,
-       w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes
+       w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes, w.handed_over, w.held_back
 FROM cells c JOIN runs r USING (run) JOIN machines m USING (machine)
 LEFT JOIN windows w USING (cell) LEFT JOIN samples s USING (window)
 WHERE w.window IS NOT NULL OR c.refusal IS NOT NULL;

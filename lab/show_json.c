@@ -143,6 +143,16 @@ static uint64_t lost(const struct outcome *o)
     return sum;
 }
 
+static json_t *held_back_json(const struct outcome *o)
+{
+    const struct measurement *worst = outcome_held_back(o);
+
+    if (!worst)
+        return json_null();
+    return json_pack("{s:I, s:I}", "handed_over", (json_int_t)worst->handed_over, "held_back",
+                     (json_int_t)worst->held_back);
+}
+
 static json_t *cell_json(const struct results *r, const struct outcome *o)
 {
     const struct cell *c = &o->cell;
@@ -150,7 +160,7 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
     uint64_t memory = most_memory(o);
 
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, s:i, "
-                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
+                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
                      "cell", (json_int_t)(o - r->outcome), "workload", json_text(c->workload),
                      "mode", json_text(c->mode), "policy", json_text(c->policy), "gil",
                      json_text(c->gil), "heap", json_text(c->heap), "build", json_text(c->build),
@@ -164,7 +174,8 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
                      json_finite(judge_serial_share(r, c, speed_up)), "max_rss_bytes",
                      memory ? json_integer((json_int_t)memory) : json_null(), "memory",
                      memory_json(o), "audit",
-                     audit_json(o), "lost", (json_int_t)lost(o), "refusal", json_text(c->refusal),
+                     audit_json(o), "lost", (json_int_t)lost(o), "held_back", held_back_json(o),
+                     "refusal", json_text(c->refusal),
                      "warnings", warnings_json(r, o), "notes", notes_json(o));
 }
 

@@ -229,8 +229,8 @@ static enum status status_named(const char *name)
     "w.window, w.kind, w.block, w.sequence, w.started, w.started_ns, w.took_s, w.status, " \
     "w.note, w.steal, w.busy, w.mhz, w.seconds, w.overlap, w.max_rss_bytes, w.lost, "      \
     "w.published, w.off, w.over, w.under, w.leaked, w.early, w.kept_bytes, c.number, "
-#define WINDOWS_OF_RUN(memory)                                                            \
-    "SELECT " WINDOW_COLUMNS memory " FROM windows w JOIN cells c USING (cell) "           \
+#define WINDOWS_OF_RUN(later)                                                             \
+    "SELECT " WINDOW_COLUMNS later " FROM windows w JOIN cells c USING (cell) "           \
     "WHERE c.run = ? ORDER BY c.number, w.kind, w.block"
 
 static void read_window(sqlite3_stmt *q, struct measurement *w)
@@ -260,6 +260,8 @@ static void read_window(sqlite3_stmt *q, struct measurement *w)
     d->leaked = (uint64_t)sqlite3_column_int64(q, 20);
     d->early = (uint64_t)sqlite3_column_int64(q, 21);
     d->kept_bytes = (size_t)sqlite3_column_int64(q, 22);
+    w->handed_over = (uint64_t)sqlite3_column_int64(q, 28);
+    w->held_back = (uint64_t)sqlite3_column_int64(q, 29);
     w->counted = known_of(q, 25) >= 0;
     if (w->counted)
         w->memory = (struct heap_counts){ sqlite3_column_int64(q, 24), known_of(q, 25),
@@ -359,8 +361,10 @@ int store_load_windows(struct store *s, const struct run *run, struct results *r
                        struct mistake *m)
 {
     static const char now[] =
-        WINDOWS_OF_RUN("w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes");
-    static const char first[] = WINDOWS_OF_RUN("NULL, NULL, NULL, NULL"); /* in schema 1 */
+        WINDOWS_OF_RUN("w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes, "
+                       "w.handed_over, w.held_back");
+    static const char first[] = /* in schema 1 */
+        WINDOWS_OF_RUN("NULL, NULL, NULL, NULL, NULL, NULL");
     sqlite3_stmt *q = store_prepare(s, s->schema < 2 ? first : now, m);
     sqlite3_stmt *samples = store_prepare(s, "SELECT window, role, worker, name, ops, cpu_s, "
         "planned_pu, "

@@ -303,6 +303,8 @@ static void bind_measured(sqlite3_stmt *q, int at, const struct measurement *w)
     bind_known(q, at++, w->max_rss_bytes ? (int64_t)w->max_rss_bytes : -1);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         sqlite3_bind_int64(q, at++, (int64_t)counts[i]);
+    bind_known(q, at++, w->handed_over ? (int64_t)w->handed_over : -1);
+    bind_known(q, at++, w->handed_over ? (int64_t)w->held_back : -1);
     if (!w->counted)
         return;
     sqlite3_bind_int64(q, at++, w->memory.live); /* below 0: freed more often than made */
@@ -320,9 +322,9 @@ static int write_window(struct store *s, int64_t run, size_t cell, const struct 
     if (prepare_once(s, &s->window, "INSERT INTO windows (cell, kind, block, sequence, started, "
             "started_ns, took_s, status, note, steal, busy, mhz, seconds, overlap, max_rss_bytes, "
             "lost, published, off, over, under, leaked, early, kept_bytes, "
-            "live_objects, most_objects, asked_bytes, taken_bytes) "
+            "handed_over, held_back, live_objects, most_objects, asked_bytes, taken_bytes) "
             "SELECT cell, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
-            "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28 "
+            "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30 "
             "FROM cells WHERE run = ?1 AND number = ?2", m) < 0)
         return -1;
     q = s->window;

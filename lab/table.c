@@ -108,6 +108,17 @@ static void print_lost(const struct outcome *o, FILE *out)
                 "operations\n", NOTE_INDENT, "", lost);
 }
 
+/* The window in which most was. */
+static void print_held_back(const struct outcome *o, FILE *out)
+{
+    const struct measurement *worst = outcome_held_back(o);
+
+    if (worst)
+        fprintf(out, "%*sof %llu objects that had all been dropped, at most %llu were not "
+                "destroyed\n", NOTE_INDENT, "", (unsigned long long)worst->handed_over,
+                (unsigned long long)worst->held_back);
+}
+
 /* In its column; one that is too long has a line of its own. */
 static void print_mode(const struct cell *c, FILE *out)
 {
@@ -145,6 +156,7 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
     print_notes(o, out);
     print_warnings(r, o, out);
     print_lost(o, out);
+    print_held_back(o, out);
     print_audit(o, out);
 }
 

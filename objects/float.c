@@ -34,9 +34,35 @@ struct object *float_add(borrowed a, borrowed b)
     return both_floats(a, b) ? float_new(float_value(a) + float_value(b)) : NULL;
 }
 
+struct object *float_subtract(borrowed a, borrowed b)
+{
+    return both_floats(a, b) ? float_new(float_value(a) - float_value(b)) : NULL;
+}
+
 struct object *float_multiply(borrowed a, borrowed b)
 {
     return both_floats(a, b) ? float_new(float_value(a) * float_value(b)) : NULL;
+}
+
+struct object *float_divide(borrowed a, borrowed b)
+{
+    if (unlikely(!both_floats(a, b)))
+        return NULL;
+    if (likely(float_value(b) != 0))
+        return float_new(float_value(a) / float_value(b));
+    exception_set(&zero_division_error, "float division by zero");
+    return NULL;
+}
+
+struct object *float_sqrt(borrowed o)
+{
+    if (unlikely(type_of(o) != &float_type))
+        exception_set(&type_error, "must be a float, not '%s'", type_of(o)->name);
+    else if (unlikely(float_value(o) < 0))
+        exception_set(&value_error, "math domain error");
+    else
+        return float_new(sqrt(float_value(o)));
+    return NULL;
 }
 
 static bool float_equal(borrowed a, borrowed b)

@@ -22,6 +22,14 @@ static inline double float_value(borrowed o)
 
 /* A new float; NULL: TypeError if one is not a float, MemoryError. */
 struct object *float_add(borrowed a, borrowed b);
+struct object *float_subtract(borrowed a, borrowed b);
 struct object *float_multiply(borrowed a, borrowed b);
+
+/* The same; by zero: ZeroDivisionError. */
+struct object *float_divide(borrowed a, borrowed b);
+
+/* As Python's math.sqrt: a new float; NULL: TypeError, ValueError if it is below zero,
+ * MemoryError. */
+struct object *float_sqrt(borrowed o);
 
 #endif

@@ -193,6 +193,10 @@ def remarks(cell):
         said.append(f"of {a['published']} shared objects {a['off']} miscounted "
                     f"(net {a['net']:+d}), {a['leaked']} leaked, {a['early']} freed early")
     said += [f"{cell['lost']} updates lost by the program"] if cell["lost"] else []
+    if cell["held_back"]:
+        h = cell["held_back"]
+        said.append(f"of {h['handed_over']} objects that had all been dropped, at most "
+                    f"{h['held_back']} were not destroyed")
     return said + [f"warning: {w}" for w in cell["warnings"]] + cell["notes"]
 
 

@@ -336,11 +336,73 @@ static void test_cpu_fraction_from_all_cpu_to_all_waiting(void **state)
     }
 }
 
+/* Those that make another workload of it; test_every_workload_is_right has the usual. */
+static void test_with_other_parameters(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t parameter;
+    } cases[] = {
+        { "binary_trees", 0 }, { "blocked_owner", 1 }, { "blocked_owner", 1000 }, { "config", 0 },
+        { "config", 1 },       { "false_sharing", 1 }, { "hot_object", 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run_cell(find(cases[i].name), 3, cases[i].parameter);
+        cell_fini();
+    }
+}
+
+static uint64_t ops_of(const struct seat *s)
+{
+    return atomic_load_explicit(&s->worker.ops, memory_order_relaxed);
+}
+
+/* Twice, for it begins anew when it has got there. */
+static void test_nbody_has_the_known_energy_after_1000_advances(void **state)
+{
+    (void)state;
+    cell_init(find("nbody"), 1);
+    assert_int_equal(cell_setup(), 0);
+    start_workers(-1);
+    while (ops_of(&cell.seat[0]) < 2000 && !failed())
+        sched_yield();
+    stop_workers();
+    expect_no_errors();
+    cell_fini();
+}
+
+/* What is held back while the owner is blocked: everything, or at most 1 %, as the policy
+ * says of itself. (One that may be later than the next safe point holds back for other
+ * reasons, too.) Three times three steps are three rounds. */
+static void test_a_blocked_owner_holds_back_what_the_policy_says(void **state)
+{
+    enum { OBJECTS = 192 };
+
+    (void)state;
+    run_cell(find("blocked_owner"), 3, OBJECTS);
+    assert_int_equal(cell.job.handed_over, OBJECTS);
+    if (RC_LATE_DETACHED)
+        assert_int_equal(cell.job.held_back, OBJECTS);
+    else if (RC_LATE_SAFEPOINTS <= 1)
+        assert_in_range(cell.job.held_back, 0, OBJECTS / 100);
+    cell_fini();
+}
+
 /* Where the answer is a number of operations, one more or less is wrong. */
 static void test_check_refuses_a_wrong_number(void **state)
 {
     (void)state;
     run_cell(find("last_words"), 2, -1);
+    assert_int_equal(cell_check(cell.ops + 1), -1);
+    assert_int_equal(cell_check(cell.ops - 1), -1);
+    cell_fini();
+    run_cell(find("queue"), 2, -1);
+    assert_int_equal(cell_check(cell.ops + 1), -1);
+    assert_int_equal(cell_check(cell.ops - 1), -1);
+    cell_fini();
+    run_cell(find("blocked_owner"), 2, -1);
     assert_int_equal(cell_check(cell.ops + 1), -1);
     assert_int_equal(cell_check(cell.ops - 1), -1);
     cell_fini();
@@ -395,9 +457,16 @@ static void start_blocked(const struct named_workload *w, int role)
 
 static void test_interrupt_ends_workers_that_wait(void **state)
 {
+    static const struct {
+        const char *name;
+        int role;
+    } cases[] = {
+        { "echo", 0 }, { "echo", 1 }, { "queue", 0 }, { "queue", 1 }, { "blocked_owner", 0 },
+    };
+
     (void)state;
-    for (int role = 0; role < 2; role++) {
-        start_blocked(find("echo"), role);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        start_blocked(find(cases[i].name), cases[i].role);
         atomic_store_explicit(&cell.job.stopping, true, memory_order_relaxed);
         interrupt();
         interrupt();
@@ -497,6 +566,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_workload_is_right),
         cmocka_unit_test(test_cpu_fraction_from_all_cpu_to_all_waiting),
+        cmocka_unit_test(test_with_other_parameters),
+        cmocka_unit_test(test_nbody_has_the_known_energy_after_1000_advances),
+        cmocka_unit_test(test_a_blocked_owner_holds_back_what_the_policy_says),
         cmocka_unit_test(test_check_refuses_a_wrong_number),
         cmocka_unit_test(test_dict_count_reports_what_is_lost),
         cmocka_unit_test(test_interrupt_ends_workers_that_wait),

@@ -195,6 +195,7 @@ def judge_cell(maker, of):
         "p50_ns": estimate(p50), "of_nolock": ratio(("nolock", row["base"])), "speedup": own,
         "karp_flatt": None, "max_rss_bytes": statistics.median(rss) if rss else None,
         "audit": audit and dict(zip("published off net leaked early".split(), audit)), "lost": 0,
+        "held_back": None,
         "warnings": ["steal: 12 % of the processors' time went to other machines"]
         if (of["workload"], of["mode"]) == ("sleep", "biased") else [], "notes": notes}
 

@@ -41,7 +41,8 @@ for what in modes policies locks workloads heaps demos micros; do
         "$("$LAB" list $what | sed -n 's/^  \([a-z][a-z_]*\)  .*/\1/p')"
     same "and the numbers of its parameters" \
         "['%(standard)d %(least)d %(most)d' % p for p in params(it['$what'])]" \
-        "$("$LAB" list $what | sed -n 's/.*: \([0-9]*\) (\([0-9]*\) to \([0-9]*\))$/\1 \2 \3/p')"
+        "$("$LAB" list $what | tr -s ' \n' ' ' | grep -o ': [0-9]* ([0-9]* to [0-9]*)' |
+            sed 's/: \([0-9]*\) (\([0-9]*\) to \([0-9]*\))/\1 \2 \3/')"
 done
 
 json list policies

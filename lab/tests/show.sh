@@ -77,6 +77,15 @@ assert cells['fib', 'gil', 1, 0]['memory'] == dict(live_objects=0, most_objects=
                                                    taken_bytes=4096)
 assert cells['fib', 'gil', 2, 0]['memory']['taken_bytes'] is None
 assert 'leaked: 3' in str(cells['fib', 'gil', 2, 0]['warnings'])"
+change "$dir/counted.db" "UPDATE windows SET handed_over = 50, held_back = 2 * block WHERE kind = 'timed' AND
+           cell = (SELECT cell FROM cells WHERE (workload, mode, threads, control) = ('fib', 'gil', 2, 0))"
+lab show "$dir/counted.db"
+says "the most that was held back" '^  *of 50 objects that had all been dropped, at most 12 were not destroyed$'
+is "where somebody looked" [ "$(grep -c 'been dropped' "$out")" -eq 1 ]
+lab show --json "$dir/counted.db"
+holds "and in JSON" "
+assert cells['fib', 'gil', 2, 0]['held_back'] == dict(handed_over=50, held_back=12)
+assert cells['fib', 'gil', 1, 0]['held_back'] is None"
 change "$dir/counted.db" "UPDATE windows SET live_objects = NULL, most_objects = NULL,
            asked_bytes = NULL, taken_bytes = NULL"
 lab show --memory "$dir/counted.db"
@@ -85,6 +94,7 @@ lab show "$dir/a.db"
 cp "$out" "$dir/now"
 cp "$dir/a.db" "$dir/first.db"
 change "$dir/first.db" "PRAGMA user_version = 1; DROP VIEW tidy; DROP VIEW memory;
+    ALTER TABLE windows DROP COLUMN handed_over; ALTER TABLE windows DROP COLUMN held_back;
     ALTER TABLE windows DROP COLUMN live_objects; ALTER TABLE windows DROP COLUMN most_objects;
     ALTER TABLE windows DROP COLUMN asked_bytes; ALTER TABLE windows DROP COLUMN taken_bytes"
 lab show "$dir/first.db"

@@ -20,7 +20,7 @@ static void assert_near(double got, double want)
 static struct measurement two_workers(uint64_t first, uint64_t second)
 {
     struct measurement m = { .status = STATUS_OK, .seconds = 0.5, .overlap = 0.75, .lost = 7,
-                             .max_rss_bytes = 4096,
+                             .max_rss_bytes = 4096, .handed_over = 20, .held_back = 3,
                              .damage = { .published = 3, .off = 2, .over = 9, .under = 1,
                                          .leaked = 1, .early = 1, .kept_bytes = 96 },
                              .counted = true, .memory = { -1, 2, 64, -1 } };
@@ -74,6 +74,8 @@ static void measurement_comes_back_from_text_as_it_was(void **state)
     assert_string_equal(got.note, sent.note);
     assert_near(got.seconds, 0.5);
     assert_int_equal(got.lost, 7);
+    assert_int_equal(got.handed_over, 20);
+    assert_int_equal(got.held_back, 3);
     assert_int_equal(got.damage.over, 9);
     assert_int_equal(got.damage.kept_bytes, 96);
     assert_int_equal(got.samples, 3);

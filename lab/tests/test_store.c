@@ -65,7 +65,7 @@ static struct measurement full_window(int block, int samples)
         .occasion = { block, 40 + block, !block, "2026-01-02T03:04:05Z", 99, 1.5, 0.25, 0.125,
                       2400 },
         .status = STATUS_EARLY, .note = "a note, 'with' words", .seconds = 0.5, .overlap = 0.75,
-        .lost = 21, .max_rss_bytes = 22,
+        .lost = 21, .handed_over = 34, .held_back = 35, .max_rss_bytes = 22,
         .damage = { .published = 23, .off = 24, .over = 25, .under = 26, .leaked = 27, .early = 28,
                     .kept_bytes = 29 },
         .counted = true, .memory = { 30, 31, 32, 33 },
@@ -90,6 +90,8 @@ static void assert_same(const struct measurement *got, const struct measurement 
     assert_string_equal(got->note, sent->note);
     assert_true(got->seconds == sent->seconds && got->overlap == sent->overlap);
     assert_int_equal(got->lost, sent->lost);
+    assert_int_equal(got->handed_over, sent->handed_over);
+    assert_int_equal(got->held_back, sent->held_back);
     assert_int_equal(got->max_rss_bytes, sent->max_rss_bytes);
     assert_memory_equal(&got->damage, &sent->damage, sizeof got->damage);
     assert_int_equal(got->counted, sent->counted);
@@ -146,7 +148,7 @@ static void what_is_not_known_stays_unknown(void **state)
 
     (void)state;
     sent.occasion.steal = sent.occasion.busy = sent.occasion.mhz = -1;
-    sent.max_rss_bytes = 0;
+    sent.max_rss_bytes = sent.handed_over = sent.held_back = 0;
     sent.memory.taken_bytes = -1;
     sent.sample[0] = (struct sample){ "worker", 0, 0, 0, 0, -1, -1, "unbound", 0, 0, 0, 0,
                                       -1, -1, -1, -1, -1 };

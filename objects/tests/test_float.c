@@ -19,7 +19,9 @@ static void test_arithmetic_makes_new_floats(void **state)
 
     (void)state;
     assert_result(float_add(a, b), -2.5);
+    assert_result(float_subtract(a, b), 5.5);
     assert_result(float_multiply(a, b), -6);
+    assert_result(float_divide(a, b), -0.375);
     assert_int_equal(exact_count(a), 1);
     assert_int_equal(exact_count(b), 1);
     decref(a);
@@ -33,10 +35,44 @@ static void test_other_types_are_an_error(void **state)
     (void)state;
     assert_null(float_add(one, none()));
     assert_raises(&type_error);
+    assert_null(float_subtract(none(), one));
+    assert_raises(&type_error);
     assert_null(float_multiply(none(), one));
+    assert_raises(&type_error);
+    assert_null(float_divide(one, none()));
+    assert_raises(&type_error);
+    assert_null(float_sqrt(none()));
     assert_raises(&type_error);
     assert_int_equal(exact_count(one), 1);
     decref(one);
+}
+
+static void test_zero_divides_nothing(void **state)
+{
+    struct object *one = float_new(1), *minus_zero = float_new(-0.0);
+
+    (void)state;
+    assert_null(float_divide(one, minus_zero));
+    assert_raises(&zero_division_error);
+    assert_result(float_divide(minus_zero, one), 0);
+    decref(one);
+    decref(minus_zero);
+}
+
+static void test_roots_of_what_is_not_below_zero(void **state)
+{
+    struct object *a = float_new(6.25), *b = float_new(-6.25), *nan = float_new(NAN), *root;
+
+    (void)state;
+    assert_result(float_sqrt(a), 2.5);
+    assert_null(float_sqrt(b));
+    assert_raises(&value_error);
+    root = float_sqrt(nan); /* as math.sqrt(nan) */
+    assert_true(isnan(float_value(root)));
+    decref(root);
+    decref(a);
+    decref(b);
+    decref(nan);
 }
 
 static void test_zeros_are_equal_and_so_are_their_hashes(void **state)
@@ -105,11 +141,17 @@ static int session(void)
 {
     struct object *a = float_new(2), *square = a ? float_multiply(a, a) : NULL;
     struct object *sum = square ? float_add(a, square) : NULL;
+    struct object *difference = sum ? float_subtract(sum, a) : NULL;
+    struct object *quotient = difference ? float_divide(difference, a) : NULL;
+    struct object *root = quotient ? float_sqrt(quotient) : NULL;
 
     xdecref(a);
     xdecref(square);
     xdecref(sum);
-    return sum ? 0 : -1;
+    xdecref(difference);
+    xdecref(quotient);
+    xdecref(root);
+    return root ? 0 : -1;
 }
 
 static void test_no_memory_is_an_error(void **state)
@@ -123,6 +165,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arithmetic_makes_new_floats),
         cmocka_unit_test(test_other_types_are_an_error),
+        cmocka_unit_test(test_zero_divides_nothing),
+        cmocka_unit_test(test_roots_of_what_is_not_below_zero),
         cmocka_unit_test(test_zeros_are_equal_and_so_are_their_hashes),
         cmocka_unit_test(test_nan_is_equal_to_itself_only),
         cmocka_unit_test(test_repr),
