@@ -50,8 +50,8 @@ pairs.tsan  := atomic biased locked sharded biased_suspend
 elsewhere := $(filter-out $(pairs.$(MODE)),$(pairs.debug) $(pairs.asan) $(pairs.tsan))
 thorough := $(if $(PAIRWISE),$(filter-out $(elsewhere),$(policies)),$(policies))
 about_counting := $(addprefix objects/tests/test_,counting weakref reclaim section collector model)
-# The policies of the lab; those that its tests name must be there.
-in_lab   := $(filter plain atomic biased locked $(thorough),$(policies))
+# The policies of the lab: in a mode in which much is left out, those that its tests name.
+in_lab   := $(if $(filter debug,$(MODE)),$(policies),$(filter plain atomic biased locked $(thorough),$(policies)))
 # A policy that needs a GIL is built a second time, to tally what goes wrong without.
 audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(in_lab:%=objects/refcount/%.h))))
 runtimes := $(in_lab) $(audited:%=%_audit)

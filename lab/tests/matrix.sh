@@ -60,7 +60,7 @@ cells 3 mine.yaml --threads 1
 cells 4 mine.yaml --mode atomic,nolock --threads 2
 cells 8 mine.yaml --policy atomic --gil none,mutex
 for file in "$matrices"/*.yaml; do
-    has_policies biased locked || break # which these name
+    has_policies biased locked biased_suspend sharded immortal || break # which these name
     lab matrix "$file" --dry-run
     is "can be planned: $(basename "$file")" [ "$status" -eq 0 ]
 done
