@@ -197,11 +197,11 @@ static void start_workers(int role)
             assert_int_equal(pthread_create(&cell.seat[i].os, NULL, seat_main, &cell.seat[i]), 0);
 }
 
-/* Until each worker of the first role has made a few steps, or one has failed. */
-static void wait_for_steps(void)
+/* Until each worker of the first role has made so many steps, or one has failed. */
+static void wait_for_steps(int steps)
 {
     for (int i = 0; i < cell.job.workers; i++)
-        while (cell.seat[i].worker.role == 0 && steps_of(&cell.seat[i]) < STEPS && !failed())
+        while (cell.seat[i].worker.role == 0 && steps_of(&cell.seat[i]) < steps && !failed())
             sched_yield();
 }
 
@@ -271,22 +271,27 @@ static int open_files(void)
     return count;
 }
 
-/* Runs a cell up to its check, which is right. */
+/* Runs the cell that was made up to its check, which is right. */
+static void run_to_check(int steps)
+{
+    if (cell_setup() < 0)
+        fail_msg("%s: setup: %s", cell.name, cell.error);
+    start_workers(-1);
+    wait_for_steps(steps);
+    stop_workers();
+    expect_no_errors();
+    if (cell_check(cell.ops) < 0) {
+        take_error(cell.error);
+        fail_msg("%s: check: %s", cell.name, cell.error);
+    }
+}
+
 static void run_cell(const struct named_workload *w, int threads, int64_t parameter)
 {
     cell_init(w, threads);
     if (parameter >= 0)
         cell.job.param[0] = parameter;
-    if (cell_setup() < 0)
-        fail_msg("%s: setup: %s", w->name, cell.error);
-    start_workers(-1);
-    wait_for_steps();
-    stop_workers();
-    expect_no_errors();
-    if (cell_check(cell.ops) < 0) {
-        take_error(cell.error);
-        fail_msg("%s: check: %s", w->name, cell.error);
-    }
+    run_to_check(STEPS);
 }
 
 /* What each role counted, and recorded if it is one that records. */
@@ -316,6 +321,23 @@ static void test_every_workload_is_right(void **state)
         }
         assert_int_equal(open_files(), files);
     }
+}
+
+/* A parameter that is 0 or 1 and nothing between, as the other of the two. */
+static void test_every_workload_is_right_with_a_switch_turned(void **state)
+{
+    (void)state;
+    for (const struct named_workload *w = list; w->name; w++)
+        for (int i = 0; i < PARAM_MAX; i++) {
+            const struct param *p = &w->workload->param[i];
+
+            if (!p->name || p->least != 0 || p->most != 1)
+                continue;
+            cell_init(w, 2);
+            cell.job.param[i] = !p->standard;
+            run_to_check(STEPS);
+            cell_fini();
+        }
 }
 
 static const struct named_workload *find(const char *name)
@@ -534,7 +556,7 @@ static bool run_short_of_memory(const struct named_workload *w, int64_t count)
     allow_allocations(count);
     if (cell_setup() == 0) {
         start_workers(-1);
-        wait_for_steps();
+        wait_for_steps(STEPS);
         stop_workers();
     }
     for (int i = 0; i < cell.job.workers && !*error; i++)
@@ -565,6 +587,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_workload_is_right),
+        cmocka_unit_test(test_every_workload_is_right_with_a_switch_turned),
         cmocka_unit_test(test_cpu_fraction_from_all_cpu_to_all_waiting),
         cmocka_unit_test(test_with_other_parameters),
         cmocka_unit_test(test_nbody_has_the_known_energy_after_1000_advances),
