@@ -74,6 +74,7 @@ struct seat {
     pthread_t os;
     const struct role *role;
     struct histogram latency;
+    bool began;             /* by the worker; for others once it has ended */
     _Atomic int steps;      /* that ended within the window */
     char error[TEXT_BYTES]; /* "" if it did not fail */
 };
@@ -118,6 +119,7 @@ static int work(struct seat *s)
 {
     int result = s->role->begin ? s->role->begin(&s->worker) : 0;
 
+    s->began = result == 0;
     while (result == 0 && !stopping()) {
         result = s->role->step(&s->worker);
         if (!stopping()) /* the last may have been interrupted */
@@ -349,6 +351,15 @@ static const struct named_workload *find(const char *name)
     return w;
 }
 
+/* A few steps do not end a simulation, and only its end has an answer. */
+static void test_richards_ends_right(void **state)
+{
+    (void)state;
+    cell_init(find("richards"), 2);
+    run_to_check(64);
+    cell_fini();
+}
+
 static void test_cpu_fraction_from_all_cpu_to_all_waiting(void **state)
 {
     (void)state;
@@ -566,18 +577,18 @@ static bool run_short_of_memory(const struct named_workload *w, int64_t count)
     return *error;
 }
 
+/* Each allocation of setup and begin fails once, and the first of the steps. */
 static void test_no_memory_is_an_error_and_leaves_nothing(void **state)
 {
     (void)state;
     for (const struct named_workload *w = list; w->name; w++) {
         int64_t count = 0;
 
-        while (count < 48 && run_short_of_memory(w, count)) {
+        while (run_short_of_memory(w, count) && !(count >= 48 && cell.seat[0].began)) {
             cell_fini();
             count++;
         }
-        if (count < 48)
-            cell_fini(); /* enough for three steps */
+        cell_fini();
         if (count == 0)
             assert_string_equal(w->name, "empty");
     }
@@ -588,6 +599,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_workload_is_right),
         cmocka_unit_test(test_every_workload_is_right_with_a_switch_turned),
+        cmocka_unit_test(test_richards_ends_right),
         cmocka_unit_test(test_cpu_fraction_from_all_cpu_to_all_waiting),
         cmocka_unit_test(test_with_other_parameters),
         cmocka_unit_test(test_nbody_has_the_known_energy_after_1000_advances),
