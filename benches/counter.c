@@ -1,24 +1,22 @@
 /* counter.c - a class that all threads share, and an instance of it for each. */
 #include "benches/counter.h"
 
-#include "objects/class.h"
+#include "benches/field.h"
 #include "objects/exception.h"
-#include "objects/int.h"
-#include "objects/tuple.h"
 
 enum { VALUE, NEXT, NAMES };
 
 static struct object *next(borrowed names, borrowed const *arguments, size_t count)
 {
-    borrowed self = arguments[0], name = tuple_get(names, VALUE);
+    borrowed self = arguments[0];
     struct object *sum;
     int64_t value;
 
     (void)count;
-    if (program_get_int(self, name, &value) < 0)
+    if (field_get_int(names, self, VALUE, &value) < 0)
         return NULL;
     sum = int_new(value + 1);
-    if (sum && attribute_set(self, name, sum) < 0) {
+    if (sum && field_set(names, self, VALUE, sum) < 0) {
         decref(sum);
         sum = NULL;
     }
@@ -59,7 +57,7 @@ int counter_begin(const struct counter_program *p, struct worker *w)
     struct object *counter = instance_new(p->class);
 
     w->state = counter;
-    return counter ? program_set_int(counter, tuple_get(p->names, VALUE), 0) : -1;
+    return counter ? field_put_int(p->names, counter, VALUE, 0) : -1;
 }
 
 void counter_end(struct worker *w)

@@ -3,20 +3,17 @@
 
 #include "objects/class.h"
 #include "objects/exception.h"
-#include "objects/int.h"
 #include "objects/str.h"
 #include "objects/tuple.h"
 
 #include <assert.h>
 
-enum { NAMES_MOST = 32 };
-
 struct object *program_names(size_t count, const char *const *names)
 {
-    struct object *name[NAMES_MOST] = { NULL }, *tuple = NULL;
+    struct object *name[PROGRAM_NAMES_MOST] = { NULL }, *tuple = NULL;
     size_t made = 0;
 
-    assert(count <= NAMES_MOST);
+    assert(count <= PROGRAM_NAMES_MOST);
     while (made < count && (name[made] = str_new(names[made])))
         made++;
     if (made == count)
@@ -36,6 +33,37 @@ int program_define(borrowed class, borrowed names, size_t name, native *body, in
     return result;
 }
 
+int program_init(struct program *p, const struct program_text *text)
+{
+    *p = (struct program){ program_names(text->names_count, text->names) };
+    if (!p->names)
+        return -1;
+    assert(text->classes_count <= PROGRAM_CLASSES_MOST);
+    for (size_t i = 0; i < text->classes_count; i++) {
+        int base = text->classes[i].base;
+
+        p->class[i] = class_new(text->classes[i].name, base < 0 ? NULL : p->class[base]);
+        if (!p->class[i])
+            return -1;
+    }
+    for (size_t i = 0; i < text->methods_count; i++) {
+        const struct program_method *m = &text->methods[i];
+
+        if (program_define(p->class[m->class], p -> names, (size_t)m -> name, m -> body,
+                           m -> count) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+void program_fini(struct program *p)
+{
+    xdecref(p->names);
+    for (int i = 0; i < PROGRAM_CLASSES_MOST; i++)
+        xdecref(p->class[i]);
+    *p = (struct program){ 0 };
+}
+
 static void mark(borrowed o, void *unused)
 {
     if (uncounted(o))
@@ -52,6 +80,13 @@ void program_share(const struct job *job, borrowed o)
         mark(o, NULL);
 }
 
+void program_share_all(const struct job *job, const struct program *p)
+{
+    for (int i = 0; i < PROGRAM_CLASSES_MOST && p->class[i]; i++)
+        program_share(job, p->class[i]);
+    program_share(job, p->names);
+}
+
 int program_check(borrowed o, int64_t references)
 {
     int64_t count = refcount(o);
@@ -61,24 +96,4 @@ int program_check(borrowed o, int64_t references)
     exception_set(&runtime_error, "a shared %s has %lld references, not %lld", type_of(o)->name,
                   (long long)count, (long long)references);
     return -1;
-}
-
-int program_get_int(borrowed o, borrowed name, int64_t *value)
-{
-    struct object *held = attribute_get(o, name);
-
-    if (!held)
-        return -1;
-    *value = int_value(held);
-    decref(held);
-    return 0;
-}
-
-int program_set_int(borrowed o, borrowed name, int64_t value)
-{
-    struct object *made = int_new(value);
-    int result = made ? attribute_set(o, name, made) : -1;
-
-    xdecref(made);
-    return result;
 }

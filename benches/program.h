@@ -16,12 +16,49 @@
 #define PROGRAM_MARKED \
     { "marked", "1: the policy is told that what is shared is hot", 0, 0, 1 }
 
-/* A tuple of at most 32 strs; NULL: MemoryError. */
+enum { PROGRAM_CLASSES_MOST = 8, PROGRAM_NAMES_MOST = 32, PROGRAM_NO_BASE = -1 };
+
+struct program_class {
+    const char *name;
+    int base; /* its number, lower than the class's own; or PROGRAM_NO_BASE */
+};
+
+struct program_method {
+    int class, name; /* their numbers */
+    native *body;    /* its closure: the tuple of names */
+    int count;       /* of its arguments, the object included */
+};
+
+/* What a program is made of. */
+struct program_text {
+    const char *const *names; /* of attributes and methods */
+    size_t names_count;
+    const struct program_class *classes;
+    size_t classes_count;
+    const struct program_method *methods;
+    size_t methods_count;
+};
+
+struct program {
+    struct object *names;                       /* owned; a tuple of strs */
+    struct object *class[PROGRAM_CLASSES_MOST]; /* owned; NULL after the last */
+};
+
+/* 0, or -1 with MemoryError pending. */
+int program_init(struct program *p, const struct program_text *text);
+
+/* Also after a failure; or of one that is all zero. */
+void program_fini(struct program *p);
+
+/* A tuple of strs; NULL: MemoryError. */
 struct object *program_names(size_t count, const char *const *names);
 
 /* `def` in a class: a function whose closure is `names`, and which is called like one of them.
  * 0, or -1: MemoryError. */
 int program_define(borrowed class, borrowed names, size_t name, native *body, int count);
+
+/* program_share of all of it. */
+void program_share_all(const struct job *job, const struct program *p);
 
 /* All workers are about to use it, and what it holds: publishes them, and marks them hot if
  * the job says so. What it holds must hold no cycle. */
@@ -31,11 +68,5 @@ void program_share(const struct job *job, borrowed o);
  * 0, or -1: RuntimeError. Says nothing of what nobody counts any more; and where counts are
  * known to go wrong, they are the audit's business. */
 int program_check(borrowed o, int64_t references);
-
-/* The attribute of an instance, which is an int: 0 and *value, or -1. */
-int program_get_int(borrowed o, borrowed name, int64_t *value);
-
-/* 0, or -1: MemoryError. */
-int program_set_int(borrowed o, borrowed name, int64_t value);
 
 #endif

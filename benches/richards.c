@@ -1,13 +1,10 @@
 /* richards.c - the kernel of an operating system, simulated: six tasks and their packets. */
 #include "benches/richards.h"
 
-#include "objects/bool.h"
-#include "objects/class.h"
+#include "benches/field.h"
 #include "objects/exception.h"
-#include "objects/int.h"
 #include "objects/list.h"
 #include "objects/none.h"
-#include "objects/tuple.h"
 
 enum { TURNS = 1000, QUEUED = 2322, HOLDS = 928 }; /* of the idle task; the answer */
 
@@ -44,44 +41,7 @@ static const char *const text[NAMES] = {
     [RELEASE] = "release", [HOLD] = "hold", [SUSPEND] = "suspend", [SEND] = "send",
 };
 
-/* ---- attributes and calls ---- */
-
-static struct object *get(borrowed names, borrowed o, enum name name)
-{
-    return attribute_get(o, tuple_get(names, name));
-}
-
-static int set(borrowed names, borrowed o, enum name name, borrowed value)
-{
-    return attribute_set(o, tuple_get(names, name), value);
-}
-
-/* A value that was just made, or could not be and is NULL. */
-static int put(borrowed names, borrowed o, enum name name, struct object *value /* steals */)
-{
-    int result = value ? set(names, o, name, value) : -1;
-
-    xdecref(value);
-    return result;
-}
-
-static int get_int(borrowed names, borrowed o, enum name name, int64_t *value)
-{
-    return program_get_int(o, tuple_get(names, name), value);
-}
-
-static int put_int(borrowed names, borrowed o, enum name name, int64_t value)
-{
-    return program_set_int(o, tuple_get(names, name), value);
-}
-
-/* 1 or 0; or -1. */
-static int is(borrowed names, borrowed o, enum name name)
-{
-    struct object *value = get(names, o, name);
-
-    return value ? is_true(value) : -1; /* nobody counts a bool */
-}
+/* ---- calls ---- */
 
 static struct object *invoke(borrowed names, borrowed o, enum name name)
 {
@@ -105,16 +65,16 @@ static struct object *packet_append(borrowed names, borrowed const *arguments, s
     int result;
 
     (void)count;
-    if (set(names, packet, LINK, none()) < 0)
+    if (field_set(names, packet, LINK, none()) < 0)
         return NULL;
     if (queue == none())
         return incref(packet);
     last = incref(queue);
-    while ((next = get(names, last, LINK)) && next != none()) {
+    while ((next = field_get(names, last, LINK)) && next != none()) {
         decref(last);
         last = next;
     }
-    result = next ? set(names, last, LINK, packet) : -1;
+    result = next ? field_set(names, last, LINK, packet) : -1;
     decref(last);
     return result < 0 ? NULL : incref(queue);
 }
@@ -122,9 +82,9 @@ static struct object *packet_append(borrowed names, borrowed const *arguments, s
 /* Takes the first packet off the queue that is this attribute. */
 static struct object *take_first(borrowed names, borrowed o, enum name queue)
 {
-    struct object *packet = get(names, o, queue);
+    struct object *packet = field_get(names, o, queue);
 
-    if (packet && put(names, o, queue, get(names, packet, LINK)) < 0) {
+    if (packet && field_put(names, o, queue, field_get(names, packet, LINK)) < 0) {
         decref(packet);
         packet = NULL;
     }
@@ -140,8 +100,8 @@ static struct object *more_urgent(borrowed names, struct object *task /* steals 
     int64_t of_task, of_current;
     struct object *result = NULL;
 
-    if (get_int(names, task, PRIORITY, &of_task) == 0 &&
-        get_int(names, current, PRIORITY, &of_current) == 0)
+    if (field_get_int(names, task, PRIORITY, &of_task) == 0 &&
+        field_get_int(names, current, PRIORITY, &of_current) == 0)
         result = incref(of_task > of_current ? task : current);
     decref(task);
     decref(current);
@@ -150,7 +110,7 @@ static struct object *more_urgent(borrowed names, struct object *task /* steals 
 
 static struct object *task_of(borrowed names, borrowed scheduler, int64_t identity)
 {
-    struct object *blocks = get(names, scheduler, BLOCKS), *task;
+    struct object *blocks = field_get(names, scheduler, BLOCKS), *task;
 
     if (!blocks)
         return NULL;
@@ -163,9 +123,9 @@ static int count_one_more(borrowed names, borrowed scheduler, enum name counter)
 {
     int64_t count;
 
-    return get_int(names, scheduler, counter, &count) < 0
+    return field_get_int(names, scheduler, counter, &count) < 0
                ? -1
-               : put_int(names, scheduler, counter, count + 1);
+               : field_put_int(names, scheduler, counter, count + 1);
 }
 
 /* scheduler.release(identity) */
@@ -176,7 +136,9 @@ static struct object *release(borrowed names, borrowed const *arguments, size_t 
     (void)count;
     if (!task)
         return NULL;
-    current = set(names, task, HELD, truth(false)) == 0 ? get(names, arguments[0], CURRENT) : NULL;
+    current = field_set(names, task, HELD, truth(false)) == 0
+                  ? field_get(names, arguments[0], CURRENT)
+                  : NULL;
     if (current)
         return more_urgent(names, task, current);
     decref(task);
@@ -191,11 +153,11 @@ static struct object *hold(borrowed names, borrowed const *arguments, size_t cou
     (void)count;
     if (count_one_more(names, arguments[0], HOLD_COUNT) < 0)
         return NULL;
-    current = get(names, arguments[0], CURRENT);
+    current = field_get(names, arguments[0], CURRENT);
     if (!current)
         return NULL;
-    if (set(names, current, HELD, truth(true)) == 0)
-        next = get(names, current, LINK);
+    if (field_set(names, current, HELD, truth(true)) == 0)
+        next = field_get(names, current, LINK);
     decref(current);
     return next;
 }
@@ -203,10 +165,10 @@ static struct object *hold(borrowed names, borrowed const *arguments, size_t cou
 /* scheduler.suspend(): the running task waits for a packet. */
 static struct object *suspend(borrowed names, borrowed const *arguments, size_t count)
 {
-    struct object *current = get(names, arguments[0], CURRENT);
+    struct object *current = field_get(names, arguments[0], CURRENT);
 
     (void)count;
-    if (current && set(names, current, WAITING, truth(true)) < 0) {
+    if (current && field_set(names, current, WAITING, truth(true)) < 0) {
         decref(current);
         current = NULL;
     }
@@ -216,16 +178,16 @@ static struct object *suspend(borrowed names, borrowed const *arguments, size_t 
 /* Puts the packet into the task's queue: 1 if that was empty, else 0; or -1. */
 static int enqueue(borrowed names, borrowed task, borrowed packet)
 {
-    struct object *queue = get(names, task, QUEUE);
+    struct object *queue = field_get(names, task, QUEUE);
     bool was_empty = queue == none();
     int result;
 
     if (!queue)
         return -1;
-    result = put(names, task, QUEUE, invoke_with(names, packet, APPEND, queue));
+    result = field_put(names, task, QUEUE, invoke_with(names, packet, APPEND, queue));
     decref(queue);
     if (result == 0 && was_empty)
-        result = set(names, task, PENDING, truth(true));
+        result = field_set(names, task, PENDING, truth(true));
     return result < 0 ? -1 : was_empty;
 }
 
@@ -235,7 +197,7 @@ static struct object *deliver(borrowed names, struct object *task, struct object
 {
     int was_empty = -1;
 
-    if (put(names, packet, IDENTITY, get(names, current, IDENTITY)) == 0)
+    if (field_put(names, packet, IDENTITY, field_get(names, current, IDENTITY)) == 0)
         was_empty = enqueue(names, task, packet);
     if (was_empty == 1)
         return more_urgent(names, task, current);
@@ -254,13 +216,13 @@ static struct object *send(borrowed names, borrowed const *arguments, size_t cou
     int64_t identity;
 
     (void)count;
-    if (get_int(names, packet, IDENTITY, &identity) < 0 ||
+    if (field_get_int(names, packet, IDENTITY, &identity) < 0 ||
         count_one_more(names, scheduler, QUEUE_COUNT) < 0)
         return NULL;
     task = task_of(names, scheduler, identity);
     if (!task)
         return NULL;
-    current = get(names, scheduler, CURRENT);
+    current = field_get(names, scheduler, CURRENT);
     if (current)
         return deliver(names, task, current, packet);
     decref(task);
@@ -282,10 +244,10 @@ static struct object *send_and_drop(borrowed names, borrowed scheduler,
 static struct object *wake(borrowed names, borrowed task)
 {
     struct object *packet = take_first(names, task, QUEUE);
-    struct object *rest = packet ? get(names, task, QUEUE) : NULL;
+    struct object *rest = packet ? field_get(names, task, QUEUE) : NULL;
 
-    if (rest && set(names, task, PENDING, truth(rest != none())) == 0 &&
-        set(names, task, WAITING, truth(false)) == 0) {
+    if (rest && field_set(names, task, PENDING, truth(rest != none())) == 0 &&
+        field_set(names, task, WAITING, truth(false)) == 0) {
         decref(rest);
         return packet;
     }
@@ -297,8 +259,8 @@ static struct object *wake(borrowed names, borrowed task)
 /* task.run(scheduler): what its class does with a packet, or with None. */
 static struct object *task_run(borrowed names, borrowed const *arguments, size_t count)
 {
-    int waiting = is(names, arguments[0], WAITING);
-    int pending = waiting > 0 ? is(names, arguments[0], PENDING) : waiting;
+    int waiting = field_is(names, arguments[0], WAITING);
+    int pending = waiting > 0 ? field_is(names, arguments[0], PENDING) : waiting;
     struct object *packet, *next;
     borrowed all[3];
 
@@ -326,12 +288,13 @@ static struct object *idle_take(borrowed names, borrowed const *arguments, size_
     int64_t turn, bits;
 
     (void)count;
-    if (get_int(names, self, TURN, &turn) < 0 || put_int(names, self, TURN, turn - 1) < 0)
+    if (field_get_int(names, self, TURN, &turn) < 0 ||
+        field_put_int(names, self, TURN, turn - 1) < 0)
         return NULL;
     if (turn == 1)
         return invoke(names, arguments[OF_SCHEDULER], HOLD);
-    if (get_int(names, self, REGISTER, &bits) < 0 ||
-        put_int(names, self, REGISTER, bits & 1 ? (bits >> 1) ^ FEEDBACK : bits >> 1) < 0)
+    if (field_get_int(names, self, REGISTER, &bits) < 0 ||
+        field_put_int(names, self, REGISTER, bits & 1 ? (bits >> 1) ^ FEEDBACK : bits >> 1) < 0)
         return NULL;
     device = int_new(bits & 1 ? DEVICE_B : DEVICE_A);
     next = device ? invoke_with(names, arguments[OF_SCHEDULER], RELEASE, device) : NULL;
@@ -342,9 +305,9 @@ static struct object *idle_take(borrowed names, borrowed const *arguments, size_
 /* Fills the packet with the next letters. */
 static int fill(borrowed names, borrowed self, borrowed packet)
 {
-    struct object *data = get(names, packet, DATA);
-    int64_t letter;
-    int result = data ? get_int(names, self, LETTER, &letter) : -1;
+    struct object *data = field_get(names, packet, DATA);
+    int64_t letter = 0;
+    int result = data ? field_get_int(names, self, LETTER, &letter) : -1;
 
     for (size_t i = 0; i < CAPACITY && result == 0; i++) {
         struct object *boxed = int_new(letter = letter % ALPHABET + 1);
@@ -353,7 +316,7 @@ static int fill(borrowed names, borrowed self, borrowed packet)
         xdecref(boxed);
     }
     xdecref(data);
-    return result < 0 ? -1 : put_int(names, self, LETTER, letter);
+    return result < 0 ? -1 : field_put_int(names, self, LETTER, letter);
 }
 
 static struct object *work_take(borrowed names, borrowed const *arguments, size_t count)
@@ -364,11 +327,12 @@ static struct object *work_take(borrowed names, borrowed const *arguments, size_
     (void)count;
     if (packet == none())
         return invoke(names, arguments[OF_SCHEDULER], SUSPEND);
-    if (get_int(names, self, DESTINATION, &to) < 0)
+    if (field_get_int(names, self, DESTINATION, &to) < 0)
         return NULL;
     to = to == HANDLER_A ? HANDLER_B : HANDLER_A;
-    if (put_int(names, self, DESTINATION, to) < 0 || put_int(names, packet, IDENTITY, to) < 0 ||
-        put_int(names, packet, FILLED, 0) < 0 || fill(names, self, packet) < 0)
+    if (field_put_int(names, self, DESTINATION, to) < 0 ||
+        field_put_int(names, packet, IDENTITY, to) < 0 ||
+        field_put_int(names, packet, FILLED, 0) < 0 || fill(names, self, packet) < 0)
         return NULL;
     return invoke_with(names, arguments[OF_SCHEDULER], SEND, packet);
 }
@@ -381,13 +345,13 @@ static int sort_in(borrowed names, borrowed self, borrowed packet)
     int64_t kind;
     int result;
 
-    if (get_int(names, packet, KIND, &kind) < 0)
+    if (field_get_int(names, packet, KIND, &kind) < 0)
         return -1;
     which = kind == OF_WORK ? WORK_QUEUE : DEVICE_QUEUE;
-    queue = get(names, self, which);
+    queue = field_get(names, self, which);
     if (!queue)
         return -1;
-    result = put(names, self, which, invoke_with(names, packet, APPEND, queue));
+    result = field_put(names, self, which, invoke_with(names, packet, APPEND, queue));
     decref(queue);
     return result;
 }
@@ -395,19 +359,19 @@ static int sort_in(borrowed names, borrowed self, borrowed packet)
 /* One letter of `work` goes into the packet of a device. */
 static int copy_letter(borrowed names, borrowed work, int64_t index, borrowed packet)
 {
-    struct object *data = get(names, work, DATA);
+    struct object *data = field_get(names, work, DATA);
     struct object *letter = data ? list_get(data, (size_t)index) : NULL;
-    int result = put(names, packet, FILLED, letter);
+    int result = field_put(names, packet, FILLED, letter);
 
     xdecref(data);
-    return result < 0 ? -1 : put_int(names, work, FILLED, index + 1);
+    return result < 0 ? -1 : field_put_int(names, work, FILLED, index + 1);
 }
 
 /* With work of which this letter is next. */
 static struct object *pass_letter(borrowed names, borrowed const *arguments, borrowed work,
                                   int64_t index)
 {
-    struct object *packet = get(names, arguments[SELF], DEVICE_QUEUE);
+    struct object *packet = field_get(names, arguments[SELF], DEVICE_QUEUE);
 
     if (packet == none())
         return invoke(names, arguments[OF_SCHEDULER], SUSPEND);
@@ -427,7 +391,7 @@ static struct object *go_on(borrowed names, borrowed const *arguments, borrowed 
 {
     int64_t index;
 
-    if (get_int(names, work, FILLED, &index) < 0)
+    if (field_get_int(names, work, FILLED, &index) < 0)
         return NULL;
     if (index < CAPACITY)
         return pass_letter(names, arguments, work, index);
@@ -443,7 +407,7 @@ static struct object *handler_take(borrowed names, borrowed const *arguments, si
     (void)count;
     if (packet != none() && sort_in(names, self, packet) < 0)
         return NULL;
-    work = get(names, self, WORK_QUEUE);
+    work = field_get(names, self, WORK_QUEUE);
     if (work == none())
         return invoke(names, arguments[OF_SCHEDULER], SUSPEND);
     if (!work)
@@ -461,11 +425,12 @@ static struct object *device_take(borrowed names, borrowed const *arguments, siz
 
     (void)count;
     if (arguments[GIVEN] != none())
-        return set(names, self, KEPT, arguments[GIVEN]) < 0 ? NULL : invoke(names, scheduler, HOLD);
-    kept = get(names, self, KEPT);
+        return field_set(names, self, KEPT, arguments[GIVEN]) < 0 ? NULL
+                                                                  : invoke(names, scheduler, HOLD);
+    kept = field_get(names, self, KEPT);
     if (kept == none())
         return invoke(names, scheduler, SUSPEND);
-    if (kept && set(names, self, KEPT, none()) < 0) {
+    if (kept && field_set(names, self, KEPT, none()) < 0) {
         decref(kept);
         kept = NULL;
     }
@@ -474,12 +439,14 @@ static struct object *device_take(borrowed names, borrowed const *arguments, siz
 
 /* ---- the program ---- */
 
-static const struct {
-    enum richards_class class;
-    enum name name;
-    native *body;
-    int count;
-} method[] = {
+static const struct program_class classes[RICHARDS_CLASSES] = {
+    [PACKET] = { "Packet", PROGRAM_NO_BASE }, [SCHEDULER] = { "Scheduler", PROGRAM_NO_BASE },
+    [TASK] = { "Task", PROGRAM_NO_BASE },     [IDLE_TASK] = { "IdleTask", TASK },
+    [WORK_TASK] = { "WorkTask", TASK },       [HANDLER_TASK] = { "HandlerTask", TASK },
+    [DEVICE_TASK] = { "DeviceTask", TASK },
+};
+
+static const struct program_method methods[] = {
     { PACKET, APPEND, packet_append, 2 },
     { SCHEDULER, RELEASE, release, 2 },
     { SCHEDULER, HOLD, hold, 1 },
@@ -492,33 +459,13 @@ static const struct {
     { DEVICE_TASK, TAKE, device_take, TAKE_ARGUMENTS },
 };
 
-int richards_program_init(struct richards_program *p)
-{
-    static const char *const class_text[RICHARDS_CLASSES] = {
-        "Packet", "Scheduler", "Task", "IdleTask", "WorkTask", "HandlerTask", "DeviceTask",
-    };
+static const struct program_text program_text = {
+    text, NAMES, classes, RICHARDS_CLASSES, methods, sizeof methods / sizeof *methods,
+};
 
-    p->names = program_names(NAMES, text);
-    for (int i = 0; i < RICHARDS_CLASSES; i++) {
-        p->class[i] = class_new(class_text[i], i > TASK ? p->class[TASK] : NULL);
-        if (!p->class[i])
-            return -1;
-    }
-    if (!p->names)
-        return -1;
-    for (size_t i = 0; i < sizeof method / sizeof *method; i++)
-        if (program_define(p->class[method[i].class], p->names, method[i].name, method[i].body,
-                           method[i].count) < 0)
-            return -1;
-    return 0;
-}
-
-void richards_program_fini(struct richards_program *p)
+int richards_init(struct program *p)
 {
-    xdecref(p->names);
-    for (int i = 0; i < RICHARDS_CLASSES; i++)
-        xdecref(p->class[i]);
-    *p = (struct richards_program){ 0 };
+    return program_init(p, &program_text);
 }
 
 /* ---- a simulation ---- */
@@ -551,16 +498,16 @@ static struct object *new_data(void)
 }
 
 /* With `link` after it. */
-static struct object *new_packet(const struct richards_program *p, struct object *link /* steals */,
+static struct object *new_packet(const struct program *p, struct object *link /* steals */,
                                  enum identity identity, enum packet_kind kind)
 {
     struct object *packet = link ? instance_new(p->class[PACKET]) : NULL;
 
-    if (packet && set(p->names, packet, LINK, link) == 0 &&
-        put_int(p->names, packet, IDENTITY, identity) == 0 &&
-        put_int(p->names, packet, KIND, kind) == 0 &&
-        put_int(p->names, packet, FILLED, 0) == 0 &&
-        put(p->names, packet, DATA, new_data()) == 0) {
+    if (packet && field_set(p->names, packet, LINK, link) == 0 &&
+        field_put_int(p->names, packet, IDENTITY, identity) == 0 &&
+        field_put_int(p->names, packet, KIND, kind) == 0 &&
+        field_put_int(p->names, packet, FILLED, 0) == 0 &&
+        field_put(p->names, packet, DATA, new_data()) == 0) {
         decref(link);
         return packet;
     }
@@ -569,7 +516,7 @@ static struct object *new_packet(const struct richards_program *p, struct object
     return NULL;
 }
 
-static struct object *new_queue(const struct richards_program *p, enum identity of)
+static struct object *new_queue(const struct program *p, enum identity of)
 {
     struct object *queue = none();
 
@@ -583,37 +530,39 @@ static int set_own(borrowed names, borrowed task, enum richards_class class)
 {
     switch (class) {
     case IDLE_TASK:
-        return put_int(names, task, REGISTER, 1) < 0 ? -1 : put_int(names, task, TURN, TURNS);
+        return field_put_int(names, task, REGISTER, 1) < 0
+                   ? -1
+                   : field_put_int(names, task, TURN, TURNS);
     case WORK_TASK:
-        return put_int(names, task, LETTER, 0) < 0
+        return field_put_int(names, task, LETTER, 0) < 0
                    ? -1
-                   : put_int(names, task, DESTINATION, HANDLER_A);
+                   : field_put_int(names, task, DESTINATION, HANDLER_A);
     case HANDLER_TASK:
-        return set(names, task, WORK_QUEUE, none()) < 0
+        return field_set(names, task, WORK_QUEUE, none()) < 0
                    ? -1
-                   : set(names, task, DEVICE_QUEUE, none());
+                   : field_set(names, task, DEVICE_QUEUE, none());
     default:
-        return set(names, task, KEPT, none());
+        return field_set(names, task, KEPT, none());
     }
 }
 
 /* All but the idle task wait. */
-static int set_common(const struct richards_program *p, borrowed task, enum identity identity)
+static int set_common(const struct program *p, borrowed task, enum identity identity)
 {
     struct object *queue = new_queue(p, identity);
     bool pending = queue != none();
 
-    if (put(p->names, task, QUEUE, queue) < 0 ||
-        set(p->names, task, PENDING, truth(pending)) < 0 ||
-        set(p->names, task, WAITING, truth(identity != IDLE)) < 0 ||
-        set(p->names, task, HELD, truth(false)) < 0 ||
-        put_int(p->names, task, IDENTITY, identity) < 0)
+    if (field_put(p->names, task, QUEUE, queue) < 0 ||
+        field_set(p->names, task, PENDING, truth(pending)) < 0 ||
+        field_set(p->names, task, WAITING, truth(identity != IDLE)) < 0 ||
+        field_set(p->names, task, HELD, truth(false)) < 0 ||
+        field_put_int(p->names, task, IDENTITY, identity) < 0)
         return -1;
-    return put_int(p->names, task, PRIORITY, plan[identity].priority);
+    return field_put_int(p->names, task, PRIORITY, plan[identity].priority);
 }
 
 /* As the first in the scheduler's list. */
-static int add_task(const struct richards_program *p, borrowed scheduler, borrowed blocks,
+static int add_task(const struct program *p, borrowed scheduler, borrowed blocks,
                     enum identity identity)
 {
     struct object *task = instance_new(p->class[plan[identity].class]);
@@ -621,17 +570,17 @@ static int add_task(const struct richards_program *p, borrowed scheduler, borrow
 
     if (task && set_common(p, task, identity) == 0 &&
         set_own(p->names, task, plan[identity].class) == 0 &&
-        put(p->names, task, LINK, get(p->names, scheduler, CURRENT)) == 0 &&
-        set(p->names, scheduler, CURRENT, task) == 0)
+        field_put(p->names, task, LINK, field_get(p->names, scheduler, CURRENT)) == 0 &&
+        field_set(p->names, scheduler, CURRENT, task) == 0)
         result = list_append(blocks, task);
     xdecref(task);
     return result;
 }
 
-static int add_tasks(const struct richards_program *p, borrowed scheduler)
+static int add_tasks(const struct program *p, borrowed scheduler)
 {
     struct object *blocks = list_new();
-    int result = blocks ? set(p->names, scheduler, BLOCKS, blocks) : -1;
+    int result = blocks ? field_set(p->names, scheduler, BLOCKS, blocks) : -1;
 
     for (int i = 0; i < TASKS && result == 0; i++)
         result = add_task(p, scheduler, blocks, i);
@@ -639,27 +588,27 @@ static int add_tasks(const struct richards_program *p, borrowed scheduler)
     return result;
 }
 
-struct object *richards_new(const struct richards_program *p)
+struct object *richards_new(const struct program *p)
 {
     struct object *scheduler = instance_new(p->class[SCHEDULER]);
 
     if (!scheduler)
         return NULL;
-    if (put_int(p->names, scheduler, QUEUE_COUNT, 0) == 0 &&
-        put_int(p->names, scheduler, HOLD_COUNT, 0) == 0 &&
-        set(p->names, scheduler, CURRENT, none()) == 0 && add_tasks(p, scheduler) == 0)
+    if (field_put_int(p->names, scheduler, QUEUE_COUNT, 0) == 0 &&
+        field_put_int(p->names, scheduler, HOLD_COUNT, 0) == 0 &&
+        field_set(p->names, scheduler, CURRENT, none()) == 0 && add_tasks(p, scheduler) == 0)
         return scheduler;
     decref(scheduler);
     return NULL;
 }
 
-int richards_check(const struct richards_program *p, borrowed scheduler)
+int richards_check(const struct program *p, borrowed scheduler)
 {
     borrowed names = p->names;
     int64_t queued, holds;
 
-    if (get_int(names, scheduler, QUEUE_COUNT, &queued) < 0 ||
-        get_int(names, scheduler, HOLD_COUNT, &holds) < 0)
+    if (field_get_int(names, scheduler, QUEUE_COUNT, &queued) < 0 ||
+        field_get_int(names, scheduler, HOLD_COUNT, &holds) < 0)
         return -1;
     if (queued == QUEUED && holds == HOLDS)
         return 0;
@@ -671,26 +620,26 @@ int richards_check(const struct richards_program *p, borrowed scheduler)
 /* 1 if the task cannot run: it is held, or waits and nothing was sent to it; or 0; or -1. */
 static int is_blocked(borrowed names, borrowed task)
 {
-    int held = is(names, task, HELD);
-    int waiting = held == 0 ? is(names, task, WAITING) : held;
-    int pending = held == 0 && waiting > 0 ? is(names, task, PENDING) : 0;
+    int held = field_is(names, task, HELD);
+    int waiting = held == 0 ? field_is(names, task, WAITING) : held;
+    int pending = held == 0 && waiting > 0 ? field_is(names, task, PENDING) : 0;
 
     if (held != 0 || waiting <= 0)
         return held != 0 ? held : waiting;
     return pending < 0 ? -1 : !pending;
 }
 
-int richards_dispatch(const struct richards_program *p, borrowed scheduler)
+int richards_dispatch(const struct program *p, borrowed scheduler)
 {
     borrowed names = p->names;
-    struct object *task = get(names, scheduler, CURRENT), *next = NULL;
+    struct object *task = field_get(names, scheduler, CURRENT), *next = NULL;
     int blocked;
 
     if (!task || task == none())
         return task ? 0 : -1;
     blocked = is_blocked(names, task);
     if (blocked >= 0)
-        next = blocked ? get(names, task, LINK) : invoke_with(names, task, RUN, scheduler);
+        next = blocked ? field_get(names, task, LINK) : invoke_with(names, task, RUN, scheduler);
     decref(task);
-    return put(names, scheduler, CURRENT, next) < 0 ? -1 : 1;
+    return field_put(names, scheduler, CURRENT, next) < 0 ? -1 : 1;
 }

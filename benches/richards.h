@@ -24,22 +24,16 @@ enum richards_class {
     PACKET, SCHEDULER, TASK, IDLE_TASK, WORK_TASK, HANDLER_TASK, DEVICE_TASK, RICHARDS_CLASSES
 };
 
-struct richards_program {
-    struct object *names;                   /* owned; of attributes and methods */
-    struct object *class[RICHARDS_CLASSES]; /* owned */
-};
-
-int richards_program_init(struct richards_program *p);
-void richards_program_fini(struct richards_program *p);
+int richards_init(struct program *p); /* program_fini, also after a failure */
 
 /* A new scheduler, with tasks that are ready to run. */
-struct object *richards_new(const struct richards_program *p);
+struct object *richards_new(const struct program *p);
 
 /* Runs the current task or passes over it: 1; 0: there is none any more, the simulation has
  * ended; or -1. */
-int richards_dispatch(const struct richards_program *p, borrowed scheduler);
+int richards_dispatch(const struct program *p, borrowed scheduler);
 
 /* Whether a simulation that has ended did what it should: 0, or -1 and RuntimeError. */
-int richards_check(const struct richards_program *p, borrowed scheduler);
+int richards_check(const struct program *p, borrowed scheduler);
 
 #endif

@@ -5,11 +5,9 @@
  * one; but if `step` is an attribute of the class, as constants are, each look-up counts
  * what all threads share.
  */
+#include "benches/field.h"
 #include "benches/program.h"
-#include "objects/class.h"
 #include "objects/exception.h"
-#include "objects/int.h"
-#include "objects/tuple.h"
 
 enum { ROUNDS = 256, IN_CLASS = 1, STEP_BY = 3 };
 enum { VALUE, STEP, NAMES };
@@ -22,7 +20,7 @@ static int setup(struct job *job)
 
     class = class_new("Accumulator", NULL);
     names = program_names(NAMES, text);
-    if (!class || !names || program_set_int(class, tuple_get(names, STEP), STEP_BY) < 0)
+    if (!class || !names || field_put_int(names, class, STEP, STEP_BY) < 0)
         return -1;
     program_share(job, class);
     program_share(job, names);
@@ -34,17 +32,17 @@ static int begin(struct worker *w)
     struct object *o = instance_new(class);
 
     w->state = o;
-    if (!o || program_set_int(o, tuple_get(names, VALUE), 0) < 0)
+    if (!o || field_put_int(names, o, VALUE, 0) < 0)
         return -1;
-    return w->job->param[IN_CLASS] ? 0 : program_set_int(o, tuple_get(names, STEP), STEP_BY);
+    return w->job->param[IN_CLASS] ? 0 : field_put_int(names, o, STEP, STEP_BY);
 }
 
 static int add(borrowed o)
 {
-    struct object *value = attribute_get(o, tuple_get(names, VALUE));
-    struct object *by = value ? attribute_get(o, tuple_get(names, STEP)) : NULL;
+    struct object *value = field_get(names, o, VALUE);
+    struct object *by = value ? field_get(names, o, STEP) : NULL;
     struct object *sum = by ? int_add(value, by) : NULL;
-    int result = sum ? attribute_set(o, tuple_get(names, VALUE), sum) : -1;
+    int result = sum ? field_set(names, o, VALUE, sum) : -1;
 
     xdecref(sum);
     xdecref(by);
@@ -61,7 +59,7 @@ static int step(struct worker *w)
             return -1;
         safepoint(w->thread);
     }
-    if (program_get_int(w->state, tuple_get(names, VALUE), &value) < 0)
+    if (field_get_int(names, w->state, VALUE, &value) < 0)
         return -1;
     if (value != right) {
         exception_set(&runtime_error, "the sum is %lld, not %lld", (long long)value,

@@ -8,12 +8,10 @@
  * those of classes per thread (PEP 703, "Reference counting type objects"; `marked` with
  * `sharded`). (ftscalingbench's instantiate_dataclass, and with init=0 its create_pyobject.)
  */
+#include "benches/field.h"
 #include "benches/program.h"
-#include "objects/class.h"
 #include "objects/exception.h"
-#include "objects/int.h"
 #include "objects/none.h"
-#include "objects/tuple.h"
 
 enum { INSTANCES = 128, INIT = 1, ARGUMENTS = 2 };
 enum { X, Y, INITIALISE, NAMES };
@@ -23,8 +21,8 @@ static struct object *point, *names; /* owned */
 static struct object *initialise(borrowed closure, borrowed const *arguments, size_t count)
 {
     (void)count;
-    if (attribute_set(arguments[0], tuple_get(closure, X), arguments[1]) < 0 ||
-        attribute_set(arguments[0], tuple_get(closure, Y), arguments[2]) < 0)
+    if (field_set(closure, arguments[0], X, arguments[1]) < 0 ||
+        field_set(closure, arguments[0], Y, arguments[2]) < 0)
         return NULL;
     return none();
 }
@@ -50,7 +48,7 @@ static int look_at(borrowed o, borrowed const *arguments, bool init)
     bool right = instance_class(o) == point;
 
     if (init && right) {
-        y = attribute_get(o, tuple_get(names, Y));
+        y = field_get(names, o, Y);
         if (!y)
             return -1;
         right = y == arguments[1];

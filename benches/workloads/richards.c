@@ -11,11 +11,11 @@
 
 enum { DISPATCHES = 256, SHARED = 1 }; /* of a step; a parameter */
 
-static struct richards_program shared;
+static struct program shared;
 
 struct state {
-    struct richards_program own; /* if it shares none */
-    const struct richards_program *program;
+    struct program own; /* if it shares none */
+    const struct program *program;
     struct object *scheduler; /* owned */
 };
 
@@ -23,11 +23,9 @@ static int setup(struct job *job)
 {
     if (!job->param[SHARED])
         return 0;
-    if (richards_program_init(&shared) < 0)
+    if (richards_init(&shared) < 0)
         return -1;
-    for (int i = 0; i < RICHARDS_CLASSES; i++)
-        program_share(job, shared.class[i]);
-    program_share(job, shared.names);
+    program_share_all(job, &shared);
     return 0;
 }
 
@@ -41,7 +39,7 @@ static int begin(struct worker *w)
         return -1;
     }
     state->program = w->job->param[SHARED] ? &shared : &state->own;
-    if (!w->job->param[SHARED] && richards_program_init(&state->own) < 0)
+    if (!w->job->param[SHARED] && richards_init(&state->own) < 0)
         return -1;
     state->scheduler = richards_new(state->program);
     return state->scheduler ? 0 : -1;
@@ -83,7 +81,7 @@ static void end(struct worker *w)
     if (!state)
         return;
     xdecref(state->scheduler);
-    richards_program_fini(&state->own);
+    program_fini(&state->own);
     free(state);
 }
 
@@ -101,7 +99,7 @@ static int check(struct job *job, uint64_t ops)
 static void teardown(struct job *job)
 {
     (void)job;
-    richards_program_fini(&shared);
+    program_fini(&shared);
 }
 
 const struct workload workload_richards = {
