@@ -370,7 +370,7 @@ static void test_cpu_fraction_from_all_cpu_to_all_waiting(void **state)
     }
 }
 
-/* Those that make another workload of it; test_every_workload_is_right has the usual. */
+/* Those that make another workload of it, and are no switches. */
 static void test_with_other_parameters(void **state)
 {
     static const struct {
@@ -378,7 +378,7 @@ static void test_with_other_parameters(void **state)
         int64_t parameter;
     } cases[] = {
         { "binary_trees", 0 }, { "blocked_owner", 1 }, { "blocked_owner", 1000 }, { "config", 0 },
-        { "config", 1 },       { "false_sharing", 1 }, { "hot_object", 0 },
+        { "config", 1 },
     };
 
     (void)state;
