@@ -29,6 +29,7 @@
 #include "objects/list.h"
 #include "objects/none.h"
 #include "objects/range.h"
+#include "objects/set.h"
 #include "objects/str.h"
 #include "objects/tests/testing.h"
 #include "objects/tuple.h"
@@ -49,6 +50,7 @@ enum kind {
     TUPLE,
     LIST,
     DICT,
+    SET,
     CELL,
     FUNCTION,
     METHOD,
@@ -144,6 +146,7 @@ static const struct {
     [TUPLE] = { "tuple", &tuple_type },
     [LIST] = { "list", &list_type },
     [DICT] = { "dict", &dict_type },
+    [SET] = { "set", &set_type },
     [CELL] = { "cell", &cell_type },
     [FUNCTION] = { "function", &function_type },
     [METHOD] = { "method", &method_type },
@@ -278,7 +281,7 @@ static inline void put_new(unsigned slot, enum kind kind, struct object *o /* st
 
 static inline bool model_hashable(int id)
 {
-    if (OF(kind_of(id)) & (OF(LIST) | OF(DICT)))
+    if (OF(kind_of(id)) & (OF(LIST) | OF(DICT) | OF(SET)))
         return false;
     for (int i = 0; kind_of(id) == TUPLE && i < node(id)->length; i++)
         if (!model_hashable(node(id)->held[i]))
@@ -305,7 +308,8 @@ static inline bool model_equal(int a, int b)
     return true;
 }
 
-/* Where an equal key stands among what the dict holds, or NOBODY. */
+/* Where an equal key stands among what the dict holds, or NOBODY. A set is a dict whose values
+ * are None. */
 static inline int find_key(int dict, int key)
 {
     for (int i = 0; i < node(dict)->length; i += 2)
@@ -505,6 +509,22 @@ static inline void compare_dict(int id)
     must(!dict_next(n->object, &cursor, &key, &value));
 }
 
+static inline void compare_set(int id)
+{
+    const struct node *n = node(id);
+    struct object *key;
+    size_t cursor = 0;
+
+    must(set_length(n->object) == (size_t)n->length / 2);
+    for (int i = 0; i < n->length; i += 2) {
+        key = set_next(n->object, &cursor);
+        must(key == object_of(n->held[i]));
+        must(set_contains(n->object, key) == 1);
+        decref(key);
+    }
+    must(!set_next(n->object, &cursor));
+}
+
 /* A callback was called if the referent died first; of what was collected, maybe. */
 static inline void compare_weakref(int id)
 {
@@ -519,9 +539,9 @@ static inline void compare_weakref(int id)
 }
 
 static void (*const compare[KINDS])(int id) = {
-    [INT] = compare_number,  [FLOAT] = compare_float,     [STR] = compare_str,
-    [BYTES] = compare_bytes, [TUPLE] = compare_tuple,     [LIST] = compare_list,
-    [DICT] = compare_dict,   [WEAKREF] = compare_weakref,
+    [INT] = compare_number,  [FLOAT] = compare_float, [STR] = compare_str,
+    [BYTES] = compare_bytes, [TUPLE] = compare_tuple, [LIST] = compare_list,
+    [DICT] = compare_dict,   [SET] = compare_set,     [WEAKREF] = compare_weakref,
 };
 
 static inline void compare_references(int id)
@@ -593,7 +613,7 @@ static inline void world_check(void)
     must(!exception_pending());
     pass_safe_points();
     if (world->alone) {
-        live_blocks();
+        settle_heap();
         world_count();
         check_nodes();
         check_total();

@@ -341,15 +341,21 @@ static inline void get_key(const unsigned x[])
     must_raise(&key_error);
 }
 
+/* One of its own, every other time, for chance hits few. */
+static inline int some_key(int dict, int other, const unsigned x[])
+{
+    if (x[2] % 2 == 0 || node(dict)->length == 0)
+        return other;
+    return node(dict)->held[x[1] % (unsigned)node(dict)->length & ~1u];
+}
+
 static inline void delete_key(const unsigned x[])
 {
     int dict = pick(x[0], OF(DICT)), key = pick(x[1], ANY), i, result;
 
     if (dict == NOBODY)
         return;
-    /* A key of its own, every other time, for a chance hits few. */
-    if (x[2] % 2 && node(dict)->length)
-        key = node(dict)->held[x[1] % (unsigned)node(dict)->length & ~1u];
+    key = some_key(dict, key, x);
     result = dict_delete(object_of(dict), object_of(key));
     i = model_hashable(key) ? find_key(dict, key) : NOBODY;
     must((result == 0) == (i != NOBODY));
@@ -359,6 +365,47 @@ static inline void delete_key(const unsigned x[])
     }
     let_go(dict, i, 2);
     node(dict)->number++;
+}
+
+/* ---- sets ---- */
+
+static inline void make_set(const unsigned x[])
+{
+    put_new(x[0], SET, set_new());
+}
+
+static inline void add_key(const unsigned x[])
+{
+    int set = pick_growing(x[0], SET), key = pick(x[1], ANY);
+
+    if (set == NOBODY)
+        return;
+    if (set_add(object_of(set), object_of(key)) < 0) {
+        must(!model_hashable(key));
+        must_raise(&type_error);
+    } else {
+        must(model_hashable(key));
+        model_dict_set(set, key, NONE);
+    }
+}
+
+static inline void discard_key(const unsigned x[])
+{
+    int set = pick(x[0], OF(SET)), key = pick(x[1], ANY), i, result;
+
+    if (set == NOBODY)
+        return;
+    key = some_key(set, key, x);
+    result = set_discard(object_of(set), object_of(key));
+    if (!model_hashable(key)) {
+        must(result < 0);
+        must_raise(&type_error);
+        return;
+    }
+    i = find_key(set, key);
+    must(result == (i != NOBODY));
+    if (result)
+        let_go(set, i, 2);
 }
 
 /* ---- cells and functions ---- */
@@ -842,7 +889,7 @@ static inline int copy_tuple_node(struct model_copying *c, int id)
 
 static inline int model_copy(struct model_copying *c, int id)
 {
-    if (!(OF(kind_of(id)) & (OF(LIST) | OF(DICT) | OF(INSTANCE) | OF(TUPLE) | OF(CELL) |
+    if (!(OF(kind_of(id)) & (OF(LIST) | OF(DICT) | OF(INSTANCE) | OF(TUPLE) | OF(SET) | OF(CELL) |
                              OF(METHOD) | OF(EXCEPTION) | OF(ITERATOR))))
         return id;
     if (c->made[id] != NOBODY)
@@ -978,19 +1025,19 @@ static inline uint64_t count_lost(void)
 
 static inline void collect_all(const unsigned x[])
 {
-    uint64_t found;
+    uint64_t garbage, found;
 
-    (void)x;
     if (!world->alone) {
         collect(GENERATION_ALL);
         return;
     }
     pass_safe_points();
-    live_blocks();
+    settle_heap();
+    garbage = count_lost();
     found = collect(GENERATION_ALL);
-    must(x ? found == count_lost() : found >= count_lost());
+    must(x ? found == garbage : found >= garbage);
     pass_safe_points();
-    live_blocks();
+    settle_heap();
     world_collected(true);
 }
 
@@ -1002,7 +1049,7 @@ static inline void collect_young(const unsigned x[])
     if (!world->alone)
         return;
     pass_safe_points();
-    live_blocks();
+    settle_heap();
     world_collected(false);
 }
 
@@ -1045,6 +1092,9 @@ static const struct operation {
     { "set_key", set_key, 20 },
     { "get_key", get_key, 8 },
     { "delete_key", delete_key, 8 },
+    { "make_set", make_set, 5 },
+    { "add_key", add_key, 14 },
+    { "discard_key", discard_key, 6 },
     { "make_cell", make_cell, 4 },
     { "set_cell", set_cell, 5 },
     { "get_cell", get_cell, 3 },
