@@ -656,6 +656,7 @@ static inline void world_begin(bool alone)
 static inline void world_end(void)
 {
     world->doing = "end";
+    world_check();
     for (unsigned i = 0; i < SLOTS; i++)
         put(i, NOBODY, NULL);
     if (world->alone) {

@@ -1059,6 +1059,36 @@ static inline void check(const unsigned x[])
     world_check();
 }
 
+/* ---- faults ---- */
+
+/* Chance makes none of these: they are planted to see whether they are found. The object gets
+ * a reference that nobody has. */
+static inline void fault_leak(const unsigned x[])
+{
+    int list = pick(x[0], OF(LIST));
+
+    if (list != NOBODY && node(list)->length > 1)
+        incref(object_of(node(list)->held[1]));
+}
+
+/* A value is dropped that the dict still holds. */
+static inline void fault_free_early(const unsigned x[])
+{
+    int dict = pick(x[0], OF(DICT));
+
+    if (dict != NOBODY && node(dict)->length)
+        decref(object_of(node(dict)->held[1]));
+}
+
+/* The program ends where a weak reference leads to a set. */
+static inline void fault_crash(const unsigned x[])
+{
+    int id = pick(x[0], OF(WEAKREF));
+
+    if (id != NOBODY && kind_of(node(id)->referent) == SET)
+        abort();
+}
+
 /* ---- the table ---- */
 
 static const struct operation {
@@ -1123,6 +1153,9 @@ static const struct operation {
     { "collect", collect_all, 2 },
     { "collect_young", collect_young, 2 },
     { "check", check, 6 },
+    { "fault_leak", fault_leak, 0 },
+    { "fault_free_early", fault_free_early, 0 },
+    { "fault_crash", fault_crash, 0 },
 };
 
 enum { OPERATIONS = sizeof operations / sizeof *operations };

@@ -72,6 +72,7 @@ static inline void checked_free(void *memory, size_t size_bytes)
         atomic_store_explicit(prefix->freed, true, memory_order_relaxed);
     atomic_fetch_sub_explicit(&heap_state.blocks, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&heap_state.bytes, (int64_t)size_bytes, memory_order_relaxed);
+    memset(memory, HEAP_POISON, size_bytes); /* who reads it now reads rubbish */
     heap_jemalloc.free(block, size_bytes + PREFIX_BYTES);
 }
 
