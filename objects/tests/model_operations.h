@@ -57,7 +57,7 @@ static inline void put_text(unsigned slot, enum kind kind, const char *text,
 {
     int id = node_new(kind, o);
 
-    snprintf(node(id)->text, TEXT_BYTES, "%s", text);
+    snprintf(node(id)->text, TEXT_BYTES, "%.*s", TEXT_BYTES - 1, text);
     put(slot, id, o);
 }
 
@@ -940,11 +940,19 @@ static inline void bind_copy(int id, struct object *o)
 
 static inline void collect_all(const unsigned x[]);
 
-/* Of the unfinished copy, what was in a cycle is garbage. */
-static inline void forget_copy(int from)
+static inline void forget_nodes(int from)
 {
     while (world->count > from)
         free(node(--world->count)->held);
+}
+
+/* What is in cycles of the unfinished copy is garbage, and not in the model. Among other
+ * threads it might not be collected now, so there nothing is copied. */
+static inline void fail_to_copy(int id)
+{
+    if (!world->alone)
+        return;
+    must(!deep_copy(object_of(id)));
     must_raise(&type_error);
     collect_all(NULL);
 }
@@ -961,12 +969,12 @@ static inline void copy_deeply(const unsigned x[])
     for (int i = 0; i < world->count; i++)
         c.made[i] = NOBODY;
     copy = model_copy(&c, id);
-    o = deep_copy(object_of(id));
-    must(!o == c.impossible);
-    if (!o) {
-        forget_copy(before);
+    if (c.impossible) {
+        forget_nodes(before);
+        fail_to_copy(id);
         return;
     }
+    o = deep_copy(object_of(id));
     bind_copy(copy, o);
     put(x[0], copy, o);
 }
