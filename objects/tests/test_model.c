@@ -172,8 +172,22 @@ static void share_cell(void)
     decref(held);
 }
 
+/* A count that all of them change. */
+static void share_count(void)
+{
+    borrowed one = shared.list;
+
+    for (int i = 0; i < 20; i++) {
+        struct object *o = incref(one);
+
+        __asm__ volatile("" : "+r"(o) : : "memory"); /* or gcc takes both out */
+        decref(o);
+    }
+}
+
 static void (*const sharing[])(void) = {
-    share_append, share_append, share_pop, share_get, share_dict, share_set, share_cell,
+    share_count, share_append, share_append, share_pop,
+    share_get,   share_dict,   share_set,    share_cell,
 };
 
 /* Steps of a world of our own, and steps on what is shared, in turn. */
@@ -255,6 +269,8 @@ static void make_shared(void)
 
 static void drop_shared(void)
 {
+    must(exact_count(shared.list) == 1 && exact_count(shared.dict) == 1);
+    must(exact_count(shared.set) == 1 && exact_count(shared.cell) == 1);
     decref(shared.list);
     decref(shared.dict);
     decref(shared.set);
