@@ -17,6 +17,7 @@
 #include "objects/function.h"
 #include "objects/none.h"
 #include "objects/str.h"
+#include "objects/table.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -208,7 +209,7 @@ int attribute_delete(borrowed o, borrowed name)
         dict = instance_dict(o);
     else if (type_of(o) == &class_type)
         dict = as_class(o)->dict;
-    if (dict && dict_delete(dict, name) == 0)
+    if (dict && table_delete(dict, name) == 1)
         return 0;
     no_attribute(o, name);
     return -1;

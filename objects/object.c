@@ -121,26 +121,33 @@ void rc_destroy(rc_t *rc)
 #endif
 
 #if RC_HAS_FINISH
-/* Where a destructor drops a reference to another of them, that one is still there to be
- * found immortal. */
+/* Its memory and its count stay: others may hold it, and must find it immortal. */
+static void end_immortal(struct object *o)
+{
+    if (object_has(o, OBJECT_WEAK))
+        cut_weak_references(o);
+    if (parking && park(o))
+        return;
+    if (o->tracked)
+        container_forget(o);
+    o->tracked = 0;
+    if (o->type->destroy)
+        o->type->destroy(o);
+}
+
+/* Where a destructor drops a reference to another of them, that one is still there; and so
+ * it is for the cycles that only they have held, and that may hold them. */
 void rc_destroy_all(rc_t *const *all, size_t count)
 {
+    for (size_t i = 0; i < count; i++)
+        end_immortal((struct object *)all[i]);
+    if (count)
+        collect(GENERATION_ALL);
     for (size_t i = 0; i < count; i++) {
         struct object *o = (struct object *)all[i];
 
-        if (object_has(o, OBJECT_WEAK))
-            cut_weak_references(o);
-        if (!(parking && park(o)) && o->type->destroy)
-            o->type->destroy(o);
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct object *o = (struct object *)all[i];
-
-        if (parked(o))
-            continue;
-        if (o->tracked)
-            container_forget(o);
-        heap->free(o, object_size(o));
+        if (!parked(o))
+            heap->free(o, object_size(o));
     }
 }
 #endif
@@ -250,8 +257,13 @@ static void after_block(struct thread *t)
 }
 
 const struct thread_hooks object_hooks = {
-    .start = start, .stop = stop, .safepoint = merge,
-    .before_block = before_block, .after_block = after_block, .quiet = reclaim_quiet, .collect = collector_asked,
+    .start = start,
+    .stop = stop,
+    .safepoint = merge,
+    .before_block = before_block,
+    .after_block = after_block,
+    .quiet = reclaim_quiet,
+    .collect = collector_asked,
 #if RC_HAS_DUE
     .due = due,
 #endif

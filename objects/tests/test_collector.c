@@ -679,10 +679,29 @@ static void test_nothing_is_collected_where_counts_race(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
+/* It holds the hot one, too, so neither can be freed before the other lets go. */
+static void test_a_cycle_that_only_a_hot_object_holds_ends_with_it(void **state)
+{
+    int64_t before = live_blocks();
+    struct object *hot = list_new(), *ring = list_of(incref(hot));
+
+    (void)state;
+    assert_int_equal(list_append(ring, ring), 0);
+    assert_int_equal(list_append(hot, ring), 0);
+    publish(hot);
+    mark_hot(hot);
+    decref(ring);
+    decref(hot);
+    collect(GENERATION_ALL);
+    rc_finish();
+    assert_int_equal(live_blocks(), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_list_in_itself_is_freed),
+        TEST(test_a_cycle_that_only_a_hot_object_holds_ends_with_it),
         TEST(test_cycles_of_all_containers_are_freed),
         TEST(test_a_dict_that_is_its_own_value_is_freed),
         TEST(test_what_only_garbage_holds_is_freed),

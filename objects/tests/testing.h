@@ -31,10 +31,16 @@ extern const struct heap heap_jemalloc;
 
 /* ---- a heap that counts and fails ---- */
 
-enum { PREFIX_BYTES = 16 }; /* keeps the alignment; holds the size */
+struct prefix { /* before each block; keeps the alignment */
+    size_t size_bytes;
+    _Atomic bool *freed; /* becomes true with the block's end; NULL: nobody asked */
+};
+
+enum { PREFIX_BYTES = sizeof(struct prefix) };
 
 static struct {
     _Atomic int64_t blocks;  /* that live */
+    _Atomic int64_t tables;  /* of them: those that are no objects */
     _Atomic int64_t bytes;   /* of them, without the prefixes */
     _Atomic int64_t failing; /* the how-manieth allocation from now on fails; 0: none */
 } heap_state;
@@ -47,7 +53,7 @@ static inline void *checked_alloc(size_t size_bytes)
         atomic_fetch_sub_explicit(&heap_state.failing, 1, memory_order_relaxed) == 1)
         return NULL;
     block = heap_jemalloc.alloc(size_bytes + PREFIX_BYTES);
-    *(size_t *)block = size_bytes;
+    *(struct prefix *)block = (struct prefix){ .size_bytes = size_bytes };
     atomic_fetch_add_explicit(&heap_state.blocks, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&heap_state.bytes, (int64_t)size_bytes, memory_order_relaxed);
     return block + PREFIX_BYTES;
@@ -56,19 +62,35 @@ static inline void *checked_alloc(size_t size_bytes)
 static inline void checked_free(void *memory, size_t size_bytes)
 {
     char *block = (char *)memory - PREFIX_BYTES;
+    struct prefix *prefix = (struct prefix *)block;
 
-    if (*(size_t *)block != size_bytes) {
-        fprintf(stderr, "a block of %zu bytes is freed as %zu\n", *(size_t *)block, size_bytes);
+    if (prefix->size_bytes != size_bytes) {
+        fprintf(stderr, "a block of %zu bytes is freed as %zu\n", prefix->size_bytes, size_bytes);
         abort();
     }
+    if (prefix->freed)
+        atomic_store_explicit(prefix->freed, true, memory_order_relaxed);
     atomic_fetch_sub_explicit(&heap_state.blocks, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&heap_state.bytes, (int64_t)size_bytes, memory_order_relaxed);
+    memset(memory, HEAP_POISON, size_bytes); /* who reads it now reads rubbish */
     heap_jemalloc.free(block, size_bytes + PREFIX_BYTES);
+}
+
+static inline void checked_tables(int change)
+{
+    atomic_fetch_add_explicit(&heap_state.tables, change, memory_order_relaxed);
 }
 
 static const struct heap heap_checked = {
     .about = "counts, fails, checks sizes", .alloc = checked_alloc, .free = checked_free,
+    .tables = checked_tables,
 };
+
+/* *freed becomes true when the object's memory is freed. */
+static inline void tell_freed(borrowed o, _Atomic bool *freed)
+{
+    ((struct prefix *)((uintptr_t)o - PREFIX_BYTES))->freed = freed;
+}
 
 /* The n-th allocation from now on fails, and only that one; 0: none does. */
 static inline void fail_allocation(int64_t n)

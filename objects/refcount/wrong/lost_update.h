@@ -4,6 +4,7 @@
  * object is destroyed while somebody still holds it. No tool calls this a race.
  *
  * Caught by: objects/tests/test_counting (debug asan tsan)
+ * Caught by: objects/tests/test_model (debug)
  */
 #ifndef OBJECTS_REFCOUNT_WRONG_LOST_UPDATE_H
 #define OBJECTS_REFCOUNT_WRONG_LOST_UPDATE_H
