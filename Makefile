@@ -42,16 +42,17 @@ LDLIBS   := -lhwloc $(if $(filter asan tsan fuzz,$(MODE)),,-ljemalloc) -lm -pthr
 name      = $(basename $(notdir $(sort $(wildcard $1))))
 policies := $(or $(POLICIES),$(call name,objects/refcount/*.h))
 # PAIRWISE=1, for `make test`: every policy meets every type in some mode, and every type every
-# mode under some policy; what is about counting is tested for all policies in all modes. A
-# policy that stands in no line is new, and is in all of them.
+# mode under some policy; what is about counting is tested for all policies in all modes; a twin
+# is seen to fail in the first mode that it names. A policy that stands in no line is new, and is
+# in all of them.
 pairs.debug := plain biased immortal dynamic
 pairs.asan  := plain atomic buffered global_mutex
 pairs.tsan  := atomic biased locked sharded biased_suspend
 elsewhere := $(filter-out $(pairs.$(MODE)),$(pairs.debug) $(pairs.asan) $(pairs.tsan))
 thorough := $(if $(PAIRWISE),$(filter-out $(elsewhere),$(policies)),$(policies))
 about_counting := $(addprefix objects/tests/test_,counting weakref reclaim section collector model)
-# The policies of the lab: in a mode in which much is left out, those that its tests name.
-in_lab   := $(if $(filter debug,$(MODE)),$(policies),$(filter plain atomic biased locked $(thorough),$(policies)))
+# The policies of the lab, and of what is measured: in debug all of them.
+in_lab   := $(if $(PAIRWISE),$(if $(filter debug,$(MODE)),$(policies),$(filter plain atomic biased,$(policies))),$(policies))
 # A policy that needs a GIL is built a second time, to tally what goes wrong without.
 audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(in_lab:%=objects/refcount/%.h))))
 runtimes := $(in_lab) $(audited:%=%_audit)
@@ -205,9 +206,10 @@ judgement:
 
 # Tests stand beside what they test. A wrong twin says in its first lines which test
 # sees it fail, and in which modes: `Caught by: objects/tests/test_x (debug tsan)`.
-caught   = $(shell sed -n 's,.*Caught by: \([^ ]*\) (.*\b$(MODE)\b.*).*,\1,p' $1)
+caught   = $(shell sed -n 's,.*Caught by: \([^ ]*\) ($(if $(PAIRWISE),,.*)\b$(MODE)\b.*).*,\1,p' $1)
 tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test_*.c)) \
-           $(foreach p,$(thorough),$(patsubst %.c,$B/$p/%,$(counted_tests))) \
+           $(foreach p,$(thorough),$(patsubst %.c,$B/$p/%,$(filter-out benches/%,$(counted_tests)))) \
+           $(foreach p,$(filter $(thorough),$(in_lab)),$(patsubst %.c,$B/$p/%,$(filter benches/%,$(counted_tests)))) \
            $(foreach p,$(filter-out $(thorough),$(policies)),$(addprefix $B/$p/,$(filter $(counted_tests:%.c=%),$(about_counting)))) \
            $(foreach p,$(audited),$(addprefix $B/$p_audit/,objects/tests/test_audit benches/tests/test_demos)) \
            $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh lab/tests/test_*.py)
