@@ -19,9 +19,9 @@
 #ifndef BENCHES_WORKLOAD_H
 #define BENCHES_WORKLOAD_H
 
+#include "gil/histogram.h"
 #include "gil/param.h"
 #include "gil/thread.h"
-#include "benches/histogram.h"
 
 #include <stdatomic.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* test_histogram.c - the error of what is read back, quantiles, and the largest. */
-#include "benches/histogram.h"
+#include "gil/histogram.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

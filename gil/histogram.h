@@ -4,8 +4,8 @@
  * is off by at most 1/32 (3.2 %). Recording is a few instructions and no allocation.
  * After HdrHistogram (G. Tene, 2012). One writer.
  */
-#ifndef BENCHES_HISTOGRAM_H
-#define BENCHES_HISTOGRAM_H
+#ifndef GIL_HISTOGRAM_H
+#define GIL_HISTOGRAM_H
 
 #include <stdint.h>
 
