@@ -16,6 +16,7 @@
 #
 #   MODE=release|debug|asan|tsan|gcov   how to build, in build/MODE
 #   POLICIES="plain biased"             build just these
+#   STATS="plain"                       and of these the build that counts (release: all)
 #   BENCH="--benchmark_filter=pair"     flags for make bench and make bench-cells
 #   CC=clang                            with locks checked by -Wthread-safety
 
@@ -55,7 +56,9 @@ about_counting := $(addprefix objects/tests/test_,counting weakref reclaim secti
 in_lab   := $(if $(PAIRWISE),$(if $(filter debug,$(MODE)),$(policies),$(filter plain atomic biased,$(policies))),$(policies))
 # A policy that needs a GIL is built a second time, to tally what goes wrong without.
 audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(in_lab:%=objects/refcount/%.h))))
-runtimes := $(in_lab) $(audited:%=%_audit)
+# And each once more, to count who contends for what; test modes have it for some.
+stats    := $(or $(STATS),$(if $(filter release,$(MODE)),$(in_lab),$(filter atomic biased buffered sharded,$(in_lab))))
+runtimes := $(in_lab) $(audited:%=%_audit) $(stats:%=%_stats)
 wrong    := $(call name,objects/refcount/wrong/*.h)
 wrong_gil := $(call name,gil/locks/wrong/*.c)
 wrong_heap := $(call name,objects/heaps/wrong/*.c)
@@ -68,7 +71,7 @@ gil      := $(sort $(wildcard gil/*.c gil/locks/*.c))
 objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
 counting := $(objects) $(sort $(wildcard coroutines/*.c benches/*.c benches/workloads/*.c \
                                          benches/micro/*.c benches/demos/*.c))
-counted_tests := $(wildcard objects/tests/test_*.c coroutines/tests/test_*.c benches/tests/test_*.c)
+counted_tests := $(filter-out %/test_stats.c,$(wildcard objects/tests/test_*.c coroutines/tests/test_*.c benches/tests/test_*.c))
 lab      := $(sort $(wildcard lab/*.c lab/command/*.c lab/export/*.c))
 
 all: $B/lab
@@ -122,6 +125,8 @@ $B/$1/%: $B/$1/%.o $(counting:%.c=$B/$1/%.o) $(gil:%.c=$B/once/%.o)
 endef
 $(foreach p,$(policies),$(eval $(call policy,$p,refcount/$p,)))
 $(foreach p,$(audited),$(eval $(call policy,$p_audit,refcount/$p,-DRC_AUDIT=1)))
+# Places are found by frame pointers (objects/stats.h).
+$(foreach p,$(stats),$(eval $(call policy,$p_stats,refcount/$p,-DRC_STATS=1 -fno-omit-frame-pointer -fno-optimize-sibling-calls)))
 $(foreach w,$(wrong),$(eval $(call policy,wrong_$w,refcount/wrong/$w,)))
 
 # A wrong lock: its test is compiled to know that lock alone.
@@ -212,6 +217,7 @@ tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test
            $(foreach p,$(filter $(thorough),$(in_lab)),$(patsubst %.c,$B/$p/%,$(filter benches/%,$(counted_tests)))) \
            $(foreach p,$(filter-out $(thorough),$(policies)),$(addprefix $B/$p/,$(filter $(counted_tests:%.c=%),$(about_counting)))) \
            $(foreach p,$(audited),$(addprefix $B/$p_audit/,objects/tests/test_audit benches/tests/test_demos)) \
+           $(stats:%=$B/%_stats/objects/tests/test_stats) \
            $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh lab/tests/test_*.py)
 twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h))) \
            $(foreach w,$(wrong_gil),$(patsubst %,$B/wrong_gil_$w/%,$(call caught,gil/locks/wrong/$w.c))) \

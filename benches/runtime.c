@@ -71,11 +71,12 @@ extern const struct runtime JOIN(runtime_, RC_POLICY);
 
 const struct runtime JOIN(runtime_, RC_POLICY) = {
     .name = TEXT(RC_POLICY), .policy = &rc_policy,
-    .needs_gil = RC_NEEDS_GIL, .audited = RC_AUDIT,
+    .needs_gil = RC_NEEDS_GIL, .audited = RC_AUDIT, .counts = RC_STATS,
     .hooks = &object_hooks, .heaps = heap_list,
     .workloads = workloads, .micros = micros, .demos = demos,
     .use_heap = use_heap, .count_heap = heap_count, .heap_counted = heap_counted,
     .quiesce = quiesce, .finish = rc_finish, .take_error = take_error,
     .collect = collect, .collector_enable = collector_enable, .collector_pauses = collector_pauses,
     .parking_begin = parking_begin, .parking_full = parking_full, .parking_end = parking_end,
+    .stats_begin = stats_begin, .stats_take = stats_take, .stats_free = stats_free,
 };

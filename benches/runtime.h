@@ -15,12 +15,14 @@
 #include "objects/collector.h"
 #include "objects/heap.h"
 #include "objects/policy.h"
+#include "objects/stats.h"
 
 struct runtime {
     const char *name; /* of the policy */
     const struct policy *policy;
     bool needs_gil; /* its counts are right only if one thread at a time counts */
     bool audited;   /* the second build, which tallies */
+    bool counts;    /* the build that counts who contends for what: objects/stats.h */
     const struct thread_hooks *hooks;            /* for thread_start */
     const struct named_heap *heaps;              /* ends with a NULL name; so do the others */
     const struct named_workload *workloads;
@@ -44,6 +46,11 @@ struct runtime {
     void (*parking_begin)(size_t bound_bytes);
     bool (*parking_full)(void);
     void (*parking_end)(struct damage *damage);
+
+    /* As stats_begin, before setup; and as stats_take, when the workers have ended. */
+    void (*stats_begin)(void);
+    void (*stats_take)(struct stats *stats);
+    void (*stats_free)(struct stats *stats);
 
     /* Takes the pending exception and writes "KeyError: 'x'" or "" into `text`. */
     void (*take_error)(char *text, size_t size_bytes);

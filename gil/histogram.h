@@ -35,6 +35,16 @@ static inline void histogram_record(struct histogram *h, uint64_t ns)
         h->max_ns = ns;
 }
 
+/* What `more` has recorded, too. */
+static inline void histogram_add(struct histogram *h, const struct histogram *more)
+{
+    for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+        h->bucket[i] += more->bucket[i];
+    h->count += more->count;
+    if (more->max_ns > h->max_ns)
+        h->max_ns = more->max_ns;
+}
+
 /* The middle of the bucket that holds the value of this rank; 0 if there is none.
  * `quantile` is 0.5 for the median, at most 1. */
 static inline uint64_t histogram_quantile(const struct histogram *h, double quantile)

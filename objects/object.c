@@ -156,6 +156,9 @@ static void set_published(struct object *o)
 {
     if (unlikely(parking))
         parking_enter(o);
+#if RC_STATS
+    stats_published(o);
+#endif
     rc_publish(&o->rc);
     /* No read-modify-write: until it is published nobody else sees it. */
     atomic_store_explicit(&o->flags,

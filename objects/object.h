@@ -20,6 +20,7 @@
 #include "objects/audit.h"
 #include "objects/heap.h"
 #include "objects/refcount.h"
+#include "objects/stats.h"
 #include "objects/type.h"
 
 #include <stdatomic.h>
@@ -46,6 +47,9 @@ struct object {
 #if RC_AUDIT
     uint32_t audit; /* set once, when published: its number in the tallies; 0: none */
 #endif
+#if RC_STATS
+    struct object_stats stats;
+#endif
 };
 
 /* True for None, True and False. */
@@ -67,8 +71,12 @@ static inline size_t object_size(borrowed o)
     return type->size_bytes ? type->size_bytes : type->size_of(o);
 }
 
-static inline void audit_count(struct object *o, int change)
+/* For the builds that count: a reference was taken (1), or is about to be dropped (-1). */
+static inline void tell_count(struct object *o, int change)
 {
+#if RC_STATS
+    stats_count(o);
+#endif
 #if RC_AUDIT
     if (unlikely(o->audit))
         audit_tally(o, change);
@@ -98,6 +106,9 @@ static inline struct object *object_new(const struct type *type, size_t size_byt
 #if RC_AUDIT
     o->audit = 0;
 #endif
+#if RC_STATS
+    stats_made(o);
+#endif
     return o;
 }
 
@@ -111,7 +122,7 @@ static inline struct object *incref(borrowed o)
 
     if (!uncounted(o)) {
         rc_incref(&owned->rc);
-        audit_count(owned, 1);
+        tell_count(owned, 1);
     }
     return owned;
 }
@@ -126,7 +137,7 @@ static inline bool try_incref(borrowed o)
         return true;
     if (!rc_try_incref(&owned->rc))
         return false;
-    audit_count(owned, 1);
+    tell_count(owned, 1);
     return true;
 }
 
@@ -135,7 +146,7 @@ static inline void decref(struct object *o)
 {
     if (uncounted(o))
         return;
-    audit_count(o, -1);
+    tell_count(o, -1);
     if (rc_decref(&o->rc))
         object_destroy(o);
 }

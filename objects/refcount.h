@@ -51,6 +51,10 @@
  *                    been through rc_immortal or rc_mark_hot: its count is not written any
  *                    more. INT64_MAX: the policy goes on counting in all three cases
  *
+ * A policy tells where its threads meet: rc_note_retry, rc_note_merge, rc_note_queued,
+ * rc_note_drained, rc_lock of objects/stats.h. They do something only in the build that
+ * counts this, RC_STATS 1; the calls are there for every policy to make.
+ *
  * Everything is static inline; what must exist once (tables, slow paths) stands in
  * the same header under `#if RC_IMPLEMENTATION`, which refcount.c sets.
  */
@@ -59,6 +63,7 @@
 
 #include "gil/attributes.h"
 #include "objects/policy.h"
+#include "objects/stats.h"
 
 #include <stdbool.h>
 #include <stddef.h>

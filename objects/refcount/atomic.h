@@ -10,6 +10,7 @@
 #define OBJECTS_REFCOUNT_ATOMIC_H
 
 #include "objects/policy.h"
+#include "objects/stats.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -71,10 +72,12 @@ static inline bool rc_try_incref(rc_t *rc)
 {
     int64_t count = atomic_load_explicit(&rc->count, memory_order_relaxed);
 
-    while (count > 0)
+    while (count > 0) {
         if (atomic_compare_exchange_weak_explicit(&rc->count, &count, count + 1,
                                                   memory_order_acquire, memory_order_relaxed))
             return true;
+        rc_note_retry(rc);
+    }
     return false;
 }
 

@@ -70,6 +70,7 @@
 
 #include "gil/attributes.h"
 #include "objects/policy.h"
+#include "objects/stats.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -218,10 +219,12 @@ static inline void rc_publish(rc_t *rc)
 {
     int32_t old = atomic_load_explicit(&rc->shared, memory_order_relaxed);
 
-    while ((old & BIASED_MERGED) == BIASED_DEFAULT)
+    while ((old & BIASED_MERGED) == BIASED_DEFAULT) {
         if (atomic_compare_exchange_weak_explicit(&rc->shared, &old, old + BIASED_PUBLISHED,
                                                   memory_order_relaxed, memory_order_relaxed))
             return;
+        rc_note_retry(rc);
+    }
 }
 
 static inline int rc_thread_start(void)
@@ -289,6 +292,7 @@ bool biased_merge_zero(rc_t *rc)
 {
     int32_t old;
 
+    rc_note_merge();
     atomic_store_explicit(&rc->owner, 0, memory_order_relaxed); /* fact 6 */
     old = atomic_fetch_or_explicit(&rc->shared, BIASED_MERGED, memory_order_acq_rel);
     return (old | BIASED_MERGED) == BIASED_MERGED;
@@ -305,6 +309,8 @@ static bool biased_merge_queued(rc_t *rc)
     int32_t old;
 
     assert(state >= BIASED_QUEUED);
+    rc_note_merge();
+    rc_note_drained(rc);
     rc->local = 0;
     atomic_store_explicit(&rc->owner, 0, memory_order_relaxed);
     old = atomic_fetch_add_explicit(&rc->shared, change, memory_order_acq_rel);
@@ -326,6 +332,7 @@ static struct biased_owner *biased_find(struct biased_bucket *bucket, uintptr_t 
  * to be asked. A queue that was not empty has asked already. */
 static void biased_push(struct biased_owner *owner, rc_t *rc)
 {
+    rc_note_queued(rc);
     rc->link = owner->queued;
     owner->queued = rc;
     if (!rc->link)
@@ -374,7 +381,7 @@ static rc_t *biased_enqueue(rc_t *rc)
     struct biased_owner *owner;
     rc_t *dead = NULL;
 
-    mutex_lock(&bucket->lock);
+    rc_lock(&bucket->lock, rc);
     owner = biased_find(bucket, id);
     if (owner) {
         biased_push(owner, rc);
@@ -417,6 +424,7 @@ bool biased_decref_foreign(rc_t *rc)
                                                   zero ? BIASED_QUEUED : old - BIASED_ONE,
                                                   memory_order_release, memory_order_relaxed))
             return zero && biased_destroy_others(biased_enqueue(rc), rc);
+        rc_note_retry(rc);
     }
     old = atomic_fetch_sub_explicit(&rc->shared, BIASED_ONE, memory_order_release);
     assert(old != BIASED_MERGED && "decref without a reference");
@@ -432,10 +440,12 @@ bool biased_try_incref_foreign(rc_t *rc)
 {
     int32_t old = atomic_load_explicit(&rc->shared, memory_order_relaxed);
 
-    while (old != BIASED_DEFAULT && old != BIASED_MERGED)
+    while (old != BIASED_DEFAULT && old != BIASED_MERGED) {
         if (atomic_compare_exchange_weak_explicit(&rc->shared, &old, old + BIASED_ONE,
                                                   memory_order_acquire, memory_order_relaxed))
             return true;
+        rc_note_retry(rc);
+    }
     return false;
 }
 

@@ -84,6 +84,7 @@
 
 #include "gil/attributes.h"
 #include "objects/policy.h"
+#include "objects/stats.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -284,8 +285,10 @@ static void buffered_subtract(rc_t *rc) REQUIRES(buffered.lock)
     if (likely(buffered_add(rc, -1) > 0))
         return;
     rc->doubted = buffered.epoch;
-    if (!rc->link)
+    if (!rc->link) {
+        rc_note_queued(rc);
         buffered_push(&buffered.doubtful, rc);
+    }
 }
 
 static void buffered_apply_taken(struct buffered_thread *t) REQUIRES(buffered.lock)
@@ -309,6 +312,7 @@ static void buffered_hand_in(struct buffered_thread *t) REQUIRES(buffered.lock)
 {
     if (!t->active)
         return;
+    rc_note_merge();
     buffered_apply_taken(t);
     buffered_apply_dropped(t);
     t->taken.end = t->taken.next;
@@ -324,12 +328,13 @@ static void buffered_judge(rc_t *rc, rc_t **dead) REQUIRES(buffered.lock)
     int32_t count = atomic_load_explicit(&rc->count, memory_order_relaxed);
 
     rc->link = NULL;
-    if (count > 0)
-        return;
-    if (rc->doubted == buffered.epoch) {
+    if (count <= 0 && rc->doubted == buffered.epoch) {
         buffered_push(&buffered.doubtful, rc);
         return;
     }
+    rc_note_drained(rc);
+    if (count > 0)
+        return;
     assert(count == 0 && "more decrefs than references");
     atomic_store_explicit(&rc->count, BUFFERED_DEAD, memory_order_relaxed);
     buffered_push(dead, rc);
@@ -373,7 +378,7 @@ void buffered_commit(void)
     struct buffered_thread *self = &buffered_self;
 
     do {
-        mutex_lock(&buffered.lock);
+        rc_lock(&buffered.lock, NULL);
         buffered_hand_in(self);
         buffered_advance(&self->dead);
         mutex_unlock(&buffered.lock);
@@ -405,7 +410,7 @@ void buffered_commit_all(void)
 
 static void buffered_become_active(struct buffered_thread *self)
 {
-    mutex_lock(&buffered.lock);
+    rc_lock(&buffered.lock, NULL);
     self->active = true;
     self->since = buffered.epoch;
     buffered.active++;
@@ -419,7 +424,7 @@ static void buffered_become_active(struct buffered_thread *self)
 /* Of a thread that is not registered, and so has no log. */
 static void buffered_take_unlogged(rc_t *rc)
 {
-    mutex_lock(&buffered.lock);
+    rc_lock(&buffered.lock, rc);
     buffered_add(rc, 1);
     mutex_unlock(&buffered.lock);
 }
@@ -433,7 +438,7 @@ void buffered_take(rc_t *rc)
         return;
     }
     if (self->active) { /* fact 6 */
-        mutex_lock(&buffered.lock);
+        rc_lock(&buffered.lock, NULL);
         buffered_apply_taken(self);
         mutex_unlock(&buffered.lock);
     } else {
@@ -444,7 +449,7 @@ void buffered_take(rc_t *rc)
 
 static void buffered_drop_unlogged(struct buffered_thread *self, rc_t *rc)
 {
-    mutex_lock(&buffered.lock);
+    rc_lock(&buffered.lock, rc);
     buffered_subtract(rc);
     buffered_advance(&self->dead);
     mutex_unlock(&buffered.lock);
@@ -470,7 +475,7 @@ bool buffered_try_take(rc_t *rc)
 {
     bool lives;
 
-    mutex_lock(&buffered.lock);
+    rc_lock(&buffered.lock, rc);
     lives = atomic_load_explicit(&rc->count, memory_order_relaxed) != BUFFERED_DEAD;
     if (lives)
         buffered_add(rc, 1);

@@ -35,6 +35,7 @@
 
 #include "gil/attributes.h"
 #include "objects/policy.h"
+#include "objects/stats.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -96,10 +97,12 @@ static inline bool dynamic_try_incref_published(rc_t *rc)
 {
     int64_t word = __atomic_load_n(&rc->word, __ATOMIC_RELAXED);
 
-    while (word != DYNAMIC_PUBLISHED)
+    while (word != DYNAMIC_PUBLISHED) {
         if (__atomic_compare_exchange_n(&rc->word, &word, word + 1, true, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED))
             return true;
+        rc_note_retry(rc);
+    }
     return false;
 }
 

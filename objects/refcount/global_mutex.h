@@ -13,6 +13,7 @@
 
 #include "gil/mutex.h"
 #include "objects/policy.h"
+#include "objects/stats.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -49,7 +50,7 @@ static inline void rc_immortal(rc_t *rc)
 
 static inline void rc_incref(rc_t *rc)
 {
-    mutex_lock(&global_mutex);
+    rc_lock(&global_mutex, rc);
     assert(rc->count > 0 && "incref of an object that is being destroyed");
     rc->count++;
     mutex_unlock(&global_mutex);
@@ -61,7 +62,7 @@ static inline bool rc_decref(rc_t *rc)
 {
     bool last;
 
-    mutex_lock(&global_mutex);
+    rc_lock(&global_mutex, rc);
     assert(rc->count > 0 && "decref without a reference");
     last = --rc->count == 0;
     mutex_unlock(&global_mutex);
@@ -72,7 +73,7 @@ static inline bool rc_try_incref(rc_t *rc)
 {
     bool held;
 
-    mutex_lock(&global_mutex);
+    rc_lock(&global_mutex, rc);
     held = rc->count > 0;
     rc->count += held;
     mutex_unlock(&global_mutex);

@@ -56,6 +56,7 @@
 
 #include "gil/attributes.h"
 #include "objects/policy.h"
+#include "objects/stats.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -200,13 +201,15 @@ static inline bool rc_try_incref(rc_t *rc)
     if (unlikely(hot))
         return sharded_try_incref(rc, hot);
     count = atomic_load_explicit(&rc->count, memory_order_relaxed);
-    while (count > 0)
+    while (count > 0) {
         if (atomic_compare_exchange_weak_explicit(&rc->count, &count, count + 1,
                                                   memory_order_acquire, memory_order_relaxed)) {
             if (unlikely(sharded_is_biased(count)))
                 sharded_stamp_late(rc);
             return true;
         }
+        rc_note_retry(rc);
+    }
     return false;
 }
 
@@ -313,6 +316,14 @@ static int64_t sharded_flushed(struct sharded_slot *slot)
            SHARDED_BIAS;
 }
 
+/* What waits for a verdict, told to who counts. Asked first, for compilers keep an atomic load
+ * of which nothing comes. */
+static void sharded_note(struct sharded_slot *slot, void (*note)(rc_t *rc))
+{
+    if (RC_STATS)
+        note(sharded_object_of(slot));
+}
+
 /* The object has been used, in this epoch. */
 static void sharded_stamp(struct sharded_slot *slot) REQUIRES(sharded.lock)
 {
@@ -322,6 +333,7 @@ static void sharded_stamp(struct sharded_slot *slot) REQUIRES(sharded.lock)
     if (!slot->reviewed && sharded_flushed(slot) <= 0) {
         slot->reviewed = true;
         sharded.reviewed++;
+        sharded_note(slot, rc_note_queued);
     }
 }
 
@@ -349,6 +361,7 @@ static void sharded_flush(struct sharded_shard *shard) REQUIRES(sharded.lock)
         if (!sharded_used(shard, i))
             continue;
         shard->of[i].increments = shard->of[i].decrements = 0;
+        rc_note_merge();
         if (sharded_state_of(&sharded.slot[i]) != SHARDED_FREE) /* a failed try_incref's */
             sharded_add(&sharded.slot[i], change);
     }
@@ -361,6 +374,7 @@ static void sharded_judge(struct sharded_slot *slot) REQUIRES(sharded.lock)
         assert(sharded_state_of(slot) == SHARDED_HOT);
         slot->reviewed = false;
         sharded.reviewed--;
+        sharded_note(slot, rc_note_drained);
     } else if (slot->stamp == sharded.epoch) {
         assert(sharded_state_of(slot) == SHARDED_HOT);
     } else if (sharded_state_of(slot) == SHARDED_HOT) {
@@ -370,6 +384,7 @@ static void sharded_judge(struct sharded_slot *slot) REQUIRES(sharded.lock)
         sharded_set_state(slot, SHARDED_DEAD);
         slot->reviewed = false;
         sharded.reviewed--;
+        sharded_note(slot, rc_note_drained);
         sharded.dead++;
     }
 }
@@ -478,7 +493,7 @@ void sharded_flush_and_judge(void)
 {
     if (sharded_is_idle())
         return;
-    mutex_lock(&sharded.lock);
+    rc_lock(&sharded.lock, NULL);
     sharded_flush(&sharded_self);
     sharded_go_on();
     mutex_unlock(&sharded.lock);
@@ -495,7 +510,7 @@ static void sharded_review_soon(void) REQUIRES(sharded.lock)
 /* By a thread that has no shard. */
 void sharded_count_shared(rc_t *rc, int change)
 {
-    mutex_lock(&sharded.lock);
+    rc_lock(&sharded.lock, rc);
     sharded_add(&sharded.slot[sharded_hot(rc)], change);
     sharded_review_soon();
     mutex_unlock(&sharded.lock);
@@ -519,7 +534,7 @@ static bool sharded_acquit(rc_t *rc, uint32_t hot)
     struct sharded_slot *slot = &sharded.slot[hot];
     bool alive;
 
-    mutex_lock(&sharded.lock);
+    rc_lock(&sharded.lock, rc);
     alive = sharded_object_of(slot) == rc && sharded_state_of(slot) != SHARDED_DEAD;
     if (alive)
         sharded_add(slot, 1);
