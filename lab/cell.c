@@ -9,6 +9,7 @@
 
 const char *const kind_names[] = { "cpu", "io", "mixed", NULL };
 const char *const shares_names[] = { "nothing", "handover", "reads", "writes", "tables", NULL };
+const char *const window_names[] = { "timed", "audit", "stats", NULL };
 
 int name_index(const char *const *names, const char *name)
 {
@@ -70,7 +71,8 @@ void cell_init(struct cell *cell, const struct variant *workload, const struct m
         .workload = intern(workload->label), .mode = intern(mode->label),
         .policy = intern(mode->runtime->name), .gil = label_lock(mode), .heap = intern(heap),
         .build = intern(build), .build_hash = "", .threads = threads, .runtime = mode->runtime,
-        .audited = runtime_audited(mode->runtime), .lock = mode->lock,
+        .audited = runtime_audited(mode->runtime), .counting = runtime_counting(mode->runtime),
+        .lock = mode->lock,
         .work = mode->runtime->workloads[workload->index].workload,
     };
     memcpy(cell->work_param, workload->param, sizeof cell->work_param);
@@ -78,9 +80,13 @@ void cell_init(struct cell *cell, const struct variant *workload, const struct m
     derive(cell);
 }
 
-void cell_mode_words(const struct cell *cell, bool audit, char *text, size_t size_bytes)
+void cell_mode_words(const struct cell *cell, enum window_kind kind, char *text,
+                     size_t size_bytes)
 {
-    snprintf(text, size_bytes, "%s+%s", audit ? cell->audited->name : cell->policy, cell->gil);
+    const char *policy = kind == WINDOW_AUDIT   ? cell->audited->name
+                         : kind == WINDOW_STATS ? cell->counting->name : cell->policy;
+
+    snprintf(text, size_bytes, "%s+%s", policy, cell->gil);
 }
 
 bool cell_audits(const struct cell *cell)

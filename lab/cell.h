@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The windows of a cell, each kind in a build of its policy of its own. */
+enum window_kind { WINDOW_TIMED, WINDOW_AUDIT, WINDOW_STATS };
+
 struct cell {
     /* What a record keeps: enough to show and to compare the cell wherever it was measured.
      * Texts are interned. */
@@ -37,6 +40,7 @@ struct cell {
     /* To run it. NULL if it was read from a record. */
     const struct runtime *runtime;
     const struct runtime *audited; /* its second build; NULL: it needs none, or has none */
+    const struct runtime *counting; /* the build that counts; NULL: it was not built in */
     const struct workload *work;
     const struct gil_class *lock;
     int64_t work_param[PARAM_MAX], lock_param[PARAM_MAX];
@@ -47,8 +51,9 @@ void cell_init(struct cell *cell, const struct variant *workload, const struct m
                const char *heap, const char *build, int threads);
 
 /* The words with which a process of its own is told which cell to run: the mode as
- * POLICY+LOCK, of the audited build if `audit`. */
-void cell_mode_words(const struct cell *cell, bool audit, char *text, size_t size_bytes);
+ * POLICY+LOCK, of the build for such windows, which there is. */
+void cell_mode_words(const struct cell *cell, enum window_kind kind, char *text,
+                     size_t size_bytes);
 
 /* Whether it has an audit window besides the timed ones. */
 bool cell_audits(const struct cell *cell);
@@ -60,8 +65,8 @@ void cell_describe(const struct cell *cell, char *text, size_t size_bytes);
  * freed; NULL: no memory. */
 char *cell_benchmark(const struct cell *cell);
 
-/* "cpu", "io", "mixed" and "nothing" .. "tables"; and back, or -1. */
-extern const char *const kind_names[], *const shares_names[];
+/* "cpu", "io", "mixed"; "nothing" .. "tables"; "timed", "audit", "stats"; and back, or -1. */
+extern const char *const kind_names[], *const shares_names[], *const window_names[];
 int name_index(const char *const *names, const char *name);
 
 #endif

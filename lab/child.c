@@ -39,7 +39,7 @@ static char **environment_for(bool quiet)
 
 /* The child's command line: the same words that a person could type. */
 static void run_cell(const struct child_rules *rules, const struct cell *cell,
-                     const struct window *window, bool audit, struct process_report *report)
+                     const struct window *window, enum window_kind kind, struct process_report *report)
 {
     char mode[2 * LABEL_MAX], threads[16], ramp[32], length[32];
     char *const arguments[] = { "lab",         "cell",  "--workload", (char *)cell->workload,
@@ -51,7 +51,7 @@ static void run_cell(const struct child_rules *rules, const struct cell *cell,
     struct program program = { executable(cell), arguments, environment };
     struct process_limits limits = { rules->time_ns, rules->memory_bytes, OUTPUT_BYTES };
 
-    cell_mode_words(cell, audit, mode, sizeof mode);
+    cell_mode_words(cell, kind, mode, sizeof mode);
     snprintf(threads, sizeof threads, "%d", cell->threads);
     snprintf(ramp, sizeof ramp, "%llu", (unsigned long long)window->ramp_ns);
     snprintf(length, sizeof length, "%llu", (unsigned long long)window->length_ns);
@@ -135,13 +135,13 @@ static void judge(struct measurement *m, const struct cell *cell, struct process
 }
 
 int child_measure(const struct child_rules *rules, const struct cell *cell,
-                  const struct window *window, bool audit, struct measurement *m)
+                  const struct window *window, enum window_kind kind, struct measurement *m)
 {
     struct process_report report;
     enum process_end end;
 
     *m = (struct measurement){ .status = STATUS_FAILED };
-    run_cell(rules, cell, window, audit, &report);
+    run_cell(rules, cell, window, kind, &report);
     end = report.end;
     switch (end) {
     case PROCESS_ENDED:

@@ -17,11 +17,11 @@ struct child_rules {
     const volatile int *interrupted;
 };
 
-/* Runs one window, with the audited build if `audit`. Always fills `m` (to be freed): a
+/* Runs one window of this kind, in the build for it. Always fills `m` (to be freed): a
  * child that cannot be started, crashes, hangs, eats memory or says anything but a result
  * of this cell is a failed or timed-out measurement whose note says so. -1 only if
  * `interrupted` became true: then the child has been ended and there is no measurement. */
 int child_measure(const struct child_rules *rules, const struct cell *cell,
-                  const struct window *window, bool audit, struct measurement *m);
+                  const struct window *window, enum window_kind kind, struct measurement *m);
 
 #endif

@@ -41,6 +41,8 @@ const struct argp_option experiment_options[] = {
     { "bind", 'b', "WORD", 0, "threads to processors: yes, no, or auto: if each has its own", 0 },
     { "control", 'c', "WORD", 0,
       "measure the noise floor beside the cells: yes, no, or auto: if there are two", 0 },
+    { "stats", 'S', NULL, 0,
+      "beside each cell a window that counts who contends for which object, and how", 0 },
     { "results", 'd', "FILE", 0, "keep everything in this results file, and resume from it", 0 },
     { "again", KEY_AGAIN, NULL, 0, "begin another run, though the file has this one", 0 },
     { "dry-run", 'n', NULL, 0, "say what would be measured, and how long it would take", 0 },
@@ -319,7 +321,7 @@ static bool any_failed(const struct results *r)
     for (size_t i = 0; i < r->count; i++) {
         const struct outcome *o = &r->outcome[i];
 
-        if (o->audit && !measured(o->audit))
+        if ((o->audit && !measured(o->audit)) || (o->stats && !measured(o->stats)))
             return true;
         for (int k = 0; k < o->rounds; k++)
             if (!measured(&o->round[k]))
@@ -390,6 +392,8 @@ static int measure_plan(struct under_way *u)
         status_of_json = show_json(s->store, s->run, &u->results);
     } else {
         table_print(&u->results, stdout);
+        if (u->plan.settings.stats)
+            show_stats(&u->results, stdout);
         answer_print(&u->results, stdout);
     }
     fflush(stdout);

@@ -39,6 +39,7 @@ struct run {
     const struct runtime *runtime;
     struct gil *gil;
     struct job job;
+    struct stats stats; /* if this build counts them: when the workers had ended */
     bool parks; /* published objects are kept, since counts may go wrong */
     struct thread thread; /* the lab's own, for setup and check */
 
@@ -404,6 +405,7 @@ static void run_workload(struct run *run, struct measurement *m)
 {
     const struct workload *workload = run->cell->work;
 
+    run->runtime->stats_begin();
     if (run->parks)
         run->runtime->parking_begin(PARKING_BOUND_BYTES);
     if (workload->setup && workload->setup(&run->job) < 0) {
@@ -413,6 +415,7 @@ static void run_workload(struct run *run, struct measurement *m)
         run_window(run, m);
         thread_attach(&run->thread);
         run->runtime->quiesce();
+        run->runtime->stats_take(&run->stats);
         mutex_lock(&run->lock);
         bool whole = run->status != STATUS_FAILED;
         mutex_unlock(&run->lock);
@@ -496,6 +499,9 @@ void measure(const struct cell *cell, const struct window *window, struct measur
         m->counted = window->counts;
         if (m->counted)
             run.runtime->heap_counted(&m->memory);
+        if (run.runtime->counts)
+            m->contention = contention_name(&run.stats);
+        run.runtime->stats_free(&run.stats);
     }
     mutex_lock(&run.lock);
     m->status = run.status;

@@ -22,6 +22,7 @@ const char *status_name(enum status status)
 void measurement_free(struct measurement *m)
 {
     free(m->sample);
+    free(m->contention);
     *m = (struct measurement){ 0 };
 }
 
@@ -99,6 +100,23 @@ void measurement_fail(struct measurement *m, enum status status, const char *for
     clean_note(m);
 }
 
+static void write_hot(const struct hot *h, FILE *out)
+{
+    fprintf(out, "hot %d %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\t%s\n", h->alone,
+            h->objects, h->threads, h->own, h->foreign, h->retries, h->type, h->site);
+}
+
+static void write_contention(const struct contention *c, FILE *out)
+{
+    fprintf(out, "contention %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64, c->own, c->foreign,
+            c->retries, c->merges);
+    fprintf(out, " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %d\n",
+            c->queued, c->most_queued, c->most_held_bytes, c->delay_p50_ns, c->delay_p99_ns,
+            c->delay_max_ns, c->crowded, c->incomplete);
+    for (int i = 0; i < c->count; i++)
+        write_hot(&c->hot[i], out);
+}
+
 static void print(const struct measurement *m, FILE *out)
 {
     fprintf(out, "status %s %s\n", status_name(m->status), m->note);
@@ -112,6 +130,8 @@ static void print(const struct measurement *m, FILE *out)
     if (m->counted)
         fprintf(out, "objects %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", m->memory.live,
                 m->memory.most, m->memory.asked_bytes, m->memory.taken_bytes);
+    if (m->contention)
+        write_contention(m->contention, out);
     for (int i = 0; i < m->samples; i++)
         write_worker(&m->sample[i], out);
     fprintf(out, "end %d\n", m->samples);
@@ -168,6 +188,40 @@ static int read_worker(struct measurement *m, const char *line)
     return 0;
 }
 
+static int read_contention(struct measurement *m, const char *line)
+{
+    struct contention *c = m->contention;
+    int crowded, incomplete;
+
+    if (!c)
+        c = m->contention = calloc(1, sizeof *c);
+    if (!c || sscanf(line, "contention %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+                     " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %d %d", &c->own,
+                     &c->foreign, &c->retries, &c->merges, &c->queued, &c->most_queued,
+                     &c->most_held_bytes, &c->delay_p50_ns, &c->delay_p99_ns, &c->delay_max_ns,
+                     &crowded, &incomplete) != 12)
+        return -1;
+    c->crowded = crowded;
+    c->incomplete = incomplete;
+    return 0;
+}
+
+static int read_hot(struct measurement *m, const char *line)
+{
+    struct contention *c = m->contention;
+    struct hot h = { 0 };
+    int alone;
+
+    if (!c || c->count >= HOT_MOST ||
+        sscanf(line, "hot %d %" SCNu64 " %d %" SCNu64 " %" SCNu64 " %" SCNu64
+               " %31[^\t]\t%119[^\n]", &alone, &h.objects, &h.threads, &h.own, &h.foreign,
+               &h.retries, h.type, h.site) != 8)
+        return -1;
+    h.alone = alone;
+    c->hot[c->count++] = h;
+    return 0;
+}
+
 /* 0: read, 1: it was the last line, -1: it is not one of ours. */
 static int read_line(struct measurement *m, const char *line)
 {
@@ -175,6 +229,10 @@ static int read_line(struct measurement *m, const char *line)
 
     if (!strncmp(line, "worker ", 7))
         return read_worker(m, line);
+    if (!strncmp(line, "contention ", 11))
+        return read_contention(m, line);
+    if (!strncmp(line, "hot ", 4))
+        return read_hot(m, line);
     if (!strncmp(line, "status ", 7))
         return read_status(m, line);
     if (sscanf(line, "window %lf %lf %" SCNu64, &m->seconds, &m->overlap, &m->lost) == 3)

@@ -3,6 +3,8 @@
 #define LAB_MEASUREMENT_H
 
 #include "benches/runtime.h"
+#include "lab/cell.h"
+#include "lab/contention.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,9 +31,9 @@ struct sample {
 
 /* When a window ran, and what else went on: for whoever started it to fill. */
 struct occasion {
-    int block;           /* from 1; 0: an audit */
+    int block;           /* from 1; 0: it is no timed one */
     int sequence;        /* from 1, over the whole run */
-    bool audit;
+    enum window_kind kind;
     char started[32];    /* UTC, ISO 8601; may jump with the clock */
     uint64_t started_ns; /* CLOCK_MONOTONIC */
     double took_s;       /* the whole process */
@@ -53,6 +55,7 @@ struct measurement {
     struct damage damage;  /* of a cell whose counts may go wrong */
     bool counted;              /* whether the next is known: ... */
     struct heap_counts memory; /* ... of another window, which counted what the heap gave */
+    struct contention *contention; /* owned; of a window that counts; NULL: it did not */
     int samples;
     struct sample *sample; /* owned; ordered by role, then worker */
 };

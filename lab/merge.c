@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Each but the first belongs to a row of the one before it. */
-enum table { MACHINES, RUNS, CELLS, WINDOWS, SAMPLES, TABLES };
+/* Each but the first belongs to a row of the one before it; the last to a window, too. */
+enum table { MACHINES, RUNS, CELLS, WINDOWS, SAMPLES, CONTENDED, TABLES };
 
 /* With the number of its samples: a window that has one more is another. */
 #define WINDOWS_SQL                                                                                \
@@ -31,6 +31,8 @@ static const struct {
                   WINDOWS_SQL "WHERE cell = ?2 AND kind = ?3 AND block = ?4", 1, "" },
     [SAMPLES] = { "samples", "SELECT * FROM samples WHERE window = ?1",
                   "SELECT * FROM samples WHERE window = ?1 AND role = ?2 AND worker = ?3", 0, "" },
+    [CONTENDED] = { "contended", "SELECT * FROM contended WHERE window = ?1",
+                    "SELECT * FROM contended WHERE window = ?1 AND rank = ?2", 0, "" },
 };
 
 static const char facts_sql[] = "SELECT * FROM facts WHERE run = ?1";
@@ -152,7 +154,7 @@ static int conflict(struct source *s, enum table table)
 
     if (table == CELLS)
         snprintf(place, sizeof place, ", cell %d", s->cell);
-    if (table == WINDOWS || table == SAMPLES)
+    if (table >= WINDOWS)
         snprintf(place, sizeof place, ", cell %d, block %d", s->cell, s->block);
     return mistake_set(s->m, "%s: run %s%s is not what it is in %s; nothing was merged", s->path,
                        s->uuid, place, s->merge->path);
@@ -179,7 +181,7 @@ static int insert_row(struct source *s, enum table table, sqlite3_stmt *row, int
 
     bind_row(insert, row);
     bind_parent(insert, table, parent);
-    if (table != SAMPLES)
+    if (table < SAMPLES)
         sqlite3_bind_null(insert, 1); /* a number of the result's */
     if (step(insert, s->merge->path, s->m) < 0)
         return -1;
@@ -203,8 +205,8 @@ static int place_row(struct source *s, enum table table, sqlite3_stmt *row, int6
     }
     if (found < 0)
         return -1;
-    /* The samples of a window are all there, or none. */
-    if (found ? !same_row(table, row, find) : table == SAMPLES && !fresh)
+    /* What belongs to a window is all there, or none of it. */
+    if (found ? !same_row(table, row, find) : table >= SAMPLES && !fresh)
         return conflict(s, table);
     if (!found)
         return insert_row(s, table, row, parent, id);
@@ -212,6 +214,9 @@ static int place_row(struct source *s, enum table table, sqlite3_stmt *row, int6
     sqlite3_reset(find);
     return 1;
 }
+
+static int unite_below(struct source *s, enum table table, int64_t owner, int64_t parent,
+                       bool fresh);
 
 /* All rows that belong to one of the source, and in the result to another. */
 static int unite(struct source *s, enum table table, int64_t owner, int64_t parent, bool fresh)
@@ -229,10 +234,20 @@ static int unite(struct source *s, enum table table, int64_t owner, int64_t pare
             s->block = sqlite3_column_int(rows, 3);
         found = place_row(s, table, rows, parent, fresh, &id);
         if (found < 0 ||
-            (table < SAMPLES && unite(s, table + 1, sqlite3_column_int64(rows, 0), id, !found) < 0))
+            unite_below(s, table, sqlite3_column_int64(rows, 0), id, !found) < 0)
             return -1;
     }
     return more;
+}
+
+static int unite_below(struct source *s, enum table table, int64_t owner, int64_t parent,
+                       bool fresh)
+{
+    if (table >= SAMPLES)
+        return 0;
+    if (unite(s, table + 1, owner, parent, fresh) < 0)
+        return -1;
+    return table == WINDOWS ? unite(s, CONTENDED, owner, parent, fresh) : 0;
 }
 
 static int place_machine(struct source *s, sqlite3_stmt *run, int64_t *id)

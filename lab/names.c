@@ -9,16 +9,18 @@
 
 enum { NAME_MAX_LENGTH = 63 }; /* of what is worth a suggestion */
 
-static bool is_audited(const void *entry)
+static bool is_second_build(const void *entry)
 {
-    return ((const struct named_runtime *)entry)->runtime->audited;
+    const struct runtime *runtime = ((const struct named_runtime *)entry)->runtime;
+
+    return runtime->audited || runtime->counts;
 }
 
 struct names names_policies(void)
 {
     struct names names = NAMES_OF("policy", runtime_list);
 
-    names.hidden = is_audited;
+    names.hidden = is_second_build;
     return names;
 }
 

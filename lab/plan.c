@@ -92,6 +92,16 @@ static int set_bind(struct settings *s, const char *value, struct mistake *m)
     return i < 0 ? -1 : 0;
 }
 
+/* NULL: the option of the command line, which takes no value. */
+static int set_stats(struct settings *s, const char *value, struct mistake *m)
+{
+    static const char *const words[] = { "no", "yes", NULL };
+    int i = value ? parse_word("stats", value, words, m) : 1;
+
+    s->stats = i > 0;
+    return i < 0 ? -1 : 0;
+}
+
 int settings_take(struct settings *s, int letter, const char *value, struct mistake *m)
 {
     switch (letter) {
@@ -117,6 +127,8 @@ int settings_take(struct settings *s, int letter, const char *value, struct mist
         return set_bind(s, value, m);
     case 'c':
         return set_control(s, value, m);
+    case 'S':
+        return set_stats(s, value, m);
     default:
         return 1;
     }

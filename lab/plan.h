@@ -38,6 +38,8 @@ struct settings {
     enum placing placing;
     enum bind bind;
     enum control control;
+    bool stats;       /* a window that counts contention beside each cell. Makes no other plan:
+                         a run may get it later */
 };
 
 extern const struct settings settings_usual;

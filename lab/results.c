@@ -60,6 +60,13 @@ int results_init(struct results *r, const struct cell *cell, size_t count, int c
     return 0;
 }
 
+static void free_window(struct measurement *m)
+{
+    if (m)
+        measurement_free(m);
+    free(m);
+}
+
 void results_free(struct results *r)
 {
     for (size_t i = 0; i < r->count; i++) {
@@ -67,9 +74,8 @@ void results_free(struct results *r)
 
         for (int k = 0; k < o->rounds; k++)
             measurement_free(&o->round[k]);
-        if (o->audit)
-            measurement_free(o->audit);
-        free(o->audit);
+        free_window(o->audit);
+        free_window(o->stats);
         free(o->round);
     }
     free(r->outcome);
@@ -77,7 +83,7 @@ void results_free(struct results *r)
     *r = (struct results){ 0 };
 }
 
-struct measurement *outcome_round(struct outcome *o)
+static struct measurement *next_round(struct outcome *o)
 {
     if (o->rounds == o->room) {
         int room = o->room ? 2 * o->room : 8;
@@ -92,11 +98,15 @@ struct measurement *outcome_round(struct outcome *o)
     return &o->round[o->rounds++];
 }
 
-struct measurement *outcome_audit(struct outcome *o)
+struct measurement *outcome_window(struct outcome *o, enum window_kind kind)
 {
-    if (!o->audit)
-        o->audit = calloc(1, sizeof *o->audit);
-    return o->audit;
+    struct measurement **window = kind == WINDOW_AUDIT ? &o->audit : &o->stats;
+
+    if (kind == WINDOW_TIMED)
+        return next_round(o);
+    if (!*window)
+        *window = calloc(1, sizeof **window);
+    return *window;
 }
 
 bool comparable(const struct cell *a, const struct cell *b)

@@ -13,6 +13,7 @@ struct outcome {
     int rounds, room;          /* how many of `round` are filled, and could be */
     struct measurement *round; /* owned; round[k] is of block k + 1 */
     struct measurement *audit; /* owned; of a cell that miscounts; NULL: there is none yet */
+    struct measurement *stats; /* owned; of the build that counts; likewise */
 };
 
 struct results {
@@ -31,9 +32,8 @@ void results_free(struct results *r);
 /* After a cell was changed: makes results_find find it. */
 void results_index(struct results *r);
 
-/* Where the next round, or the audit, goes: empty, and counted as filled. NULL and errno. */
-struct measurement *outcome_round(struct outcome *o);
-struct measurement *outcome_audit(struct outcome *o);
+/* Where the next window of this kind goes: empty, and counted as filled. NULL and errno. */
+struct measurement *outcome_window(struct outcome *o, enum window_kind kind);
 
 /* True if the two are to be compared: of the same workload, on the same heap, of one build. */
 bool comparable(const struct cell *a, const struct cell *b);

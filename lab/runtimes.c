@@ -23,10 +23,20 @@ const struct runtime *runtime_named(const char *name)
     return NULL;
 }
 
-const struct runtime *runtime_audited(const struct runtime *runtime)
+static const struct runtime *build_of(const struct runtime *runtime, const char *suffix)
 {
     char name[64];
 
-    snprintf(name, sizeof name, "%s_audit", runtime->name);
+    snprintf(name, sizeof name, "%s_%s", runtime->name, suffix);
     return runtime_named(name);
+}
+
+const struct runtime *runtime_audited(const struct runtime *runtime)
+{
+    return build_of(runtime, "audit");
+}
+
+const struct runtime *runtime_counting(const struct runtime *runtime)
+{
+    return build_of(runtime, "stats");
 }

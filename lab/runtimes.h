@@ -13,4 +13,7 @@ const struct runtime *runtime_named(const char *name);
 /* The second build of the same policy, which tallies; NULL if there is none. */
 const struct runtime *runtime_audited(const struct runtime *runtime);
 
+/* The one that counts who contends for what; NULL if it was not built in. */
+const struct runtime *runtime_counting(const struct runtime *runtime);
+
 #endif

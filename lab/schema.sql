@@ -14,7 +14,7 @@
 --
 -- user_version below is the number of this schema. A lab refuses a file of a later one
 -- and says so; one of an earlier it reads but does not write. 2: windows has what was counted
--- of memory, and what was held back.
+-- of memory, of contention, and what was held back; and there is contended.
 
 PRAGMA application_id = 0x6c616221; -- "lab!": what the `file` command sees
 PRAGMA user_version = 2;
@@ -91,8 +91,8 @@ CREATE TABLE cells (
 CREATE TABLE windows (
     window   INTEGER PRIMARY KEY,
     cell     INTEGER NOT NULL REFERENCES cells,
-    kind     TEXT NOT NULL CHECK (kind IN ('timed', 'audit')),
-    block    INTEGER NOT NULL,      -- from 1: a pass through all cells; an audit has 0
+    kind     TEXT NOT NULL CHECK (kind IN ('timed', 'audit', 'stats')),
+    block    INTEGER NOT NULL,      -- from 1: a pass through all cells; others have 0
     sequence INTEGER NOT NULL,      -- from 1, over the whole run
     started  TEXT NOT NULL,
     started_ns INTEGER NOT NULL,
@@ -115,6 +115,14 @@ CREATE TABLE windows (
     most_objects INTEGER,           -- alive at once
     asked_bytes  INTEGER,           -- most that was asked of the heap at once, for all of them
     taken_bytes  INTEGER,           -- and what it takes, rounded up; NULL: the heap cannot say
+    -- Of a 'stats' window, as objects/stats.h has them:
+    own_ops  INTEGER, foreign_ops INTEGER, -- counts by the thread that made the object; by others
+    retries  INTEGER,               -- compare-and-swaps that failed, locks that another held
+    merges   INTEGER,
+    queued   INTEGER, most_queued INTEGER, most_held_bytes INTEGER,
+    delay_p50_ns INTEGER, delay_p99_ns INTEGER, delay_max_ns INTEGER, -- NULL: nothing was queued
+    crowded  INTEGER,               -- 1: there were more places or objects than are told apart
+    incomplete INTEGER,             -- 1: there was no memory to count all
     UNIQUE (cell, kind, block)
 ) STRICT;
 
@@ -131,6 +139,19 @@ CREATE TABLE samples (
     cycles INTEGER, instructions INTEGER, cache_misses INTEGER,     -- NULL: not allowed here
     voluntary_switches INTEGER, involuntary_switches INTEGER,
     PRIMARY KEY (window, role, worker)
+) STRICT, WITHOUT ROWID;
+
+-- The ten objects, or places where objects were made, that others have counted most.
+CREATE TABLE contended (
+    window  INTEGER NOT NULL REFERENCES windows,
+    rank    INTEGER NOT NULL,       -- from 1
+    type    TEXT NOT NULL,
+    site    TEXT NOT NULL,          -- 'benches/fibonacci.c:41 in fibonacci_init'
+    alone   INTEGER NOT NULL,       -- 1: one object; 0: those that were made there
+    objects INTEGER NOT NULL,
+    threads INTEGER NOT NULL,       -- that counted it
+    own_ops INTEGER NOT NULL, foreign_ops INTEGER NOT NULL, retries INTEGER NOT NULL,
+    PRIMARY KEY (window, rank)
 ) STRICT, WITHOUT ROWID;
 
 -- One row for each timed window that was measured: who, when, how fast.
@@ -179,6 +200,14 @@ SELECT c.run, c.cell, c.workload, c.mode, c.threads, w.published, w.off, w.over 
 FROM windows w JOIN cells c USING (cell)
 WHERE w.kind = 'audit' AND w.status IN ('ok', 'early');
 
+-- Who contended for what, for each cell in which that was counted.
+CREATE VIEW contention AS
+SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, w.own_ops, w.foreign_ops, w.retries,
+       w.merges, w.queued, w.most_queued, w.most_held_bytes, w.delay_p50_ns, w.delay_p99_ns,
+       w.delay_max_ns, h.type AS hottest, h.site AS made_at
+FROM windows w JOIN cells c USING (cell) LEFT JOIN contended h ON h.window = w.window AND h.rank = 1
+WHERE w.kind = 'stats' AND w.status IN ('ok', 'early');
+
 -- What each cell's objects took, their tables included.
 CREATE VIEW memory AS
 SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, w.most_objects,
@@ -212,7 +241,9 @@ SELECT m.key AS machine, r.uuid AS run, r.matrix, r.cores, r.seed,
        s.planned_pu, s.observed_pu, s.binding, s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns,
        s.cycles, s.instructions, s.cache_misses, s.voluntary_switches, s.involuntary_switches,
        w.lost, w.published, w.off, w.over, w.under, w.leaked, w.early, w.kept_bytes,
-       w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes, w.handed_over, w.held_back
+       w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes, w.handed_over, w.held_back,
+       w.own_ops, w.foreign_ops, w.retries, w.merges, w.queued, w.most_queued, w.most_held_bytes,
+       w.delay_p50_ns, w.delay_p99_ns, w.delay_max_ns
 FROM cells c JOIN runs r USING (run) JOIN machines m USING (machine)
 LEFT JOIN windows w USING (cell) LEFT JOIN samples s USING (window)
 WHERE w.window IS NOT NULL OR c.refusal IS NOT NULL;

@@ -87,6 +87,12 @@ static bool wants_audit(const struct outcome *o)
     return cell_audits(&o->cell) && !o->audit && !fails_always(o);
 }
 
+static bool wants_stats(const struct plan *plan, const struct outcome *o)
+{
+    return plan->settings.stats && !o->cell.control && !o->cell.refusal && o->cell.counting &&
+           !o->stats && !fails_always(o);
+}
+
 /* How many cells take part in this block. */
 static size_t wanted(const struct plan *plan, const struct results *r, int block)
 {
@@ -106,19 +112,20 @@ void session_windows_left(const struct plan *plan, const struct results *r, size
         const struct outcome *o = &r->outcome[i];
         int rounds = plan->settings.rounds_least - o->rounds;
         int more = plan->settings.rounds_most - o->rounds;
+        size_t beside = (size_t)wants_audit(o) + wants_stats(plan, o);
 
         if (o->cell.refusal || fails_always(o))
             continue;
-        *least += (size_t)(rounds > 0 ? rounds : 0) + wants_audit(o);
-        *most += (size_t)(more > 0 ? more : 0) + wants_audit(o);
+        *least += (size_t)(rounds > 0 ? rounds : 0) + beside;
+        *most += (size_t)(more > 0 ? more : 0) + beside;
     }
 }
 
-static void begin_occasion(struct occasion *o, int block, int sequence)
+static void begin_occasion(struct occasion *o, enum window_kind kind, int block, int sequence)
 {
     time_t now = time(NULL);
 
-    *o = (struct occasion){ .block = block, .audit = !block, .sequence = sequence,
+    *o = (struct occasion){ .block = block, .kind = kind, .sequence = sequence,
                             .started_ns = clock_ns() };
     strftime(o->started, sizeof o->started, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 }
@@ -159,7 +166,7 @@ static int count_memory(const struct child_rules *rules, const struct cell *cell
     struct measurement counted;
 
     window.counts = true;
-    if (child_measure(rules, cell, &window, false, &counted) < 0)
+    if (child_measure(rules, cell, &window, WINDOW_TIMED, &counted) < 0)
         return 1;
     w->counted = measured(&counted) && counted.counted;
     w->memory = counted.memory;
@@ -167,8 +174,9 @@ static int count_memory(const struct child_rules *rules, const struct cell *cell
     return 0;
 }
 
-/* One window of one cell; block 0 is its audit. As session_run. */
-static int run_window(struct running *r, size_t cell, int block, struct mistake *m)
+/* One window of one cell; those that are not timed have block 0. As session_run. */
+static int run_window(struct running *r, size_t cell, enum window_kind kind, int block,
+                      struct mistake *m)
 {
     struct session *s = r->session;
     const struct settings *t = &s->plan->settings;
@@ -184,9 +192,9 @@ static int run_window(struct running *r, size_t cell, int block, struct mistake 
 
     cell_describe(&o->cell, what, sizeof what);
     progress_next(&r->progress, what);
-    begin_occasion(&occasion, block, s->sequence + 1);
+    begin_occasion(&occasion, kind, block, s->sequence + 1);
     pulse_take("", &before);
-    if (child_measure(&rules, &o->cell, &window, block == 0, &w) < 0)
+    if (child_measure(&rules, &o->cell, &window, kind, &w) < 0)
         return 1;
     pulse_take("", &after);
     end_occasion(&occasion, pulse_between(&before, &after));
@@ -196,7 +204,7 @@ static int run_window(struct running *r, size_t cell, int block, struct mistake 
         measurement_free(&w);
         return 1;
     }
-    kept = block ? outcome_round(o) : outcome_audit(o);
+    kept = outcome_window(o, kind);
     if (!kept) {
         measurement_free(&w);
         return mistake_set(m, "no memory for another window");
@@ -218,18 +226,23 @@ static int run_block(struct running *r, int block, struct mistake *m)
     plan_order(plan, block, r->order);
     for (size_t i = 0; i < plan->count && status == 0; i++)
         if (takes_part(plan, &results->outcome[r->order[i]], block, controls))
-            status = run_window(r, r->order[i], block, m);
+            status = run_window(r, r->order[i], WINDOW_TIMED, block, m);
     return status;
 }
 
 /* In windows of their own: tallying costs time. */
-static int run_audits(struct running *r, struct mistake *m)
+static int run_beside(struct running *r, struct mistake *m)
 {
+    const struct plan *plan = r->session->plan;
+    const struct outcome *o = r->session->results->outcome;
     int status = 0;
 
-    for (size_t i = 0; i < r->session->plan->count && status == 0; i++)
-        if (wants_audit(&r->session->results->outcome[i]))
-            status = run_window(r, i, 0, m);
+    for (size_t i = 0; i < plan->count && status == 0; i++)
+        if (wants_audit(&o[i]))
+            status = run_window(r, i, WINDOW_AUDIT, 0, m);
+    for (size_t i = 0; i < plan->count && status == 0; i++)
+        if (wants_stats(plan, &o[i]))
+            status = run_window(r, i, WINDOW_STATS, 0, m);
     return status;
 }
 
@@ -258,7 +271,7 @@ static int run_all(struct running *r, struct mistake *m)
         if (windows)
             status = run_block(r, block, m);
     }
-    return status ? status : run_audits(r, m);
+    return status ? status : run_beside(r, m);
 }
 
 int session_run(struct session *s, struct mistake *m)

@@ -21,6 +21,9 @@ void show_scaling(const struct results *results, FILE *out);
 /* What processor and kernel counted for each operation. */
 void show_counters(struct store *store, int64_t run, const struct results *results, FILE *out);
 
+/* Who contended for what, for each cell in which that was counted. */
+void show_stats(const struct results *results, FILE *out);
+
 /* What the objects of each cell took. */
 void show_memory(const struct results *results, FILE *out);
 

@@ -134,6 +134,39 @@ static json_t *memory_json(const struct outcome *o)
                      m->taken_bytes < 0 ? json_null() : json_integer((json_int_t)m->taken_bytes));
 }
 
+static json_t *hot_json(const struct hot *h)
+{
+    return json_pack("{s:o, s:o, s:b, s:I, s:i, s:I, s:I, s:I}", "type", json_text(h->type), "site",
+                     json_text(h->site), "alone", h->alone, "objects", (json_int_t)h->objects,
+                     "threads", h->threads, "own_ops", (json_int_t)h->own, "foreign_ops",
+                     (json_int_t)h->foreign, "retries", (json_int_t)h->retries);
+}
+
+static json_t *delay_json(const struct contention *c, uint64_t ns)
+{
+    return c->queued ? json_integer((json_int_t)ns) : json_null();
+}
+
+static json_t *stats_json(const struct outcome *o)
+{
+    const struct contention *c = o->stats ? o->stats->contention : NULL;
+    json_t *contended;
+
+    if (!c || !measured(o->stats))
+        return json_null();
+    contended = json_array();
+    for (int i = 0; i < c->count && contended; i++)
+        contended = json_with(contended, hot_json(&c->hot[i]));
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:b, s:b, s:o}", "own_ops",
+                     (json_int_t)c->own, "foreign_ops", (json_int_t)c->foreign, "retries",
+                     (json_int_t)c->retries, "merges", (json_int_t)c->merges, "queued",
+                     (json_int_t)c->queued, "most_queued", (json_int_t)c->most_queued,
+                     "most_held_bytes", (json_int_t)c->most_held_bytes, "delay_p50_ns",
+                     delay_json(c, c->delay_p50_ns), "delay_p99_ns", delay_json(c, c->delay_p99_ns),
+                     "delay_max_ns", delay_json(c, c->delay_max_ns), "crowded", c->crowded,
+                     "incomplete", c->incomplete, "contended", contended);
+}
+
 static uint64_t lost(const struct outcome *o)
 {
     uint64_t sum = 0;
@@ -160,7 +193,7 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
     uint64_t memory = most_memory(o);
 
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, s:i, "
-                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
+                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
                      "cell", (json_int_t)(o - r->outcome), "workload", json_text(c->workload),
                      "mode", json_text(c->mode), "policy", json_text(c->policy), "gil",
                      json_text(c->gil), "heap", json_text(c->heap), "build", json_text(c->build),
@@ -174,8 +207,8 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
                      json_finite(judge_serial_share(r, c, speed_up)), "max_rss_bytes",
                      memory ? json_integer((json_int_t)memory) : json_null(), "memory",
                      memory_json(o), "audit",
-                     audit_json(o), "lost", (json_int_t)lost(o), "held_back", held_back_json(o),
-                     "refusal", json_text(c->refusal),
+                     audit_json(o), "stats", stats_json(o), "lost", (json_int_t)lost(o),
+                     "held_back", held_back_json(o), "refusal", json_text(c->refusal),
                      "warnings", warnings_json(r, o), "notes", notes_json(o));
 }
 

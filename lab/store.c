@@ -262,6 +262,7 @@ void store_close(struct store *s)
         return;
     sqlite3_finalize(s->window);
     sqlite3_finalize(s->sample);
+    sqlite3_finalize(s->hot);
     sqlite3_finalize(s->tidy);
     sqlite3_finalize(s->all);
     if (s->database && s->writes) {

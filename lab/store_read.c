@@ -233,12 +233,42 @@ static enum status status_named(const char *name)
     "SELECT " WINDOW_COLUMNS later " FROM windows w JOIN cells c USING (cell) "           \
     "WHERE c.run = ? ORDER BY c.number, w.kind, w.block"
 
+enum { MEMORY_AT = 24, HELD_BACK_AT = 28, CONTENTION_AT = 30 }; /* columns of a window */
+
+/* A file of an earlier lab has none. 0; or -1: no memory. */
+static int read_contention(sqlite3_stmt *q, struct measurement *w)
+{
+    uint64_t number[12];
+
+    for (int i = 0; i < 12; i++)
+        number[i] = (uint64_t)sqlite3_column_int64(q, CONTENTION_AT + i);
+    if (known_of(q, CONTENTION_AT) < 0)
+        return 0;
+    w->contention = malloc(sizeof *w->contention);
+    if (!w->contention)
+        return -1;
+    *w->contention = (struct contention){
+        .own = number[0], .foreign = number[1], .retries = number[2], .merges = number[3],
+        .queued = number[4], .most_queued = number[5], .most_held_bytes = number[6],
+        .crowded = number[7], .incomplete = number[8], .delay_p50_ns = number[9],
+        .delay_p99_ns = number[10], .delay_max_ns = number[11],
+    };
+    return 0;
+}
+
+static enum window_kind kind_of(const char *name)
+{
+    int i = name_index(window_names, name);
+
+    return i < 0 ? WINDOW_TIMED : (enum window_kind)i;
+}
+
 static void read_window(sqlite3_stmt *q, struct measurement *w)
 {
     struct occasion *o = &w->occasion;
     struct damage *d = &w->damage;
 
-    o->audit = !strcmp(word_of(q, 1), "audit");
+    o->kind = kind_of(word_of(q, 1));
     o->block = sqlite3_column_int(q, 2);
     o->sequence = sqlite3_column_int(q, 3);
     copy_text(q, 4, o->started, sizeof o->started);
@@ -260,12 +290,14 @@ static void read_window(sqlite3_stmt *q, struct measurement *w)
     d->leaked = (uint64_t)sqlite3_column_int64(q, 20);
     d->early = (uint64_t)sqlite3_column_int64(q, 21);
     d->kept_bytes = (size_t)sqlite3_column_int64(q, 22);
-    w->handed_over = (uint64_t)sqlite3_column_int64(q, 28);
-    w->held_back = (uint64_t)sqlite3_column_int64(q, 29);
-    w->counted = known_of(q, 25) >= 0;
+    w->handed_over = (uint64_t)sqlite3_column_int64(q, HELD_BACK_AT);
+    w->held_back = (uint64_t)sqlite3_column_int64(q, HELD_BACK_AT + 1);
+    w->counted = known_of(q, MEMORY_AT + 1) >= 0;
     if (w->counted)
-        w->memory = (struct heap_counts){ sqlite3_column_int64(q, 24), known_of(q, 25),
-                                          known_of(q, 26), known_of(q, 27) };
+        w->memory = (struct heap_counts){
+            sqlite3_column_int64(q, MEMORY_AT), known_of(q, MEMORY_AT + 1),
+            known_of(q, MEMORY_AT + 2), known_of(q, MEMORY_AT + 3),
+        };
 }
 
 static void read_sample(sqlite3_stmt *q, struct sample *p)
@@ -313,25 +345,56 @@ static int read_samples(struct store *s, sqlite3_stmt *q, int64_t window, struct
     return status == SQLITE_DONE || status == SQLITE_ROW ? 0 : store_fail(s, m);
 }
 
+static void read_hot(sqlite3_stmt *q, struct hot *h)
+{
+    copy_text(q, 0, h->type, sizeof h->type);
+    copy_text(q, 1, h->site, sizeof h->site);
+    h->alone = sqlite3_column_int(q, 2);
+    h->objects = (uint64_t)sqlite3_column_int64(q, 3);
+    h->threads = sqlite3_column_int(q, 4);
+    h->own = (uint64_t)sqlite3_column_int64(q, 5);
+    h->foreign = (uint64_t)sqlite3_column_int64(q, 6);
+    h->retries = (uint64_t)sqlite3_column_int64(q, 7);
+}
+
+/* What is most contended in a window that has counted it. */
+static int read_contended(struct store *s, int64_t window, struct contention *c, struct mistake *m)
+{
+    sqlite3_stmt *q = store_prepare(s, "SELECT type, site, alone, objects, threads, own_ops, "
+                                    "foreign_ops, retries FROM contended WHERE window = ? "
+                                    "ORDER BY rank", m);
+    int status;
+
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, window);
+    while ((status = sqlite3_step(q)) == SQLITE_ROW && c->count < HOT_MOST)
+        read_hot(q, &c->hot[c->count++]);
+    status = status == SQLITE_DONE || status == SQLITE_ROW ? 0 : store_fail(s, m);
+    sqlite3_finalize(q);
+    return status;
+}
+
 /* Where a window of this block goes. Blocks that are missing are rounds that were skipped. NULL
  * and a mistake if there is none. */
-static struct measurement *room_for(const struct store *s, struct outcome *o, bool audit,
-                                    int block, int *missing, struct mistake *m)
+static struct measurement *room_for(const struct store *s, struct outcome *o,
+                                    enum window_kind kind, int block, int *missing, struct mistake *m)
 {
+    const bool timed = kind == WINDOW_TIMED;
     struct measurement *w = NULL;
 
-    if (audit ? o->audit != NULL : o->rounds >= block) {
+    if (timed ? o->rounds >= block : (kind == WINDOW_AUDIT ? o->audit : o->stats) != NULL) {
         mistake_set(m, "%s: is damaged: it has a window twice", s->path);
         return NULL;
     }
-    *missing += audit ? 0 : block - o->rounds - 1;
+    *missing += timed ? block - o->rounds - 1 : 0;
     if (*missing > MISSING_MOST) {
         mistake_set(m, "%s: is damaged: more than %d rounds are missing", s->path, MISSING_MOST);
         return NULL;
     }
-    if (audit)
-        w = outcome_audit(o);
-    while (!audit && o->rounds < block && (w = outcome_round(o)))
+    if (!timed)
+        w = outcome_window(o, kind);
+    while (timed && o->rounds < block && (w = outcome_window(o, kind)))
         w->status = STATUS_SKIPPED;
     if (!w)
         mistake_set(m, "%s: no memory", s->path);
@@ -343,15 +406,20 @@ static int read_row(struct store *s, sqlite3_stmt *q, sqlite3_stmt *samples, str
                     int *missing, int *sequence, struct mistake *m)
 {
     int64_t number = sqlite3_column_int64(q, 23), block = sqlite3_column_int64(q, 2);
-    bool audit = !strcmp(word_of(q, 1), "audit");
+    enum window_kind kind = kind_of(word_of(q, 1));
     struct measurement *w;
 
-    if (number < 0 || number >= (int64_t)r->count || block < !audit || block > ROUNDS_MAX)
+    if (number < 0 || number >= (int64_t)r->count || block < (kind == WINDOW_TIMED) ||
+        block > ROUNDS_MAX)
         return mistake_set(m, "%s: is damaged: it has a window that belongs to no cell", s->path);
-    w = room_for(s, &r->outcome[number], audit, (int)block, missing, m);
+    w = room_for(s, &r->outcome[number], kind, (int)block, missing, m);
     if (!w)
         return -1;
     read_window(q, w);
+    if (read_contention(q, w) < 0)
+        return mistake_set(m, "%s: no memory", s->path);
+    if (w->contention && read_contended(s, sqlite3_column_int64(q, 0), w->contention, m) < 0)
+        return -1;
     if (w->occasion.sequence > *sequence)
         *sequence = w->occasion.sequence;
     return read_samples(s, samples, sqlite3_column_int64(q, 0), w, m);
@@ -362,9 +430,12 @@ int store_load_windows(struct store *s, const struct run *run, struct results *r
 {
     static const char now[] =
         WINDOWS_OF_RUN("w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes, "
-                       "w.handed_over, w.held_back");
+                       "w.handed_over, w.held_back, w.own_ops, w.foreign_ops, w.retries, "
+                       "w.merges, w.queued, w.most_queued, w.most_held_bytes, w.crowded, "
+                       "w.incomplete, w.delay_p50_ns, w.delay_p99_ns, w.delay_max_ns");
     static const char first[] = /* in schema 1 */
-        WINDOWS_OF_RUN("NULL, NULL, NULL, NULL, NULL, NULL");
+        WINDOWS_OF_RUN("NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
+                       "NULL, NULL, NULL, NULL, NULL, NULL");
     sqlite3_stmt *q = store_prepare(s, s->schema < 2 ? first : now, m);
     sqlite3_stmt *samples = store_prepare(s, "SELECT window, role, worker, name, ops, cpu_s, "
         "planned_pu, "

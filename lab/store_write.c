@@ -289,6 +289,28 @@ static int prepare_once(struct store *s, sqlite3_stmt **q, const char *sql, stru
     return *q ? 0 : -1;
 }
 
+enum { MEMORY_COLUMNS = 4 };
+
+static void bind_memory(sqlite3_stmt *q, int at, const struct heap_counts *memory)
+{
+    sqlite3_bind_int64(q, at++, memory->live); /* below 0: freed more often than made */
+    sqlite3_bind_int64(q, at++, memory->most);
+    sqlite3_bind_int64(q, at++, memory->asked_bytes);
+    bind_known(q, at++, memory->taken_bytes);
+}
+
+static void bind_contention(sqlite3_stmt *q, int at, const struct contention *c)
+{
+    uint64_t counts[] = { c->own, c->foreign, c->retries, c->merges, c->queued, c->most_queued,
+                          c->most_held_bytes, c->crowded, c->incomplete };
+    uint64_t delays[] = { c->delay_p50_ns, c->delay_p99_ns, c->delay_max_ns };
+
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        sqlite3_bind_int64(q, at++, (int64_t)counts[i]);
+    for (size_t i = 0; i < sizeof delays / sizeof *delays; i++)
+        bind_known(q, at++, c->queued ? (int64_t)delays[i] : -1);
+}
+
 /* What was not measured is not there. */
 static void bind_measured(sqlite3_stmt *q, int at, const struct measurement *w)
 {
@@ -305,16 +327,15 @@ static void bind_measured(sqlite3_stmt *q, int at, const struct measurement *w)
         sqlite3_bind_int64(q, at++, (int64_t)counts[i]);
     bind_known(q, at++, w->handed_over ? (int64_t)w->handed_over : -1);
     bind_known(q, at++, w->handed_over ? (int64_t)w->held_back : -1);
-    if (!w->counted)
-        return;
-    sqlite3_bind_int64(q, at++, w->memory.live); /* below 0: freed more often than made */
-    sqlite3_bind_int64(q, at++, w->memory.most);
-    sqlite3_bind_int64(q, at++, w->memory.asked_bytes);
-    bind_known(q, at++, w->memory.taken_bytes);
+    if (w->counted)
+        bind_memory(q, at, &w->memory);
+    if (w->contention)
+        bind_contention(q, at + MEMORY_COLUMNS, w->contention);
 }
 
+/* The number of the row is *id. */
 static int write_window(struct store *s, int64_t run, size_t cell, const struct measurement *w,
-                        struct mistake *m)
+                        int64_t *id, struct mistake *m)
 {
     const struct occasion *o = &w->occasion;
     sqlite3_stmt *q;
@@ -322,15 +343,18 @@ static int write_window(struct store *s, int64_t run, size_t cell, const struct 
     if (prepare_once(s, &s->window, "INSERT INTO windows (cell, kind, block, sequence, started, "
             "started_ns, took_s, status, note, steal, busy, mhz, seconds, overlap, max_rss_bytes, "
             "lost, published, off, over, under, leaked, early, kept_bytes, "
-            "handed_over, held_back, live_objects, most_objects, asked_bytes, taken_bytes) "
+            "handed_over, held_back, live_objects, most_objects, asked_bytes, taken_bytes, "
+            "own_ops, foreign_ops, retries, merges, queued, most_queued, most_held_bytes, crowded, "
+            "incomplete, delay_p50_ns, delay_p99_ns, delay_max_ns) "
             "SELECT cell, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
-            "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30 "
+            "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, "
+            "?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42 "
             "FROM cells WHERE run = ?1 AND number = ?2", m) < 0)
         return -1;
     q = s->window;
     sqlite3_bind_int64(q, 1, run);
     sqlite3_bind_int64(q, 2, (int64_t)cell);
-    bind_text(q, 3, o->audit ? "audit" : "timed");
+    bind_text(q, 3, window_names[o->kind]);
     sqlite3_bind_int(q, 4, o->block);
     sqlite3_bind_int(q, 5, o->sequence);
     bind_text(q, 6, o->started);
@@ -342,7 +366,10 @@ static int write_window(struct store *s, int64_t run, size_t cell, const struct 
     bind_share(q, 12, o->busy);
     bind_share(q, 13, o->mhz);
     bind_measured(q, 14, w);
-    return sqlite3_step(q) == SQLITE_DONE ? 0 : store_fail(s, m);
+    if (sqlite3_step(q) != SQLITE_DONE)
+        return store_fail(s, m);
+    *id = sqlite3_last_insert_rowid(s->database);
+    return 0;
 }
 
 static void bind_sample(sqlite3_stmt *q, int64_t window, const struct sample *p)
@@ -367,10 +394,40 @@ static void bind_sample(sqlite3_stmt *q, int64_t window, const struct sample *p)
         bind_known(q, at++, counts[i]);
 }
 
-static int write_samples(struct store *s, const struct measurement *w, struct mistake *m)
+static void bind_hot(sqlite3_stmt *q, int64_t window, int rank, const struct hot *h)
 {
-    int64_t window = sqlite3_last_insert_rowid(s->database);
+    uint64_t counts[] = { h->alone, h->objects, (uint64_t)h->threads, h->own, h->foreign,
+                          h->retries };
 
+    sqlite3_bind_int64(q, 1, window);
+    sqlite3_bind_int(q, 2, rank);
+    bind_text(q, 3, h->type);
+    bind_text(q, 4, h->site);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        sqlite3_bind_int64(q, 5 + (int)i, (int64_t)counts[i]);
+}
+
+static int write_contended(struct store *s, int64_t window, const struct measurement *w,
+                           struct mistake *m)
+{
+    int count = w->contention && measured(w) ? w->contention->count : 0;
+
+    if (prepare_once(s, &s->hot, "INSERT INTO contended (window, rank, type, site, alone, objects, "
+                     "threads, own_ops, foreign_ops, retries) "
+                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", m) < 0)
+        return -1;
+    for (int i = 0; i < count; i++) {
+        bind_hot(s->hot, window, i + 1, &w->contention->hot[i]);
+        if (sqlite3_step(s->hot) != SQLITE_DONE)
+            return store_fail(s, m);
+        sqlite3_reset(s->hot);
+    }
+    return 0;
+}
+
+static int write_samples(struct store *s, int64_t window, const struct measurement *w,
+                         struct mistake *m)
+{
     if (prepare_once(s, &s->sample, "INSERT INTO samples (window, role, worker, name, ops, cpu_s, "
                   "planned_pu, observed_pu, binding, p50_ns, p90_ns, p99_ns, max_ns, cycles, "
                   "instructions, cache_misses, voluntary_switches, involuntary_switches) "
@@ -388,16 +445,20 @@ static int write_samples(struct store *s, const struct measurement *w, struct mi
 int store_window(struct store *s, int64_t run, size_t cell, const struct measurement *w,
                  struct mistake *m)
 {
+    int64_t id = 0;
     int status;
 
     if (store_execute(s, "BEGIN IMMEDIATE", m) < 0)
         return -1;
-    status = settle(s, write_window(s, run, cell, w, m) == 0 && write_samples(s, w, m) == 0, m);
+    status = settle(s, write_window(s, run, cell, w, &id, m) == 0 &&
+                           write_samples(s, id, w, m) == 0 &&
+                           write_contended(s, id, w, m) == 0, m);
     if (s->window) {
         sqlite3_reset(s->window);
         sqlite3_clear_bindings(s->window);
     }
     sqlite3_reset(s->sample);
+    sqlite3_reset(s->hot);
     return status;
 }
 

@@ -49,7 +49,7 @@ struct ledger {
     _Alignas(128) uint32_t number; /* set once; from 1 */
     uintptr_t stack_end;           /* set once: of its stack, the highest address */
     struct ledger *next;           /* set once */
-    uint64_t merges, queued;       /* owner; as is what follows */
+    uint64_t lone_retries, merges, queued; /* owner; as is what follows */
     struct histogram delay;
     struct tally of[ENTRIES];
 };
@@ -193,6 +193,7 @@ void stats_made(struct object *o)
 void stats_published(struct object *o)
 {
     uint32_t i = atomic_load_explicit(&stats.objects, memory_order_relaxed);
+    struct ledger *l = ledger();
     struct entry *entry;
 
     if (i < OBJECTS)
@@ -204,6 +205,8 @@ void stats_published(struct object *o)
     entry = &stats.entry[FIRST_OBJECT + i];
     entry->place = o->stats.entry;
     entry->type = o->type;
+    if (l)
+        l->of[entry->place].made--; /* below zero, if others made it: the sum is right */
     o->stats.entry = FIRST_OBJECT + i;
 }
 
@@ -223,7 +226,7 @@ void rc_note_retry(const struct rc *rc)
     struct ledger *l = ledger();
 
     if (l)
-        l->of[rc ? ((const struct object *)rc)->stats.entry : 0].retries++;
+        ++*(rc ? &l->of[((const struct object *)rc)->stats.entry].retries : &l->lone_retries);
 }
 
 void rc_note_merge(void)
@@ -287,7 +290,7 @@ void stats_begin(void)
 {
     mutex_lock(&stats.lock);
     for (struct ledger *l = stats.ledgers; l; l = l->next) {
-        l->merges = l->queued = 0;
+        l->lone_retries = l->merges = l->queued = 0;
         memset(&l->delay, 0, sizeof l->delay);
         memset(l->of, 0, sizeof l->of);
     }
@@ -325,6 +328,7 @@ static void sum_ledgers(struct stats *sums) REQUIRES(stats.lock)
     struct histogram delay = { 0 };
 
     for (const struct ledger *l = stats.ledgers; l; l = l->next) {
+        sums->retries += l->lone_retries;
         sums->merges += l->merges;
         sums->queued += l->queued;
         histogram_add(&delay, &l->delay);

@@ -50,8 +50,8 @@ struct contended {
     const struct type *type;         /* NULL: whatever found no entry */
     const void *frame[STATS_FRAMES]; /* return addresses, from object_new on; NULL: no more */
     bool alone;                      /* one object */
-    uint64_t objects;                /* that were made there, also those with an entry of their
-                                        own; 1 if alone */
+    uint64_t objects;                /* that were made there and have no entry of their own; 1 if
+                                        alone */
     int threads;                     /* that have counted it */
     uint64_t own, foreign, retries;
 };
@@ -91,7 +91,7 @@ void stats_count(const struct object *o);
 void stats_published(struct object *o);
 
 /* For policies; `rc` begins an object. A failed compare-and-swap, or a lock that was held;
- * NULL if it was about no object. */
+ * NULL if it was about no object: then it is in the sum alone. */
 void rc_note_retry(const struct rc *rc);
 
 /* Counts kept apart were put together: of one object, or of all that a thread had. */

@@ -136,7 +136,7 @@ static int add_policy(const struct runtime *runtime, const struct named_micro *n
     struct bench bench = { .runtime = runtime, .micro = named->micro };
     bool again = named->micro->once && runtime != runtime_list[0].runtime;
 
-    return again || runtime->audited ? 0 : add_per_lock(bench, named->name);
+    return again || runtime->audited || runtime->counts ? 0 : add_per_lock(bench, named->name);
 }
 
 static int add_peers(void)

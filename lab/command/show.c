@@ -9,7 +9,7 @@
 
 struct options {
     const char *run;
-    bool json, scaling, counters, memory;
+    bool json, scaling, counters, memory, stats;
 };
 
 static int take(void *input, int key, char *value, struct mistake *m)
@@ -23,6 +23,7 @@ static int take(void *input, int key, char *value, struct mistake *m)
     o->scaling |= key == 's';
     o->counters |= key == 'c';
     o->memory |= key == 'm';
+    o->stats |= key == 'S';
     return 0;
 }
 
@@ -49,13 +50,15 @@ static int run(const struct command *self, int argc, char **argv)
         mistake_exit(argv[0], &m);
     if (o.json) {
         status = show_json(store, run.id, &results);
-    } else if (o.scaling || o.counters || o.memory) {
+    } else if (o.scaling || o.counters || o.memory || o.stats) {
         if (o.scaling)
             show_scaling(&results, stdout);
         if (o.counters)
             show_counters(store, run.id, &results, stdout);
         if (o.memory)
             show_memory(&results, stdout);
+        if (o.stats)
+            show_stats(&results, stdout);
     } else {
         print_run(&run);
         table_print(&results, stdout);
@@ -71,6 +74,7 @@ static const struct argp_option described[] = {
     { "scaling", 's', NULL, 0, "instead: what more threads bring, and the scalability law", 0 },
     { "counters", 'c', NULL, 0, "instead: cycles, cache misses, switches for each operation", 0 },
     { "memory", 'm', NULL, 0, "instead: bytes of each object, their peak, objects left over", 0 },
+    { "stats", 'S', NULL, 0, "instead: who contended for which object, of a run with --stats", 0 },
     JSON_OPTION,
     { 0 },
 };

@@ -305,7 +305,7 @@ static int try(const struct child_rules *rules, const char *build, const char *p
     struct window window = { 0, NS_PER_MS, false };
 
     setenv("PART", part, 1);
-    return child_measure(rules, &cell, &window, false, m);
+    return child_measure(rules, &cell, &window, WINDOW_TIMED, m);
 }
 
 /* Whatever the child did, nothing of it is left. */
@@ -544,7 +544,7 @@ static void races_of_an_unsafe_cell_are_not_reported(void **state)
     interrupted = 0;
     cell.safe = false;
     setenv("PART", "tell its options", 1);
-    assert_int_equal(child_measure(&rules, &cell, &window, false, &m), 0);
+    assert_int_equal(child_measure(&rules, &cell, &window, WINDOW_TIMED, &m), 0);
     assert_failed(m, ": report_bugs=0, tell its options");
 }
 

@@ -58,7 +58,7 @@ static void make_twins(struct results *r, int threads)
 
 static struct measurement *add_window(struct outcome *o, double rate)
 {
-    struct measurement *m = outcome_round(o);
+    struct measurement *m = outcome_window(o, WINDOW_TIMED);
 
     assert_non_null(m);
     *m = (struct measurement){ .seconds = 1, .overlap = 1, .samples = 1 };

@@ -62,7 +62,7 @@ static struct sample full_sample(int worker)
 static struct measurement full_window(int block, int samples)
 {
     struct measurement w = {
-        .occasion = { block, 40 + block, !block, "2026-01-02T03:04:05Z", 99, 1.5, 0.25, 0.125,
+        .occasion = { block, 40 + block, block ? WINDOW_TIMED : WINDOW_AUDIT, "2026-01-02T03:04:05Z", 99, 1.5, 0.25, 0.125,
                       2400 },
         .status = STATUS_EARLY, .note = "a note, 'with' words", .seconds = 0.5, .overlap = 0.75,
         .lost = 21, .handed_over = 34, .held_back = 35, .max_rss_bytes = 22,
@@ -78,11 +78,40 @@ static struct measurement full_window(int block, int samples)
     return w;
 }
 
+static struct contention *full_contention(void)
+{
+    struct contention *c = calloc(1, sizeof *c);
+
+    *c = (struct contention){ 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, true, false, 2,
+                              { { "list", "a.c:1 in 'f'", true, 1, 60, 61, 62, 63 },
+                                { "list iterator", "0x1 < 0x2", false, 64, 65, 66, 67, 68 } } };
+    return c;
+}
+
+static void assert_same_contention(const struct contention *a, const struct contention *b)
+{
+    assert_true(a->own == b->own && a->foreign == b->foreign && a->retries == b->retries &&
+                a->merges == b->merges && a->queued == b->queued &&
+                a->most_queued == b->most_queued && a->most_held_bytes == b->most_held_bytes &&
+                a->delay_p50_ns == b->delay_p50_ns && a->delay_p99_ns == b->delay_p99_ns &&
+                a->delay_max_ns == b->delay_max_ns && a->crowded == b->crowded &&
+                a->incomplete == b->incomplete);
+    assert_int_equal(a->count, b->count);
+    for (int i = 0; i < a->count; i++) {
+        const struct hot *x = &a->hot[i], *y = &b->hot[i];
+
+        assert_string_equal(x->type, y->type);
+        assert_string_equal(x->site, y->site);
+        assert_true(x->alone == y->alone && x->objects == y->objects && x->threads == y->threads &&
+                    x->own == y->own && x->foreign == y->foreign && x->retries == y->retries);
+    }
+}
+
 static void assert_same(const struct measurement *got, const struct measurement *sent)
 {
     const struct occasion *a = &got->occasion, *b = &sent->occasion;
 
-    assert_true(a->block == b->block && a->sequence == b->sequence && a->audit == b->audit &&
+    assert_true(a->block == b->block && a->sequence == b->sequence && a->kind == b->kind &&
                 a->started_ns == b->started_ns && a->took_s == b->took_s && a->steal == b->steal &&
                 a->busy == b->busy && a->mhz == b->mhz);
     assert_string_equal(a->started, b->started);
@@ -97,6 +126,9 @@ static void assert_same(const struct measurement *got, const struct measurement 
     assert_int_equal(got->counted, sent->counted);
     if (sent->counted)
         assert_memory_equal(&got->memory, &sent->memory, sizeof got->memory);
+    assert_int_equal(got->contention != NULL, sent->contention != NULL);
+    if (sent->contention)
+        assert_same_contention(got->contention, sent->contention);
     assert_int_equal(got->samples, sent->samples);
     for (int i = 0; i < got->samples; i++)
         assert_memory_equal(&got->sample[i], &sent->sample[i], sizeof *got->sample);
@@ -133,10 +165,22 @@ static void a_window_comes_back_as_it_was(void **state)
     assert_int_equal(o->rounds, 1);
     assert_same(&o->round[0], &sent);
     results_free(&r);
-    sent.occasion.block = 0, sent.occasion.audit = true;
+    sent.occasion.block = 0, sent.occasion.kind = WINDOW_AUDIT;
     o = through_file(&sent, &r);
     assert_non_null(o->audit);
     assert_same(o->audit, &sent);
+    results_free(&r);
+    sent.occasion.kind = WINDOW_STATS;
+    sent.contention = full_contention();
+    o = through_file(&sent, &r);
+    assert_non_null(o->stats);
+    assert_null(o->audit);
+    assert_same(o->stats, &sent);
+    results_free(&r);
+    sent.contention->incomplete = true;
+    sent.contention->queued = sent.contention->delay_p50_ns = 0; /* so none has waited */
+    sent.contention->delay_p99_ns = sent.contention->delay_max_ns = 0;
+    assert_same(through_file(&sent, &r)->stats, &sent);
     results_free(&r);
     measurement_free(&sent);
 }
@@ -192,6 +236,10 @@ static void every_setting_and_dial_makes_another_plan(void **state)
 
     (void)state;
     plan_hash(&plan, hash);
+    plan_hash(&again, different);
+    assert_string_equal(hash, different);
+    plan_free(&again);
+    again = PLAN({ "threads", "1,2" }, { "stats", "yes" }); /* a run may get them later */
     plan_hash(&again, different);
     assert_string_equal(hash, different);
     plan_free(&plan), plan_free(&again);
@@ -273,6 +321,8 @@ static int fake_cell(int argc, char **argv)
     for (int i = 0; i < threads; i++)
         w.sample[i].ops = threads == WILD ? 1u << calls % 20 : 1000;
     w.seconds = 1e-6;
+    if (strstr(option(argc, argv, "--mode"), "_stats"))
+        w.contention = full_contention();
     measurement_write(&w, STDOUT_FILENO);
     measurement_free(&w);
     return threads == FAILS;
@@ -352,6 +402,37 @@ static void without_precision_or_budget_a_cell_has_the_least(void **state)
         store_close(store);
         plan_free(&plan);
     }
+}
+
+/* Not of the controls, nor of what always fails; and only where the build that counts is. */
+static void a_run_gets_contention_when_it_is_asked_for(void **state)
+{
+    struct plan plan = PLAN({ "mode", "atomic,nolock" }, { "threads", "1,3" }, { "rounds", "2" },
+                            { "window", "1ms" }, { "ramp", "0" });
+    struct store *store = store_at(":memory:", STORE_WRITE);
+    struct results r;
+    size_t least, most;
+
+    (void)state;
+    assert_int_equal(measure_all(&plan, store, &never, &r), 0);
+    for (size_t i = 0; i < r.count; i++)
+        assert_null(r.outcome[i].stats);
+    results_free(&r);
+    plan.settings.stats = true;
+    assert_int_equal(measure_all(&plan, store, &never, &r), 0);
+    for (size_t i = 0; i < r.count; i++) {
+        const struct outcome *o = &r.outcome[i];
+        bool counts = o->cell.counting && !o->cell.control && o->cell.threads != FAILS;
+
+        assert_int_equal(o->stats != NULL, counts);
+        if (counts)
+            assert_int_equal(o->stats->contention->foreign, 51);
+    }
+    session_windows_left(&plan, &r, &least, &most);
+    assert_int_equal(least, 0);
+    results_free(&r);
+    store_close(store);
+    plan_free(&plan);
 }
 
 static int windows_of_block(struct store *store, int block)
@@ -504,6 +585,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_block_has_each_cell_once_in_an_order_of_its_seed),
         cmocka_unit_test(a_cell_stops_when_it_is_precise_or_fails_and_controls_go_on),
         cmocka_unit_test(without_precision_or_budget_a_cell_has_the_least),
+        cmocka_unit_test(a_run_gets_contention_when_it_is_asked_for),
         cmocka_unit_test(a_resumed_session_fills_what_is_missing_and_no_more),
         cmocka_unit_test(memory_that_is_refused_is_a_mistake_and_the_file_is_whole),
     };

@@ -46,7 +46,7 @@ static struct outcome *add_of(struct results *r, const char *name, const char *h
     snprintf(m.label, sizeof m.label, "%s", mode);
     cell_init(&o->cell, &workload, &m, heap, "", threads);
     while (*rates)
-        *outcome_round(o) = measured_rate(*rates++);
+        *outcome_window(o, WINDOW_TIMED) = measured_rate(*rates++);
     results_index(r);
     return o;
 }
@@ -164,7 +164,7 @@ static void every_line_fits_a_hundred_columns(void **state)
     for (int i = 0; i < workloads; i++)
         for (int heap = 0; heap < 2; heap++)
             add_of(&r, all[i].name, heap ? "system" : "jemalloc", "gil", 1, (uint64_t[]){ 1, 0 });
-    *outcome_audit(&r.outcome[0]) = (struct measurement){
+    *outcome_window(&r.outcome[0], WINDOW_AUDIT) = (struct measurement){
         .seconds = 1, .damage = { .published = 8000000, .off = 900000, .over = 900000,
                                   .leaked = 800000, .early = 100000 } };
     text = printed(&r, table_print);
