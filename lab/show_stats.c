@@ -66,7 +66,7 @@ static void print_hot(const struct hot *h, FILE *out)
 {
     char objects[AMOUNT_BYTES], own[AMOUNT_BYTES], foreign[AMOUNT_BYTES], retries[AMOUNT_BYTES];
 
-    fprintf(out, "  %9s %7d %9s %9s %9s  %s at %s\n",
+    fprintf(out, "  %7s %7d %7s %7s %7s  %s at %s\n",
             h->alone ? "one" : human_count(h->objects, objects), h->threads,
             human_count(h->own, own), human_count(h->foreign, foreign),
             human_count(h->retries, retries), h->type, h->site);
@@ -78,7 +78,7 @@ static void print_contended(const struct contention *c, FILE *out)
         fprintf(out, "  no object was counted by another thread than its maker's\n");
         return;
     }
-    fprintf(out, "  %9s %7s %9s %9s %9s  %s\n", "objects", "threads", "own", "foreign", "retries",
+    fprintf(out, "  %7s %7s %7s %7s %7s  %s\n", "objects", "threads", "own", "foreign", "retries",
             "most contended");
     for (int i = 0; i < c->count; i++)
         print_hot(&c->hot[i], out);
