@@ -367,7 +367,7 @@ static int unknown_mode(const char *name, struct mistake *m)
     for (const struct named_mode *mode = mode_list; mode->name; mode++)
         alone[count++] = mode->name;
     for (const struct named_runtime *r = runtime_list; r->name && count < LIST_MAX - 1; r++)
-        if (!r->runtime->needs_gil && !mode_named(r->name))
+        if (!r->runtime->needs_gil && !r->runtime->counts && !mode_named(r->name))
             alone[count++] = r->name;
     alone[count] = "POLICY+LOCK";
     return names_unknown(&names, name, m);

@@ -43,6 +43,8 @@ static const struct explained relations[] = {
     { "medians", "each cell: the median of its windows' rates" },
     { "speedups", "each cell beside its own mode and nolock, at one thread" },
     { "best", "the safe mode that did most" },
+    { "contended", "the ten objects or places that were contended most in a stats window" },
+    { "contention", "who contended for what, of cells in which that was counted" },
     { "memory", "what each cell's objects took, and what was left of them" },
     { "damage", "what wrong counts did in unsafe cells" },
     { "gaps", "cells that have fewer windows than planned, and why" },

@@ -19,7 +19,7 @@ refuses()
     result "refuses: $*"
 }
 
-lab/tests/results_file.py "$dir/a.db"
+lab/tests/results_file.py "$dir/a.db" --stats
 cp "$dir/a.db" "$dir/copy.db"
 
 lab query "$dir/a.db" "SELECT workload, threads, rate, NULL AS missing FROM medians

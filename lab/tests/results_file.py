@@ -71,6 +71,16 @@ def add_window(db, cell, number, dials, block, sequence, args):
                p99_ns=2000 + block if dials["kind"] == "io" else None)
 
 
+def add_stats(db, cell, sequence):
+    window = insert(db, "windows", cell=cell, kind="stats", block=0, sequence=sequence,
+                    started="2026-01-02T03:04:05Z", started_ns=sequence * 10**9, took_s=0.3,
+                    status="ok", note="", seconds=0.25, overlap=0.99, own_ops=10, foreign_ops=20,
+                    retries=3, merges=4, queued=0, most_queued=0, most_held_bytes=0, crowded=0,
+                    incomplete=0)
+    insert(db, "contended", window=window, rank=1, type="int", site="a.c:1 in make", alone=1,
+           objects=1, threads=2, own_ops=9, foreign_ops=20, retries=3)
+
+
 def write(db, args):
     machine = insert(db, "machines", key=args.machine, host="host-" + args.machine,
                      synthetic="Package:1 Core:2 PU:1")
@@ -90,6 +100,8 @@ def write(db, args):
     for cell, number, dials in cells:
         if dials["mode"] == "nolock":
             add_window(db, cell, number, dials, 0, number + 1, args)
+    if args.stats:
+        add_stats(db, measured[0][0], 50)
     for block in range(1, args.blocks + 1):
         for cell, number, dials in measured:
             add_window(db, cell, number, dials, block, 100 * block + number, args)
@@ -106,6 +118,7 @@ def main():
     parser.add_argument("--rate", type=float, default=1)
     parser.add_argument("--load", default="0.1")
     parser.add_argument("--ended", action="store_true")
+    parser.add_argument("--stats", action="store_true")
     args = parser.parse_args()
     db = create(args.file)
     write(db, args)
