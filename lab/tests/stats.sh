@@ -62,6 +62,8 @@ for c in cells:
     assert s['foreign_ops'] > 0 and s['contended'] and not s['incomplete'], s
     assert (s['delay_max_ns'] is None) == (s['queued'] == 0), s
     assert sum(h['foreign_ops'] for h in s['contended']) <= s['foreign_ops'], s
+    contention = [h['foreign_ops'] + h['retries'] for h in s['contended']]
+    assert contention == sorted(contention, reverse=True), s
     if c['workload'] == 'shared_read':
         assert all(h['site'] + h['type'] == '${made#int at }int' for h in s['contended']), s
         assert all(h['alone'] and h['objects'] == 1 and h['threads'] == 2 for h in s['contended']), s
