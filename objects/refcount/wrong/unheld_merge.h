@@ -3,7 +3,7 @@
  * Whoever finds the owner detached merges in its name, while it may attach and count
  * likewise: both change `local`, and both take what waits.
  *
- * Caught by: objects/tests/test_counting (debug asan tsan)
+ * Caught by: objects/tests/test_counting (tsan)
  */
 #ifndef OBJECTS_REFCOUNT_WRONG_UNHELD_MERGE_H
 #define OBJECTS_REFCOUNT_WRONG_UNHELD_MERGE_H
