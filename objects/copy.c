@@ -63,12 +63,18 @@ static int copy_item(struct copying *c, struct object *to, struct object *item /
     return result;
 }
 
+/* Another thread may shorten the list between the look at its length and the next item: that
+ * is its end, as for an iterator. */
 static int fill_list(struct copying *c, borrowed from, struct object *to)
 {
     for (size_t i = 0; i < list_length(from); i++) {
         struct object *item = list_get(from, i);
 
-        if (!item || copy_item(c, to, item) < 0)
+        if (!item) {
+            exception_restore(NULL);
+            return 0;
+        }
+        if (copy_item(c, to, item) < 0)
             return -1;
     }
     return 0;

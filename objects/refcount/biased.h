@@ -121,6 +121,7 @@ struct biased_owner {
     rc_t *queued;              /* the bucket's lock */
     rc_t *taken;               /* fact 1, as `local`: being drained */
     struct biased_owner *next; /* the bucket's lock */
+    bool draining;             /* owner: it is destroying what has waited for it */
 };
 
 extern _Thread_local struct biased_owner biased_self;
@@ -131,7 +132,7 @@ SLOW_PATH bool biased_decref_foreign(rc_t *rc);
 SLOW_PATH bool biased_try_incref_foreign(rc_t *rc);
 SLOW_PATH void biased_register(void);
 SLOW_PATH void biased_unregister(void);
-SLOW_PATH void biased_drain(struct biased_owner *owner);
+SLOW_PATH void biased_drain_own(void);
 SLOW_PATH void biased_drain_all(void);
 SLOW_PATH int biased_owners(void);
 
@@ -240,7 +241,7 @@ static inline void rc_thread_stop(void)
 
 static inline void rc_safepoint(void)
 {
-    biased_drain(&biased_self);
+    biased_drain_own();
 }
 
 static inline void rc_quiesce(void)
@@ -486,7 +487,7 @@ static bool biased_leave(struct biased_owner *owner)
 void biased_unregister(void)
 {
     do
-        biased_drain(&biased_self);
+        biased_drain_own();
     while (!biased_leave(&biased_self));
     biased_self.id = 0;
 }
@@ -511,13 +512,27 @@ static rc_t *biased_pop(struct biased_owner *owner)
     return rc;
 }
 
-void biased_drain(struct biased_owner *owner)
+static void biased_drain(struct biased_owner *owner)
 {
     rc_t *rc;
 
     while ((rc = biased_pop(owner)))
         if (biased_merge_queued(rc))
             rc_destroy(rc);
+}
+
+/* Not within itself: a destructor that blocks comes here again, and if each went on with the
+ * next object the stack would be as deep as the queue is long. So while one is blocked, the
+ * rest of the queue waits. */
+void biased_drain_own(void)
+{
+    struct biased_owner *self = &biased_self;
+
+    if (self->draining)
+        return;
+    self->draining = true;
+    biased_drain(self);
+    self->draining = false;
 }
 
 /* One in this bucket for whom something waits, or NULL. */

@@ -465,8 +465,10 @@ static rc_t *sharded_pop_dead(void) REQUIRES(sharded.lock)
     return rc;
 }
 
-static void sharded_destroy_dead(void)
+/* True if there was anything. */
+static bool sharded_destroy_dead(void)
 {
+    bool any = false;
     rc_t *rc;
 
     do {
@@ -475,7 +477,9 @@ static void sharded_destroy_dead(void)
         mutex_unlock(&sharded.lock);
         if (rc)
             rc_destroy(rc);
+        any |= rc != NULL;
     } while (rc);
+    return any;
 }
 
 /* Whether this thread can go by: it used no hot object, and nobody waits for it. Who had
@@ -489,15 +493,18 @@ static bool sharded_is_idle(void)
     return i == 0 && !sharded_running();
 }
 
+/* Again if anything was destroyed, for what destructors count must not stay in the shard of a
+ * thread that is about to be detached. */
 void sharded_flush_and_judge(void)
 {
-    if (sharded_is_idle())
-        return;
-    rc_lock(&sharded.lock, NULL);
-    sharded_flush(&sharded_self);
-    sharded_go_on();
-    mutex_unlock(&sharded.lock);
-    sharded_destroy_dead();
+    do {
+        if (sharded_is_idle())
+            return;
+        rc_lock(&sharded.lock, NULL);
+        sharded_flush(&sharded_self);
+        sharded_go_on();
+        mutex_unlock(&sharded.lock);
+    } while (sharded_destroy_dead());
 }
 
 /* Asks whoever may complete an epoch, since the caller may be nobody who can. */
