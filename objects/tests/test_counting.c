@@ -655,6 +655,79 @@ static void test_hot_objects_are_destroyed_when_the_last_has_dropped_them(void *
     assert_int_equal(witnesses_wrong_now(), 0);
 }
 
+struct bequest {
+    struct object *dying, *kept; /* both hot */
+    struct object *stash;        /* owned; what the destructor of `dying` took */
+    _Atomic int turn;
+};
+
+static struct bequest bequest;
+
+static void take_kept(struct witness *p)
+{
+    (void)p;
+    bequest.stash = incref(bequest.kept);
+}
+
+static void next_turn(int turn)
+{
+    atomic_store_explicit(&bequest.turn, turn, memory_order_release);
+}
+
+/* Sharded: the last epoch of `dying` is the other's, and this thread ends it when it detaches;
+ * the destructor runs in there. */
+static void drop_and_detach(struct member *m)
+{
+    wait_for_turn(&bequest.turn, 1);
+    decref(bequest.dying);
+    safepoint(&m->self);
+    next_turn(2);
+    wait_for_turn(&bequest.turn, 3);
+    meet(m);
+}
+
+static void drop_what_was_taken(struct member *m)
+{
+    const struct thread *other = &m->crowd->members[0].self;
+
+    next_turn(1);
+    wait_for_turn(&bequest.turn, 2);
+    safepoint(&m->self);
+    next_turn(3);
+    while (atomic_load_explicit(&other->state, memory_order_acquire) != THREAD_DETACHED)
+        sched_yield();
+    if (bequest.stash) { /* else it is the maker's to destroy, who waits */
+        decref(bequest.kept);
+        settle();
+        settle();
+        expect(destroyed(witness_number(bequest.kept)) == 0);
+        bequest.kept = NULL;
+    }
+    meet(m);
+}
+
+static void bequeath_or_drop(struct member *m)
+{
+    (m->index == 0 ? drop_and_detach : drop_what_was_taken)(m);
+}
+
+/* What a destructor counts while its thread is about to be detached is seen all the same. */
+static void test_what_a_destructor_takes_lives(void **state)
+{
+    (void)state;
+    if (RC_NEEDS_GIL)
+        skip(); /* who waits for its turn would keep the GIL */
+    bequest = (struct bequest){ .dying = witness_hot(), .kept = witness_hot() };
+    ((struct witness *)bequest.dying)->last = take_kept;
+    crowd_run(2, bequeath_or_drop, NULL);
+    settle();
+    assert_int_equal(mishaps, 0);
+    xdecref(bequest.kept);
+    decref(bequest.stash);
+    settle();
+    assert_int_equal(witnesses_wrong_now(), 0);
+}
+
 /* Stress. */
 
 enum { BURST = 500, BURSTS_MOST = 60000, PATIENCE_MS = 2000, COMPANY = 100 };
@@ -1479,6 +1552,7 @@ int main(void)
         TEST(test_two_that_drop_each_others_objects_while_both_detach),
         TEST(test_a_hot_object_that_two_hand_to_and_fro_lives),
         TEST(test_hot_objects_are_destroyed_when_the_last_has_dropped_them),
+        TEST(test_what_a_destructor_takes_lives),
         TEST(test_no_update_is_lost),
         TEST(test_objects_that_threads_exchange_are_destroyed_once),
         TEST(test_a_destructor_reads_everybodys_last_words),

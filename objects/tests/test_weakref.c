@@ -1,7 +1,10 @@
 /* test_weakref.c - references that do not keep alive. */
+#include "objects/collector.h"
 #include "objects/function.h"
 #include "objects/int.h"
+#include "objects/list.h"
 #include "objects/none.h"
+#include "objects/section.h"
 #include "objects/tests/crowd.h"
 #include "objects/weakref.h"
 
@@ -474,6 +477,114 @@ static int session(void)
     return w ? 0 : -1;
 }
 
+/* ---- callbacks that wait ---- */
+
+enum { QUEUED_MOST = 200 };
+
+static struct object *contended, *queued[QUEUED_MOST], *queued_weak[QUEUED_MOST];
+static _Atomic(struct thread *) in_callback;
+static _Atomic int section_held_by_other, queue_is_made, queue_is_dropped;
+static _Thread_local int nested;
+static _Atomic int deepest;
+
+static struct object *append_to_contended(borrowed closure, borrowed const *arguments, size_t count)
+{
+    int failed;
+
+    (void)closure;
+    (void)arguments;
+    (void)count;
+    if (++nested > atomic_load_explicit(&deepest, memory_order_relaxed))
+        atomic_store_explicit(&deepest, nested, memory_order_relaxed);
+    atomic_store_explicit(&in_callback, thread_self, memory_order_release);
+    failed = list_append(contended, none());
+    nested--;
+    return failed < 0 ? NULL : none();
+}
+
+static void wait_until_set(_Atomic int *flag)
+{
+    while (!atomic_load_explicit(flag, memory_order_acquire))
+        sched_yield();
+}
+
+/* Holds the section until a callback waits for it, and collects: what has died, and whose
+ * callback waits, is not garbage. */
+static void hold_section_and_collect(void)
+{
+    struct section s;
+    struct thread *waiting;
+
+    section_begin(&s, contended);
+    atomic_store_explicit(&section_held_by_other, 1, memory_order_release);
+    do {
+        sched_yield();
+        waiting = atomic_load_explicit(&in_callback, memory_order_acquire);
+    } while (!waiting ||
+             atomic_load_explicit(&waiting->state, memory_order_acquire) != THREAD_DETACHED);
+    collect(GENERATION_ALL);
+    section_end(&s);
+}
+
+static void make_queue(struct thread *t)
+{
+    struct object *callback = function_new("append", append_to_contended, 1, NULL);
+
+    for (int i = 0; i < QUEUED_MOST; i++) {
+        queued[i] = list_new();
+        queued_weak[i] = weakref_new(queued[i], callback);
+    }
+    decref(callback);
+    atomic_store_explicit(&queue_is_made, 1, memory_order_release);
+    /* Without a safe point, so that the queue is whole; but not while one waits, for whom
+     * the world is to be stopped. */
+    while (!atomic_load_explicit(&queue_is_dropped, memory_order_acquire) &&
+           !atomic_load_explicit(&in_callback, memory_order_acquire))
+        sched_yield();
+    for (int i = 0; i < RC_LATE_SAFEPOINTS; i++)
+        safepoint(t);
+}
+
+/* Where objects die at once the callbacks are run here. */
+static void drop_queue(void)
+{
+    wait_until_set(&section_held_by_other);
+    wait_until_set(&queue_is_made);
+    for (int i = 0; i < QUEUED_MOST; i++)
+        decref(queued[i]);
+    atomic_store_explicit(&queue_is_dropped, 1, memory_order_release);
+}
+
+static void hold_make_or_drop(struct thread *t, int index)
+{
+    if (index == 0)
+        hold_section_and_collect();
+    else if (index == 1)
+        make_queue(t);
+    else if (index == 2)
+        drop_queue();
+    for (int i = 0; i < RC_LATE_SAFEPOINTS; i++)
+        safepoint(t);
+}
+
+/* Biased: the maker's queue holds two hundred; the callback of the first waits, so the maker
+ * is detached, which is where queues are drained. */
+static void test_callbacks_that_wait_do_not_nest(void **state)
+{
+    (void)state;
+    if (RC_NEEDS_GIL)
+        skip(); /* who waits here would keep the GIL */
+    contended = list_new();
+    publish(contended);
+    run_threads(hold_make_or_drop);
+    rc_quiesce();
+    assert_int_equal(list_length(contended), QUEUED_MOST);
+    assert_int_equal(deepest, 1);
+    for (int i = 0; i < QUEUED_MOST; i++)
+        decref(queued_weak[i]);
+    decref(contended);
+}
+
 static void test_no_memory_is_an_error(void **state)
 {
     (void)state;
@@ -497,6 +608,7 @@ int main(void)
         cmocka_unit_test_setup(test_what_is_held_can_always_be_upgraded, witnesses_reset),
         cmocka_unit_test_setup(test_another_thread_may_call_back, witnesses_reset),
         cmocka_unit_test_setup(test_both_ends_dropped_at_once, witnesses_reset),
+        cmocka_unit_test_setup(test_callbacks_that_wait_do_not_nest, witnesses_reset),
         cmocka_unit_test_setup(test_no_memory_is_an_error, witnesses_reset),
     };
 
