@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 extern const struct gil_class gil_interval;
 
@@ -130,10 +131,15 @@ static inline int witnesses_wrong(void)
     return witnesses_wrong_now();
 }
 
-/* Forgets all witnesses; none may be alive. */
+/* A test that hangs dies of SIGALRM: under a wrong policy it may, for nothing that follows
+ * a miscount is certain. */
+enum { WATCHDOG_S = 120 };
+
+/* Forgets all witnesses; none may be alive. Before each test. */
 static inline int witnesses_reset(void **state)
 {
     (void)state;
+    alarm(WATCHDOG_S);
     for (int i = 0; i < atomic_load_explicit(&witnesses_made, memory_order_relaxed); i++)
         atomic_store_explicit(&witness_destroyed[i], 0, memory_order_relaxed);
     atomic_store_explicit(&witnesses_made, 0, memory_order_relaxed);
