@@ -190,6 +190,8 @@ class Window:
     round: int
     status: str
     note: str
+    handed_over: int  # objects that others had dropped; None: the workload does not look
+    held_back: int    # how many of them at most were not destroyed
     rates: dict = field(default_factory=dict)  # by worker of the first role: operations a second
     p50s_ns: list = field(default_factory=list)
 
@@ -211,11 +213,11 @@ def read(path):
     windows = {}
     for row in connect(path).execute("""
             SELECT w.window, c.workload, c.mode, c.threads, w.block, w.status, w.note,
-                   w.seconds, s.worker, s.ops, s.p50_ns
+                   w.handed_over, w.held_back, w.seconds, s.worker, s.ops, s.p50_ns
             FROM windows w JOIN cells c USING (cell)
             LEFT JOIN samples s ON s.window = w.window AND s.role = 0
             WHERE w.kind = 'timed' ORDER BY w.window"""):
-        window = windows.setdefault(row["window"], Window(*row[1:7]))
+        window = windows.setdefault(row["window"], Window(*row[1:9]))
         if row["ops"] is not None and row["seconds"]:
             window.rates[row["worker"]] = row["ops"] / row["seconds"]
         if row["p50_ns"] is not None:

@@ -77,9 +77,18 @@ def beside_empty(workload, mode):
     return lambda of: speed_up(of, workload, mode) / speed_up(of, "empty", mode)
 
 
+def held_back(of, threads):
+    window = of("blocked_owner", "biased_suspend", threads)
+    return window.held_back / window.handed_over
+
+
 def all_figures():
     cpu = Run(["--workload", "empty,fib,churn,fib_shared", "--mode", "gil,atomic,biased",
                "--threads", "1,2"])
+    hot = Run(["--workload", "empty,hot_object", "--mode", "atomic,sharded,immortal+none",
+               "--threads", "1,2"])
+    held = Run(["--workload", "blocked_owner", "--mode", "biased,biased_suspend",
+                "--threads", "1,2"])
     sleep = Run(["--workload", "sleep", "--mode", "gil,atomic,biased,nolock", "--threads", "1,16"])
     echo = Run(["--workload", "echo", "--mode", "gil,atomic,biased,nolock", "--threads", "1,8"])
     spin = Run(["--workload", "echo_spin", "--mode", "gil", "--threads", "0,1", "--bind", "no"])
@@ -91,6 +100,13 @@ def all_figures():
                                   beside_empty(workload, mode), 0.95))
     figures.append(Figure("fib_shared under atomic, speed-up", cpu,
                           lambda of: speed_up(of, "fib_shared", "atomic"), high=1))
+    for mode in ("sharded", "immortal+none"):
+        figures.append(Figure(f"hot_object under {mode}, speed-up over that of empty", hot,
+                              beside_empty("hot_object", mode), 0.95))
+    figures.append(Figure("hot_object under atomic, speed-up", hot,
+                          lambda of: speed_up(of, "hot_object", "atomic"), high=1))
+    figures.append(Figure("biased_suspend, owner blocked: held back of what was dropped", held,
+                          lambda of: max(held_back(of, threads) for threads in (1, 2)), high=0.01))
     for mode in ("gil", "atomic", "biased", "nolock"):
         figures.append(Figure(f"sleep under {mode}, 16 threads over 16 times one", sleep,
                               lambda of, m=mode: speed_up(of, "sleep", m, 16) / 16, 0.9))
