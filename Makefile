@@ -59,14 +59,12 @@ audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(in_lab:%=ob
 # And each once more, to count who contends for what; test modes have it for some.
 stats    := $(or $(STATS),$(if $(filter release,$(MODE)),$(in_lab),$(filter atomic biased buffered sharded,$(in_lab))))
 runtimes := $(in_lab) $(audited:%=%_audit) $(stats:%=%_stats)
-wrong    := $(call name,objects/refcount/wrong/*.h)
-wrong_gil := $(call name,gil/locks/wrong/*.c)
-wrong_heap := $(call name,objects/heaps/wrong/*.c)
-wrong_once := $(call name,gil/wrong/*.c)
-# A wrong file says which right one it stands for, and under which policies it is wrong.
-wrong_files := $(shell grep -l 'Stands for: ' objects/wrong/*.c)
-stands_for = $(shell sed -n 's,.*Stands for: ,,p' $1)
-wrong_under = $(filter $(policies),$(shell sed -n 's,.*Under: ,,p' $1))
+# Twins: right ones with a fault. A policy is a header; a file says in its first lines instead of
+# which right one it is linked, if of any, and under which policies (of gil/: none).
+said      = $(shell sed -n 's,^ \* $2: ,,p' $1)
+wrong    := $(sort $(wildcard objects/refcount/wrong/*.h))
+wrong_files := $(sort $(wildcard gil/wrong/*.c gil/locks/wrong/*.c objects/wrong/*.c objects/heaps/wrong/*.c))
+under     = $(if $(filter gil/%,$1),once,$(filter $(policies),$(call said,$1,Under)))
 gil      := $(sort $(wildcard gil/*.c gil/locks/*.c))
 objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
 counting := $(objects) $(sort $(wildcard coroutines/*.c benches/*.c benches/workloads/*.c \
@@ -102,13 +100,17 @@ $(call registry,flags,FLAGS,"$(CC) $(subst ",,$(CPPFLAGS) $(CFLAGS))")
 # V=1 shows the commands.
 say = @$(if $(V),,echo '  $1';)mkdir -p $(@D);$(if $(V),set -x;)
 
-$B/once/%.o: %.c $B/gen/flags
-	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+# A file may be compiled in several ways, each a folder ($1) and its flags ($2).
+define compiled
+$B/$1/%.o: %.c $B/gen/flags
+	$$(call say,CC $$< ($1))$$(CC) $$(CPPFLAGS) $$(CFLAGS) $2 -c -o $$@ $$<
+endef
+$(eval $(call compiled,once,))
 
 # Files that count are compiled once per policy, as ordinary files ...
+counts = -DRC_POLICY=$1 -DRC_HEADER='"objects/$2.h"'
 define policy
-$B/$1/%.o: %.c $B/gen/flags
-	$$(call say,CC $$< ($1))$$(CC) $$(CPPFLAGS) $$(CFLAGS) -DRC_POLICY=$1 -DRC_HEADER='"objects/$2.h"' $3 -c -o $$@ $$<
+$(call compiled,$1,$(call counts,$1,$2) $3)
 
 # ... then become one object file with one global symbol. The others get the policy's
 # name as a suffix, which is what perf and nm show, and turn local.
@@ -127,39 +129,18 @@ $(foreach p,$(policies),$(eval $(call policy,$p,refcount/$p,)))
 $(foreach p,$(audited),$(eval $(call policy,$p_audit,refcount/$p,-DRC_AUDIT=1)))
 # Places are found by frame pointers (objects/stats.h).
 $(foreach p,$(stats),$(eval $(call policy,$p_stats,refcount/$p,-DRC_STATS=1 -fno-omit-frame-pointer -fno-optimize-sibling-calls)))
-$(foreach w,$(wrong),$(eval $(call policy,wrong_$w,refcount/wrong/$w,)))
+$(foreach w,$(call name,$(wrong)),$(eval $(call policy,wrong_$w,refcount/wrong/$w,)))
 
-# A wrong lock: its test is compiled to know that lock alone.
-define wrong_lock
-$B/wrong_gil_$1/%.o: %.c $B/gen/flags
-	$$(call say,CC $$< ($1))$$(CC) $$(CPPFLAGS) $$(CFLAGS) -DGIL_TWIN=gil_$1 -c -o $$@ $$<
-$B/wrong_gil_$1/gil/tests/%: $B/wrong_gil_$1/gil/tests/%.o $B/once/gil/locks/wrong/$1.o $(gil:%.c=$B/once/%.o)
+# The test of a wrong file $1 is linked with it under the policy $2, and compiled to know that it
+# must fail, and if it is a lock or a heap, to look at that alone.
+define twin
+$(call compiled,$3,-DGIL_TWIN=gil_$(call name,$1) -DHEAP_TWIN=heap_$(call name,$1) $(if $(filter once,$2),,$(call counts,$2,refcount/$2)))
+$B/$3/%: $B/$3/%.o $B/$2/$(1:.c=.o) $(patsubst %.c,$B/once/%.o,$(filter-out $4,$(gil))) \
+        $(if $(filter once,$2),,$(patsubst %.c,$B/$2/%.o,$(filter-out $4,$(objects))))
 	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
 endef
-$(foreach w,$(wrong_gil),$(eval $(call wrong_lock,$w)))
-
-# A wrong heap: likewise, under `plain`.
-$(foreach w,$(wrong_heap),$(eval $(call policy,wrong_heap_$w,refcount/plain,-DHEAP_TWIN=heap_$w)))
-$(foreach w,$(wrong_heap),$(eval $B/wrong_heap_$w/objects/tests/test_heap: $B/wrong_heap_$w/objects/heaps/wrong/$w.o))
-
-# A wrong file of gil/ names the right one likewise; its test knows that it must fail.
-define wrong_of_gil
-$B/wrong_once_$1/%.o: %.c $B/gen/flags
-	$$(call say,CC $$< ($1))$$(CC) $$(CPPFLAGS) $$(CFLAGS) -DGIL_TWIN -c -o $$@ $$<
-$B/wrong_once_$1/%: $B/wrong_once_$1/%.o $B/once/gil/wrong/$1.o $(patsubst %.c,$B/once/%.o,$(filter-out $(call instead_of,gil/wrong/$1.c),$(gil)))
-	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
-endef
-instead_of = $(shell sed -n 's,.*Instead of: ,,p' $1)
-$(foreach w,$(wrong_once),$(eval $(call wrong_of_gil,$w)))
-
-# A wrong file $1: the test of policy $2, linked with it in place of the right one.
-define wrong_file
-$B/wrong_$(call name,$1)_$2/objects/tests/%: $B/$2/objects/tests/%.o $B/$2/$(1:.c=.o) \
-        $(patsubst %.c,$B/$2/%.o,$(filter-out $(call stands_for,$1),$(objects))) \
-        $(patsubst %.c,$B/once/%.o,$(filter-out $(call stands_for,$1),$(gil)))
-	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
-endef
-$(foreach w,$(wrong_files),$(foreach p,$(call wrong_under,$w),$(eval $(call wrong_file,$w,$p))))
+twin_folder = wrong_$(call name,$1)_$2
+$(foreach w,$(wrong_files),$(foreach p,$(call under,$w),$(eval $(call twin,$w,$p,$(call twin_folder,$w,$p),$(call said,$w,Instead of)))))
 
 $B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(lab_libs) $(LDLIBS)
@@ -219,11 +200,8 @@ tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test
            $(foreach p,$(audited),$(addprefix $B/$p_audit/,objects/tests/test_audit benches/tests/test_demos)) \
            $(stats:%=$B/%_stats/objects/tests/test_stats) \
            $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh lab/tests/test_*.py)
-twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$w/%,$(call caught,objects/refcount/wrong/$w.h))) \
-           $(foreach w,$(wrong_gil),$(patsubst %,$B/wrong_gil_$w/%,$(call caught,gil/locks/wrong/$w.c))) \
-           $(foreach w,$(wrong_heap),$(patsubst %,$B/wrong_heap_$w/%,$(call caught,objects/heaps/wrong/$w.c))) \
-           $(foreach w,$(wrong_once),$(patsubst %,$B/wrong_once_$w/%,$(call caught,gil/wrong/$w.c))) \
-           $(foreach w,$(wrong_files),$(foreach p,$(call wrong_under,$w),$(patsubst %,$B/wrong_$(call name,$w)_$p/%,$(call caught,$w))))
+twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$(call name,$w)/%,$(call caught,$w))) \
+           $(foreach w,$(wrong_files),$(foreach p,$(call under,$w),$(patsubst %,$B/$(call twin_folder,$w,$p)/%,$(call caught,$w))))
 
 $B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)

@@ -250,7 +250,7 @@ void thread_safepoint_slow(struct thread *t)
     int error = errno;
 
     assert(t == thread_self);
-    if (!hooks->due || hooks->due(t))
+    if (is_asked(t, BREAKER_MERGE) && (!hooks->due || hooks->due(t)))
         run_hook(t, BREAKER_MERGE, hooks->safepoint);
     run_hook(t, BREAKER_QUIET, hooks->quiet);
     if (is_asked(t, BREAKER_STOP)) {

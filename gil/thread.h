@@ -49,8 +49,8 @@ struct thread_hooks {
     int (*start)(struct thread *t);         /* 0, or -1 and errno: the thread is not started */
     void (*stop)(struct thread *t);         /* its last act while attached */
     void (*safepoint)(struct thread *t);    /* BREAKER_MERGE was set; it has been cleared */
-    bool (*due)(struct thread *t);          /* at a slow safe point: is a MERGE to be done? If not
-                                             * it stays set, for who counts safe points */
+    bool (*due)(struct thread *t);          /* BREAKER_MERGE is set: is it to be done at this safe
+                                             * point? If not it stays, for who counts them */
     void (*before_block)(struct thread *t); /* about to detach. BREAKER_MERGE has been
                                                cleared; while it is set again it is called again */
     void (*after_block)(struct thread *t);  /* has attached again; may detach once more */

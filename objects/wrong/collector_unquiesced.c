@@ -2,7 +2,7 @@
  *
  * The fault: what queues and logs hold back is missing from the counts. A reference that
  * is still in a queue keeps garbage; one that is still in a log does not keep what lives.
- * Stands for: objects/collector.c
+ * Instead of: objects/collector.c
  * Under: biased buffered
  * Caught by: objects/tests/test_collector (debug asan tsan)
  */

@@ -1,7 +1,7 @@
 /* enters_late.c - qsbr.c, but a thread that attaches is seen only once it is first quiet.
  *
  * The fault: its first reads come before others know of it, who then free what it reads.
- * Stands for: gil/qsbr.c
+ * Instead of: gil/qsbr.c
  * Under: atomic
  * Caught by: objects/tests/test_reclaim (debug asan tsan)
  */

@@ -2,7 +2,7 @@
  *
  * The fault: a reader that has loaded a pointer tries to count what is somebody else's
  * memory by now.
- * Stands for: objects/reclaim.c
+ * Instead of: objects/reclaim.c
  * Under: atomic
  * Caught by: objects/tests/test_reclaim (debug asan tsan)
  */

@@ -2,7 +2,7 @@
  *
  * The fault: two threads find the same item, and both move the iterator on.
  *
- * Stands for: objects/iterator.c
+ * Instead of: objects/iterator.c
  * Under: atomic
  * Caught by: objects/tests/test_iterator (debug asan tsan)
  */

@@ -3,7 +3,7 @@
  * So do locks that are simply held to the end. Who waits for one waits as long as the call
  * blocks, and if that waits in turn for him, both wait for ever.
  *
- * Stands for: objects/section.c
+ * Instead of: objects/section.c
  * Under: atomic
  * Caught by: objects/tests/test_section (debug asan tsan).
  */

@@ -3,6 +3,7 @@
  * A block goes on the list of the next smaller class, as is right, and is taken from there
  * for any size that rounds down to it.
  *
+ * Under: plain
  * Caught by: objects/tests/test_heap (debug asan tsan).
  */
 #include "objects/heap.h"

@@ -2,6 +2,7 @@
  *
  * Two threads that take at once get one block.
  *
+ * Under: plain
  * Caught by: objects/tests/test_heap (debug asan tsan).
  */
 #include "objects/heap.h"

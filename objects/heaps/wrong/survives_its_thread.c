@@ -1,5 +1,6 @@
 /* survives_its_thread.c - a wrong heap: a thread's lists are lost when it has left.
  *
+ * Under: plain
  * Caught by: objects/tests/test_heap (debug asan).
  */
 #include "objects/heap.h"
