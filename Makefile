@@ -32,8 +32,8 @@ warnings := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-
 CFLAGS   += -std=c17 -fno-common $(warnings)
 mode.release := -O2 -DNDEBUG
 mode.debug   := -O0
-mode.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-mode.tsan    := -O1 -fsanitize=thread
+mode.asan    := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+mode.tsan    := -O1 -g1 -fsanitize=thread
 mode.gcov    := -O0 --coverage
 mode.fuzz    := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 CFLAGS   += $(or $(mode.$(MODE)),$(error MODE=$(MODE)? one of: release debug asan tsan gcov fuzz))
