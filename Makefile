@@ -215,7 +215,7 @@ ownership = COMPILE='$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS)'
 gbench := $(and $(shell command -v $(CXX)),$(wildcard /usr/include/benchmark/benchmark.h))
 
 check: $B/lab $(if $(gbench),$B/bench $B/bench-cells) $(filter $B/%,$(tests)) $(twins)
-	LAB=$B/lab $(ownership) scripts/run-tests.sh $(tests) $(twins:%=must-fail:%)
+	@LAB=$B/lab $(ownership) scripts/run-tests.sh $(tests) $(twins:%=must-fail:%)
 
 test:
 	scripts/install.sh build test plot examples

@@ -2,7 +2,8 @@
 # readme.sh - the README does what it says: its example files compile and run as given, its
 # commands are accepted. Prints TAP. LAB is the program; only its folder's name is looked at.
 #
-# The examples go into a copy of the tree, where POLICIES are those that the README names.
+# The examples go into a copy of the tree, where POLICIES are those that the README names. What
+# was compiled of them comes along, so that make compiles what the examples add.
 . scripts/tap.sh
 
 case $LAB in
@@ -61,10 +62,14 @@ runs()
         [ "$(grep -c ',timed,.*,ok,' "$dir/samples.csv")" -ge 2 ]
 }
 
+policies="plain atomic biased sharded"
 mkdir "$tree"
 for name in *; do
-    [ "$name" = build ] || cp -R "$name" "$tree/" || exit 2
+    [ "$name" = build ] || cp -a "$name" "$tree/" || exit 2
 done
+for name in gen once $policies plain_audit atomic_stats biased_stats sharded_stats; do
+    find "build/debug/$name" -name '*.[odh]' 2>/dev/null
+done | tar -cf - -T - | tar -xf - -C "$tree"
 extract >"$dir/examples"
 [ "$(wc -l <"$dir/examples")" -eq 3 ]
 result "the README has three examples"
@@ -72,7 +77,7 @@ result "the README has three examples"
 # Not with what an outer make was told: MODE, POLICIES, its jobs.
 unset MAKEFLAGS MAKEOVERRIDES MFLAGS POLICIES
 MAKELEVEL=0 timeout 280 make -C "$tree" -j2 MODE=debug \
-    POLICIES="plain atomic biased sharded $(sed -n 's,^objects/refcount/\(.*\)\.h$,\1,p' "$dir/examples")" \
+    POLICIES="$policies $(sed -n 's,^objects/refcount/\(.*\)\.h$,\1,p' "$dir/examples")" \
     >"$out" 2>&1 && ! grep -q 'warning:' "$out"
 result "the examples compile, without a warning"
 
