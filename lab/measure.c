@@ -400,6 +400,27 @@ static void fill_samples(struct run *run, struct measurement *m)
     }
 }
 
+/* The workers have ended. A process measures one window, so all there was is this window's. */
+static void look_at_collector(const struct run *run, struct measurement *m)
+{
+    struct collections *c = &m->collections;
+    struct pauses pauses[GENERATIONS];
+    struct histogram lengths = { 0 };
+
+    run->runtime->collector_pauses(pauses);
+    for (int i = 0; i < GENERATIONS; i++) {
+        c->garbage += pauses[i].found;
+        c->total_ns += pauses[i].pause_total_ns;
+        histogram_add(&lengths, &pauses[i].pauses_ns);
+    }
+    c->young = pauses[GENERATION_YOUNG].collections;
+    c->all = pauses[GENERATION_ALL].collections;
+    c->p50_ns = histogram_quantile(&lengths, 0.5);
+    c->p99_ns = histogram_quantile(&lengths, 0.99);
+    c->longest_ns = lengths.max_ns;
+    m->watched = true;
+}
+
 /* On an attached thread of the runtime: the workload from setup to teardown. */
 static void run_workload(struct run *run, struct measurement *m)
 {
@@ -416,6 +437,7 @@ static void run_workload(struct run *run, struct measurement *m)
         thread_attach(&run->thread);
         run->runtime->quiesce();
         run->runtime->stats_take(&run->stats);
+        look_at_collector(run, m);
         mutex_lock(&run->lock);
         bool whole = run->status != STATUS_FAILED;
         mutex_unlock(&run->lock);

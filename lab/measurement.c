@@ -117,6 +117,13 @@ static void write_contention(const struct contention *c, FILE *out)
         write_hot(&c->hot[i], out);
 }
 
+static void write_collections(const struct collections *c, FILE *out)
+{
+    fprintf(out, "collections %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+            " %" PRIu64 "\n", c->young, c->all, c->garbage, c->total_ns, c->p50_ns, c->p99_ns,
+            c->longest_ns);
+}
+
 static void print(const struct measurement *m, FILE *out)
 {
     fprintf(out, "status %s %s\n", status_name(m->status), m->note);
@@ -130,6 +137,8 @@ static void print(const struct measurement *m, FILE *out)
     if (m->counted)
         fprintf(out, "objects %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", m->memory.live,
                 m->memory.most, m->memory.asked_bytes, m->memory.taken_bytes);
+    if (m->watched)
+        write_collections(&m->collections, out);
     if (m->contention)
         write_contention(m->contention, out);
     for (int i = 0; i < m->samples; i++)
@@ -188,6 +197,16 @@ static int read_worker(struct measurement *m, const char *line)
     return 0;
 }
 
+static int read_collections(struct measurement *m, const char *line)
+{
+    struct collections *c = &m->collections;
+
+    m->watched = sscanf(line, "collections %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+                        " %" SCNu64 " %" SCNu64 " %" SCNu64, &c->young, &c->all, &c->garbage,
+                        &c->total_ns, &c->p50_ns, &c->p99_ns, &c->longest_ns) == 7;
+    return m->watched ? 0 : -1;
+}
+
 static int read_contention(struct measurement *m, const char *line)
 {
     struct contention *c = m->contention;
@@ -229,6 +248,8 @@ static int read_line(struct measurement *m, const char *line)
 
     if (!strncmp(line, "worker ", 7))
         return read_worker(m, line);
+    if (!strncmp(line, "collections ", 12))
+        return read_collections(m, line);
     if (!strncmp(line, "contention ", 11))
         return read_contention(m, line);
     if (!strncmp(line, "hot ", 4))

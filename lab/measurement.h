@@ -42,6 +42,13 @@ struct occasion {
     double mhz;          /* -1: not known */
 };
 
+/* Those of the cycle collector, from the first object to the last worker's end. */
+struct collections {
+    uint64_t young, all; /* how many looked at young containers only, and at all of them */
+    uint64_t garbage;    /* containers that were found dead */
+    uint64_t total_ns, p50_ns, p99_ns, longest_ns; /* of their pauses; 0: there were none */
+};
+
 struct measurement {
     struct occasion occasion;
     enum status status;
@@ -55,6 +62,8 @@ struct measurement {
     struct damage damage;  /* of a cell whose counts may go wrong */
     bool counted;              /* whether the next is known: ... */
     struct heap_counts memory; /* ... of another window, which counted what the heap gave */
+    bool watched;                  /* whether the next is known: in files of old it is not */
+    struct collections collections;
     struct contention *contention; /* owned; of a window that counts; NULL: it did not */
     int samples;
     struct sample *sample; /* owned; ordered by role, then worker */

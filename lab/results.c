@@ -222,6 +222,39 @@ struct estimate outcome_p50_ns(const struct outcome *o)
     return over_rounds(o, p50_ns, false);
 }
 
+static double pause_p50_ns(const struct measurement *m)
+{
+    return (double)m->collections.p50_ns;
+}
+
+static double pause_p99_ns(const struct measurement *m)
+{
+    return (double)m->collections.p99_ns;
+}
+
+bool outcome_collections(const struct outcome *o, struct collections *c)
+{
+    bool watched = false;
+
+    *c = (struct collections){ 0 };
+    for (int i = 0; i < o->rounds; i++) {
+        const struct collections *more = &o->round[i].collections;
+
+        if (!measured(&o->round[i]) || !o->round[i].watched)
+            continue;
+        watched = true;
+        c->young += more->young;
+        c->all += more->all;
+        c->garbage += more->garbage;
+        c->total_ns += more->total_ns;
+        if (more->longest_ns > c->longest_ns)
+            c->longest_ns = more->longest_ns;
+    }
+    c->p50_ns = (uint64_t)over_rounds(o, pause_p50_ns, false).median;
+    c->p99_ns = (uint64_t)over_rounds(o, pause_p99_ns, false).median;
+    return watched;
+}
+
 static double rate_of(const struct outcome *o, int round)
 {
     return round < o->rounds && measured(&o->round[round]) ? measurement_rate(&o->round[round])

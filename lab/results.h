@@ -61,6 +61,10 @@ const struct measurement *outcome_counted(const struct outcome *o);
 /* The round in which most of what had been handed over was held back; NULL: nobody looked. */
 const struct measurement *outcome_held_back(const struct outcome *o);
 
+/* Of all rounds: how many collections and how long in all, the medians of the rounds' p50 and
+ * p99, and the longest pause of any. False: nobody looked. */
+bool outcome_collections(const struct outcome *o, struct collections *c);
+
 struct estimate outcome_rate(const struct outcome *o);
 
 /* The ratio of two outcomes' rates, paired by round; count 0 if one has none. */

@@ -14,10 +14,11 @@
 --
 -- user_version below is the number of this schema. A lab refuses a file of a later one
 -- and says so; one of an earlier it reads but does not write. 2: windows has what was counted
--- of memory, of contention, and what was held back; and there is contended.
+-- of memory, of contention, and what was held back; and there is contended. 3: windows has
+-- the collector's pauses.
 
 PRAGMA application_id = 0x6c616221; -- "lab!": what the `file` command sees
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE machines (
     machine   INTEGER PRIMARY KEY,
@@ -110,6 +111,11 @@ CREATE TABLE windows (
     held_back   INTEGER,            -- of them, at most, were dead and not destroyed
     published INTEGER, off INTEGER, over INTEGER, under INTEGER, -- as in docs/reading.md
     leaked   INTEGER, early INTEGER, kept_bytes INTEGER,
+    young_collections INTEGER,      -- of the cycle collector, from the first object to the last
+    all_collections INTEGER,        -- worker's end: of young containers, and of all
+    garbage  INTEGER,               -- containers that it found dead
+    pause_total_ns INTEGER,         -- in which the world stood still; NULL, and so the next: it
+    pause_p50_ns INTEGER, pause_p99_ns INTEGER, pause_max_ns INTEGER, -- never did
     -- Of block 1, from a window beside it in which they were counted:
     live_objects INTEGER,           -- when all had ended: not 0 is a leak
     most_objects INTEGER,           -- alive at once
@@ -217,6 +223,13 @@ SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, w.most_obj
 FROM windows w JOIN cells c USING (cell)
 WHERE w.most_objects IS NOT NULL;
 
+-- What the cycle collector did in each timed window in which it ran.
+CREATE VIEW pauses AS
+SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, w.block, w.young_collections,
+       w.all_collections, w.garbage, w.pause_total_ns, w.pause_p50_ns, w.pause_p99_ns, w.pause_max_ns
+FROM windows w JOIN cells c USING (cell)
+WHERE w.kind = 'timed' AND w.status IN ('ok', 'early') AND w.young_collections + w.all_collections > 0;
+
 -- Cells that have fewer measured windows than planned, and the last reason given.
 CREATE VIEW gaps AS
 SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads,
@@ -242,6 +255,8 @@ SELECT m.key AS machine, r.uuid AS run, r.matrix, r.cores, r.seed,
        s.cycles, s.instructions, s.cache_misses, s.voluntary_switches, s.involuntary_switches,
        w.lost, w.published, w.off, w.over, w.under, w.leaked, w.early, w.kept_bytes,
        w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes, w.handed_over, w.held_back,
+       w.young_collections, w.all_collections, w.garbage, w.pause_total_ns, w.pause_p50_ns,
+       w.pause_p99_ns, w.pause_max_ns,
        w.own_ops, w.foreign_ops, w.retries, w.merges, w.queued, w.most_queued, w.most_held_bytes,
        w.delay_p50_ns, w.delay_p99_ns, w.delay_max_ns
 FROM cells c JOIN runs r USING (run) JOIN machines m USING (machine)

@@ -212,7 +212,11 @@ static void print_reason(struct store *store, int64_t run, FILE *out)
     sqlite3_finalize(q);
 }
 
-void show_counters(struct store *store, int64_t run, const struct results *r, FILE *out)
+/* A table for each workload and build: its head, and a row for each cell that was run. */
+static void print_tables(const struct results *r,
+                         void (*print_head)(const struct results *r, const struct cell *c,
+                                            FILE *out),
+                         void (*print_row)(const struct outcome *o, FILE *out), FILE *out)
 {
     const struct cell *last = NULL;
 
@@ -222,10 +226,15 @@ void show_counters(struct store *store, int64_t run, const struct results *r, FI
         if (c->refusal || c->control)
             continue;
         if (!last || !comparable(c, last))
-            print_counts_head(r, c, out);
+            print_head(r, c, out);
         last = c;
-        print_counts(&r->outcome[i], out);
+        print_row(&r->outcome[i], out);
     }
+}
+
+void show_counters(struct store *store, int64_t run, const struct results *r, FILE *out)
+{
+    print_tables(r, print_counts_head, print_counts, out);
     fputs(
         "\nMedians over the windows. switches: of the worker by the kernel, voluntary (it waited) "
         "or not.\n",
@@ -265,29 +274,69 @@ static void print_memory(const struct outcome *o, FILE *out)
     fprintf(out, " %12lld\n", (long long)m->live);
 }
 
+static void print_memory_head(const struct results *r, const struct cell *c, FILE *out)
+{
+    fprintf(out, "\n%s", c->workload);
+    print_rare_dials(r, c, out);
+    fprintf(out, ": what its objects take\n  %-*s %7s %12s %12s %12s %12s %12s\n", MODE_WIDTH,
+            "mode", "threads", "objects", "asked each", "taken each", "peak KiB", "left");
+}
+
 void show_memory(const struct results *r, FILE *out)
 {
-    const struct cell *last = NULL;
-
-    for (size_t i = 0; i < r->count; i++) {
-        const struct cell *c = &r->outcome[i].cell;
-
-        if (c->refusal || c->control)
-            continue;
-        if (!last || !comparable(c, last)) {
-            fprintf(out, "\n%s", c->workload);
-            print_rare_dials(r, c, out);
-            fprintf(out, ": what its objects take\n  %-*s %7s %12s %12s %12s %12s %12s\n",
-                    MODE_WIDTH, "mode", "threads", "objects", "asked each", "taken each",
-                    "peak KiB", "left");
-        }
-        last = c;
-        print_memory(&r->outcome[i], out);
-    }
+    print_tables(r, print_memory_head, print_memory, out);
     fputs("\nCounted in a window of its own. objects: alive at once, at most. each: the most bytes "
           "at\n"
           "once, tables included, by that; asked of the heap, and taken by it, rounded up (-: it "
           "does\n"
           "not say). peak: of bytes taken, or else asked. left: alive when all had ended.\n",
+          out);
+}
+
+/* "5.1 ms" */
+static void print_ns(uint64_t ns, FILE *out)
+{
+    char text[24];
+
+    fprintf(out, " %9s", human_ns((double)ns, text, sizeof text));
+}
+
+static void print_pauses(const struct outcome *o, FILE *out)
+{
+    struct collections c;
+    bool known = outcome_collections(o, &c);
+
+    print_mode(&o->cell, out);
+    if (!known || !(c.young + c.all)) {
+        fprintf(out, " %9s\n", known ? "none" : "-");
+        return;
+    }
+    fprintf(out, " %9llu %9llu %9llu", (unsigned long long)c.young, (unsigned long long)c.all,
+            (unsigned long long)c.garbage);
+    print_ns(c.total_ns, out);
+    print_ns(c.p50_ns, out);
+    print_ns(c.p99_ns, out);
+    print_ns(c.longest_ns, out);
+    fputc('\n', out);
+}
+
+static void print_pauses_head(const struct results *r, const struct cell *c, FILE *out)
+{
+    fprintf(out, "\n%s", c->workload);
+    print_rare_dials(r, c, out);
+    fprintf(out, ": what the cycle collector did\n  %-*s %7s %9s %9s %9s %9s %9s %9s %9s\n",
+            MODE_WIDTH, "mode", "threads", "young", "all", "garbage", "paused", "p50", "p99",
+            "longest");
+}
+
+void show_pauses(const struct results *r, FILE *out)
+{
+    print_tables(r, print_pauses_head, print_pauses, out);
+    fputs("\nOf all timed windows. young, all: collections that looked at young containers, at all. "
+          "garbage:\n"
+          "containers found dead. paused: how long the world stood still, in all. p50, p99: of a "
+          "pause,\n"
+          "medians over the windows. none: nothing was collected. -: the file is of an older "
+          "lab.\n",
           out);
 }

@@ -24,6 +24,9 @@ void show_counters(struct store *store, int64_t run, const struct results *resul
 /* Who contended for what, for each cell in which that was counted. */
 void show_stats(const struct results *results, FILE *out);
 
+/* What the cycle collector did in each cell, and how long the world stood still for it. */
+void show_pauses(const struct results *results, FILE *out);
+
 /* What the objects of each cell took. */
 void show_memory(const struct results *results, FILE *out);
 

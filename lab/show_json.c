@@ -134,6 +134,24 @@ static json_t *memory_json(const struct outcome *o)
                      m->taken_bytes < 0 ? json_null() : json_integer((json_int_t)m->taken_bytes));
 }
 
+static json_t *pause_json(const struct collections *c, uint64_t ns)
+{
+    return c->young + c->all ? json_integer((json_int_t)ns) : json_null();
+}
+
+static json_t *pauses_json(const struct outcome *o)
+{
+    struct collections c;
+
+    if (!outcome_collections(o, &c))
+        return json_null();
+    return json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "young_collections",
+                     (json_int_t)c.young, "all_collections", (json_int_t)c.all, "garbage",
+                     (json_int_t)c.garbage, "pause_total_ns", pause_json(&c, c.total_ns),
+                     "pause_p50_ns", pause_json(&c, c.p50_ns), "pause_p99_ns",
+                     pause_json(&c, c.p99_ns), "pause_max_ns", pause_json(&c, c.longest_ns));
+}
+
 static json_t *hot_json(const struct hot *h)
 {
     return json_pack("{s:o, s:o, s:b, s:I, s:i, s:I, s:I, s:I}", "type", json_text(h->type), "site",
@@ -193,8 +211,8 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
     uint64_t memory = most_memory(o);
 
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, s:i, "
-                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
-                     "cell", (json_int_t)(o - r->outcome), "workload", json_text(c->workload),
+                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, "
+                     "s:o}", "cell", (json_int_t)(o - r->outcome), "workload", json_text(c->workload),
                      "mode", json_text(c->mode), "policy", json_text(c->policy), "gil",
                      json_text(c->gil), "heap", json_text(c->heap), "build", json_text(c->build),
                      "threads", c->threads, "base", c->base, "kind", kind_names[c->kind], "unit",
@@ -206,7 +224,7 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
                      estimate_json(speed_up), "karp_flatt",
                      json_finite(judge_serial_share(r, c, speed_up)), "max_rss_bytes",
                      memory ? json_integer((json_int_t)memory) : json_null(), "memory",
-                     memory_json(o), "audit",
+                     memory_json(o), "pauses", pauses_json(o), "audit",
                      audit_json(o), "stats", stats_json(o), "lost", (json_int_t)lost(o),
                      "held_back", held_back_json(o), "refusal", json_text(c->refusal),
                      "warnings", warnings_json(r, o), "notes", notes_json(o));

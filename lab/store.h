@@ -18,7 +18,7 @@
 
 #include <sqlite3.h>
 
-enum { SCHEMA_VERSION = 2, SCHEMA_OLDEST = 1 /* that can be read */ };
+enum { SCHEMA_VERSION = 3, SCHEMA_OLDEST = 1 /* that can be read */ };
 
 extern const char schema_sql[]; /* schema.sql, ended by a NUL */
 

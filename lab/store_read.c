@@ -233,7 +233,22 @@ static enum status status_named(const char *name)
     "SELECT " WINDOW_COLUMNS later " FROM windows w JOIN cells c USING (cell) "           \
     "WHERE c.run = ? ORDER BY c.number, w.kind, w.block"
 
-enum { MEMORY_AT = 24, HELD_BACK_AT = 28, CONTENTION_AT = 30 }; /* columns of a window */
+/* Those that came with schema 2, and with schema 3; and instead of them. */
+#define COUNTS                                                                            \
+    "w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes, "                      \
+    "w.handed_over, w.held_back, w.own_ops, w.foreign_ops, w.retries, "                   \
+    "w.merges, w.queued, w.most_queued, w.most_held_bytes, w.crowded, "                   \
+    "w.incomplete, w.delay_p50_ns, w.delay_p99_ns, w.delay_max_ns"
+#define NO_COUNTS                                                                         \
+    "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "      \
+    "NULL, NULL, NULL, NULL, NULL"
+#define PAUSES                                                                            \
+    "w.young_collections, w.all_collections, w.garbage, w.pause_total_ns, "               \
+    "w.pause_p50_ns, w.pause_p99_ns, w.pause_max_ns"
+#define NO_PAUSES "NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+
+enum { MEMORY_AT = 24, HELD_BACK_AT = 28, CONTENTION_AT = 30, /* columns of a window */
+       COLLECTIONS_AT = 42 };
 
 /* A file of an earlier lab has none. 0; or -1: no memory. */
 static int read_contention(sqlite3_stmt *q, struct measurement *w)
@@ -254,6 +269,18 @@ static int read_contention(sqlite3_stmt *q, struct measurement *w)
         .delay_p99_ns = number[10], .delay_max_ns = number[11],
     };
     return 0;
+}
+
+/* Likewise. */
+static void read_collections(sqlite3_stmt *q, struct measurement *w)
+{
+    uint64_t number[7];
+
+    for (int i = 0; i < 7; i++)
+        number[i] = (uint64_t)sqlite3_column_int64(q, COLLECTIONS_AT + i);
+    w->watched = known_of(q, COLLECTIONS_AT) >= 0;
+    w->collections = (struct collections){ number[0], number[1], number[2], number[3], number[4],
+                                           number[5], number[6] };
 }
 
 static enum window_kind kind_of(const char *name)
@@ -298,6 +325,7 @@ static void read_window(sqlite3_stmt *q, struct measurement *w)
             sqlite3_column_int64(q, MEMORY_AT), known_of(q, MEMORY_AT + 1),
             known_of(q, MEMORY_AT + 2), known_of(q, MEMORY_AT + 3),
         };
+    read_collections(q, w);
 }
 
 static void read_sample(sqlite3_stmt *q, struct sample *p)
@@ -428,15 +456,11 @@ static int read_row(struct store *s, sqlite3_stmt *q, sqlite3_stmt *samples, str
 int store_load_windows(struct store *s, const struct run *run, struct results *r, int *sequence,
                        struct mistake *m)
 {
-    static const char now[] =
-        WINDOWS_OF_RUN("w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes, "
-                       "w.handed_over, w.held_back, w.own_ops, w.foreign_ops, w.retries, "
-                       "w.merges, w.queued, w.most_queued, w.most_held_bytes, w.crowded, "
-                       "w.incomplete, w.delay_p50_ns, w.delay_p99_ns, w.delay_max_ns");
-    static const char first[] = /* in schema 1 */
-        WINDOWS_OF_RUN("NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
-                       "NULL, NULL, NULL, NULL, NULL, NULL");
-    sqlite3_stmt *q = store_prepare(s, s->schema < 2 ? first : now, m);
+    static const char *const by_schema[] = {
+        [1] = WINDOWS_OF_RUN(NO_COUNTS ", " NO_PAUSES), [2] = WINDOWS_OF_RUN(COUNTS ", " NO_PAUSES),
+        [3] = WINDOWS_OF_RUN(COUNTS ", " PAUSES),
+    };
+    sqlite3_stmt *q = store_prepare(s, by_schema[s->schema], m);
     sqlite3_stmt *samples = store_prepare(s, "SELECT window, role, worker, name, ops, cpu_s, "
         "planned_pu, "
         "observed_pu, binding, p50_ns, p90_ns, p99_ns, max_ns, cycles, instructions, "

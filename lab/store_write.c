@@ -311,6 +311,19 @@ static void bind_contention(sqlite3_stmt *q, int at, const struct contention *c)
         bind_known(q, at++, c->queued ? (int64_t)delays[i] : -1);
 }
 
+enum { COLLECTIONS_COLUMNS = 7 };
+
+static void bind_collections(sqlite3_stmt *q, int at, const struct collections *c)
+{
+    uint64_t counts[] = { c->young, c->all, c->garbage };
+    uint64_t pauses[] = { c->total_ns, c->p50_ns, c->p99_ns, c->longest_ns };
+
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        sqlite3_bind_int64(q, at++, (int64_t)counts[i]);
+    for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++)
+        bind_known(q, at++, c->young + c->all ? (int64_t)pauses[i] : -1);
+}
+
 /* What was not measured is not there. */
 static void bind_measured(sqlite3_stmt *q, int at, const struct measurement *w)
 {
@@ -329,8 +342,12 @@ static void bind_measured(sqlite3_stmt *q, int at, const struct measurement *w)
     bind_known(q, at++, w->handed_over ? (int64_t)w->held_back : -1);
     if (w->counted)
         bind_memory(q, at, &w->memory);
+    at += MEMORY_COLUMNS;
+    if (w->watched)
+        bind_collections(q, at, &w->collections);
+    at += COLLECTIONS_COLUMNS;
     if (w->contention)
-        bind_contention(q, at + MEMORY_COLUMNS, w->contention);
+        bind_contention(q, at, w->contention);
 }
 
 /* The number of the row is *id. */
@@ -344,11 +361,13 @@ static int write_window(struct store *s, int64_t run, size_t cell, const struct 
             "started_ns, took_s, status, note, steal, busy, mhz, seconds, overlap, max_rss_bytes, "
             "lost, published, off, over, under, leaked, early, kept_bytes, "
             "handed_over, held_back, live_objects, most_objects, asked_bytes, taken_bytes, "
+            "young_collections, all_collections, garbage, pause_total_ns, pause_p50_ns, "
+            "pause_p99_ns, pause_max_ns, "
             "own_ops, foreign_ops, retries, merges, queued, most_queued, most_held_bytes, crowded, "
             "incomplete, delay_p50_ns, delay_p99_ns, delay_max_ns) "
             "SELECT cell, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
             "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, "
-            "?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42 "
+            "?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49 "
             "FROM cells WHERE run = ?1 AND number = ?2", m) < 0)
         return -1;
     q = s->window;

@@ -267,8 +267,7 @@ static struct sorted pause(struct thread *t, enum generation generation)
     world_start(t);
     took_ns = clock_ns() - began_ns;
     p->pause_total_ns += took_ns;
-    if (took_ns > p->pause_longest_ns)
-        p->pause_longest_ns = took_ns;
+    histogram_record(&p->pauses_ns, took_ns);
     return sorted;
 }
 
@@ -286,6 +285,11 @@ static uint64_t run(enum generation generation)
     collector.pauses[generation].found += found;
     let_go(sorted.garbage);
     return found;
+}
+
+bool collector_works(void)
+{
+    return !counts_race(thread_self);
 }
 
 uint64_t collect(enum generation generation)

@@ -21,6 +21,7 @@
 #ifndef OBJECTS_COLLECTOR_H
 #define OBJECTS_COLLECTOR_H
 
+#include "gil/histogram.h"
 #include "objects/container.h"
 
 #include <stdbool.h>
@@ -38,13 +39,17 @@ struct pauses {
     uint64_t found;            /* of these: garbage */
     uint64_t stop_total_ns;    /* from the wish until the world had stopped */
     uint64_t pause_total_ns;   /* from the wish until the world ran again */
-    uint64_t pause_longest_ns;
+    struct histogram pauses_ns; /* the same, one by one */
 };
 
 /* Collects, wherever a safe point may stand. Returns how many containers were garbage; what
  * only they held is freed as well, all of it as late as the policy does. 0, and nothing
  * was looked at, if another thread is collecting, or counts may be wrong. */
 uint64_t collect(enum generation generation);
+
+/* False where counts may be wrong, and nothing is ever collected: whoever makes cycles there
+ * has to open them. On a thread of the runtime; it may change when threads come and go. */
+bool collector_works(void);
 
 /* Whether threads collect by themselves. They do unless told otherwise. */
 void collector_enable(bool enabled);

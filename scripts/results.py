@@ -78,7 +78,9 @@ COPIED = {
     "cells": "workload kind unit shares mode policy gil heap build threads control safe",
     "windows": "sequence status note started started_ns seconds overlap steal busy mhz "
                "max_rss_bytes lost published off over under leaked early kept_bytes "
-               "live_objects most_objects asked_bytes taken_bytes handed_over held_back",
+               "live_objects most_objects asked_bytes taken_bytes handed_over held_back "
+               "young_collections all_collections garbage pause_total_ns pause_p50_ns "
+               "pause_p99_ns pause_max_ns",
     "samples": "worker ops cpu_s planned_pu observed_pu binding p50_ns p90_ns p99_ns max_ns "
                "cycles instructions cache_misses voluntary_switches involuntary_switches",
 }

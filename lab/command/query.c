@@ -46,6 +46,7 @@ static const struct explained relations[] = {
     { "contended", "the ten objects or places that were contended most in a stats window" },
     { "contention", "who contended for what, of cells in which that was counted" },
     { "memory", "what each cell's objects took, and what was left of them" },
+    { "pauses", "what the cycle collector did, of windows in which it ran" },
     { "damage", "what wrong counts did in unsafe cells" },
     { "gaps", "cells that have fewer windows than planned, and why" },
     { "tidy", "every sample with all that is known of it" },

@@ -9,7 +9,7 @@
 
 struct options {
     const char *run;
-    bool json, scaling, counters, memory, stats;
+    bool json, scaling, counters, memory, pauses, stats;
 };
 
 static int take(void *input, int key, char *value, struct mistake *m)
@@ -23,6 +23,7 @@ static int take(void *input, int key, char *value, struct mistake *m)
     o->scaling |= key == 's';
     o->counters |= key == 'c';
     o->memory |= key == 'm';
+    o->pauses |= key == 'p';
     o->stats |= key == 'S';
     return 0;
 }
@@ -50,13 +51,15 @@ static int run(const struct command *self, int argc, char **argv)
         mistake_exit(argv[0], &m);
     if (o.json) {
         status = show_json(store, run.id, &results);
-    } else if (o.scaling || o.counters || o.memory || o.stats) {
+    } else if (o.scaling || o.counters || o.memory || o.pauses || o.stats) {
         if (o.scaling)
             show_scaling(&results, stdout);
         if (o.counters)
             show_counters(store, run.id, &results, stdout);
         if (o.memory)
             show_memory(&results, stdout);
+        if (o.pauses)
+            show_pauses(&results, stdout);
         if (o.stats)
             show_stats(&results, stdout);
     } else {
@@ -74,6 +77,7 @@ static const struct argp_option described[] = {
     { "scaling", 's', NULL, 0, "instead: what more threads bring, and the scalability law", 0 },
     { "counters", 'c', NULL, 0, "instead: cycles, cache misses, switches for each operation", 0 },
     { "memory", 'm', NULL, 0, "instead: bytes of each object, their peak, objects left over", 0 },
+    { "pauses", 'p', NULL, 0, "instead: how often, how long the cycle collector stopped all", 0 },
     { "stats", 'S', NULL, 0, "instead: who contended for which object, of a run with --stats", 0 },
     JSON_OPTION,
     { 0 },

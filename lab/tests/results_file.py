@@ -51,6 +51,9 @@ def add_cell(db, run, number, dials):
 
 
 COUNTED = dict(live_objects=0, most_objects=64, asked_bytes=2048, taken_bytes=4096)
+# And what the collector did in a window, if that is block 1.
+PAUSED = {"young_collections": 1, "all_collections": 0, "garbage": 2, "pause_total_ns": 3000,
+          "pause_p50_ns": 2980, "pause_p99_ns": 2980, "pause_max_ns": 3000}
 
 
 def add_window(db, cell, number, dials, block, sequence, args):
@@ -60,7 +63,7 @@ def add_window(db, cell, number, dials, block, sequence, args):
                     seconds=0.25, overlap=0.99, steal=None, busy=0.1 + 0.2, mhz=None,
                     max_rss_bytes=10**7, lost=0, published=5, off=2 - 2 * bool(block),
                     over=3 * (not block), under=1 * (not block), leaked=0, early=0, kept_bytes=0,
-                    **COUNTED if block == 1 else {})
+                    **(COUNTED | PAUSED if block == 1 else {}))
     for worker in range(args.workers or dials["threads"]):
         slow = 1000 if dials["kind"] == "io" else 1
         ops = 10**6 + 10**4 * number + 1000 * (block * 7 % 10) + worker

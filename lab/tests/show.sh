@@ -58,8 +58,9 @@ lab show --counters "$dir/a.db"
 says "what was counted, and why the rest was not" '^fib: for each call' \
     '^  gil  *1 .* - .* 9.955e-05$' \
     'cycles, instructions and cache misses were not to be had: .*Permission denied'
-lab show --scaling --counters "$dir/a.db"
-says "both" '^fib, gil$' '^fib: for each call'
+lab show --scaling --counters --memory --pauses --stats "$dir/a.db"
+says "all that is asked for" '^fib, gil$' '^fib: for each call' '^fib: what its objects take$' \
+    '^fib: what the cycle collector did$' '^Who contends for what'
 
 # What is not known is a dash, and what is left over is said in the row.
 cp "$dir/a.db" "$dir/counted.db"
@@ -90,10 +91,54 @@ change "$dir/counted.db" "UPDATE windows SET live_objects = NULL, most_objects =
            asked_bytes = NULL, taken_bytes = NULL"
 lab show --memory "$dir/counted.db"
 says "what was not counted" '^fib: what its objects take' '^  gil  *1  *-  *-  *-  *-  *-$'
+
+# The collector: 12 pauses in a window and 8 in another, none in the rest of these cells, and a
+# file that does not know.
+pauses()
+{
+    change "$dir/pauses.db" "UPDATE windows SET $1 WHERE kind = 'timed' AND cell =
+        (SELECT cell FROM cells WHERE (workload, mode, threads, control) = ('fib', 'gil', $2, 0)) $3"
+}
+cp "$dir/a.db" "$dir/pauses.db"
+change "$dir/pauses.db" "UPDATE windows SET young_collections = NULL, all_collections = NULL, garbage = NULL,
+    pause_total_ns = NULL, pause_p50_ns = NULL, pause_p99_ns = NULL, pause_max_ns = NULL"
+pauses "young_collections = 0, all_collections = 0, garbage = 0" 1 ""
+pauses "young_collections = 0, all_collections = 0, garbage = 0" 2 ""
+pauses "young_collections = 10, all_collections = 2, garbage = 400, pause_total_ns = 6000000,
+        pause_p50_ns = 2000, pause_p99_ns = 5000, pause_max_ns = 7000" 2 "AND block = 1"
+pauses "young_collections = 8, garbage = 20, pause_total_ns = 2000000, pause_p50_ns = 1000,
+        pause_p99_ns = 3000, pause_max_ns = 4000" 2 "AND block = 2"
+lab show --pauses "$dir/pauses.db"
+says "how often the collector stopped all, and how long" '^fib: what the cycle collector did$' \
+    '^  gil  *1  *none$' '^  gil  *2  *18  *2  *420  *8.00 ms  *1.50 us  *4.00 us  *7.00 us$' \
+    '^  nolock  *1  *-$'
+lab show --json "$dir/pauses.db"
+holds "so does JSON" "
+none = dict(young_collections=0, all_collections=0, garbage=0, pause_total_ns=None, pause_p50_ns=None,
+            pause_p99_ns=None, pause_max_ns=None)
+assert cells['fib', 'gil', 1, 0]['pauses'] == none and cells['fib', 'nolock', 1, 0]['pauses'] is None
+assert cells['fib', 'gil', 2, 0]['pauses'] == dict(young_collections=18, all_collections=2,
+    garbage=420, pause_total_ns=8000000, pause_p50_ns=1500, pause_p99_ns=4000, pause_max_ns=7000)"
+lab query "$dir/pauses.db" --csv "SELECT block, garbage, pause_max_ns FROM pauses ORDER BY block"
+is "the view has the windows in which it ran" \
+    sh -c "tr -d '\r' <$out | tail -n +2 | paste -sd' ' - | grep -qx '1,400,7000 2,20,4000'"
+
 lab show "$dir/a.db"
 cp "$out" "$dir/now"
-cp "$dir/a.db" "$dir/first.db"
-change "$dir/first.db" "PRAGMA user_version = 1; DROP VIEW tidy; DROP VIEW memory;
+cp "$dir/a.db" "$dir/second.db"
+change "$dir/second.db" "PRAGMA user_version = 2; DROP VIEW tidy; DROP VIEW pauses;
+    ALTER TABLE windows DROP COLUMN young_collections; ALTER TABLE windows DROP COLUMN all_collections;
+    ALTER TABLE windows DROP COLUMN garbage; ALTER TABLE windows DROP COLUMN pause_total_ns;
+    ALTER TABLE windows DROP COLUMN pause_p50_ns; ALTER TABLE windows DROP COLUMN pause_p99_ns;
+    ALTER TABLE windows DROP COLUMN pause_max_ns"
+lab show "$dir/second.db"
+is "a file of schema 2 is shown as it was" cmp -s "$out" "$dir/now"
+lab show --pauses "$dir/second.db"
+says "but knows nothing of pauses" '^  gil  *2  *-$'
+lab show --memory "$dir/second.db"
+says "and has what it had" '^  gil  *1  *64  *32.0  *64.0  *4.0  *0$'
+cp "$dir/second.db" "$dir/first.db"
+change "$dir/first.db" "PRAGMA user_version = 1; DROP VIEW memory;
     ALTER TABLE windows DROP COLUMN handed_over; ALTER TABLE windows DROP COLUMN held_back;
     ALTER TABLE windows DROP COLUMN live_objects; ALTER TABLE windows DROP COLUMN most_objects;
     ALTER TABLE windows DROP COLUMN asked_bytes; ALTER TABLE windows DROP COLUMN taken_bytes"

@@ -23,7 +23,8 @@ static struct measurement two_workers(uint64_t first, uint64_t second)
                              .max_rss_bytes = 4096, .handed_over = 20, .held_back = 3,
                              .damage = { .published = 3, .off = 2, .over = 9, .under = 1,
                                          .leaked = 1, .early = 1, .kept_bytes = 96 },
-                             .counted = true, .memory = { -1, 2, 64, -1 } };
+                             .counted = true, .memory = { -1, 2, 64, -1 },
+                             .watched = true, .collections = { 1, 2, 3, 4, 5, 6, 7 } };
 
     m.samples = 3;
     m.sample = calloc(3, sizeof *m.sample);
@@ -85,6 +86,8 @@ static void measurement_comes_back_from_text_as_it_was(void **state)
     assert_int_equal(got.max_rss_bytes, 4096);
     assert_true(got.counted);
     assert_memory_equal(&got.memory, &sent.memory, sizeof got.memory);
+    assert_true(got.watched);
+    assert_memory_equal(&got.collections, &sent.collections, sizeof got.collections);
     assert_memory_equal(&got.sample[1].cycles, &sent.sample[1].cycles, 5 * sizeof(int64_t));
     assert_memory_equal(&got.sample[2].cycles, &sent.sample[2].cycles, 5 * sizeof(int64_t));
     measurement_free(&got);

@@ -69,6 +69,7 @@ static struct measurement full_window(int block, int samples)
         .damage = { .published = 23, .off = 24, .over = 25, .under = 26, .leaked = 27, .early = 28,
                     .kept_bytes = 29 },
         .counted = true, .memory = { 30, 31, 32, 33 },
+        .watched = true, .collections = { 70, 71, 72, 73, 74, 75, 76 },
     };
 
     w.samples = samples;
@@ -126,6 +127,9 @@ static void assert_same(const struct measurement *got, const struct measurement 
     assert_int_equal(got->counted, sent->counted);
     if (sent->counted)
         assert_memory_equal(&got->memory, &sent->memory, sizeof got->memory);
+    assert_int_equal(got->watched, sent->watched);
+    if (sent->watched)
+        assert_memory_equal(&got->collections, &sent->collections, sizeof got->collections);
     assert_int_equal(got->contention != NULL, sent->contention != NULL);
     if (sent->contention)
         assert_same_contention(got->contention, sent->contention);
@@ -199,6 +203,10 @@ static void what_is_not_known_stays_unknown(void **state)
     assert_same(through_file(&sent, &r)->round, &sent);
     results_free(&r);
     sent.counted = false;
+    sent.collections = (struct collections){ 0 }; /* there were none, and so no pauses */
+    assert_same(through_file(&sent, &r)->round, &sent);
+    results_free(&r);
+    sent.watched = false;
     assert_same(through_file(&sent, &r)->round, &sent);
     results_free(&r);
     measurement_free(&sent);

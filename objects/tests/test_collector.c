@@ -315,7 +315,8 @@ static void test_pauses_are_noted(void **state)
     assert_int_equal(young->examined, before[GENERATION_YOUNG].examined + 2);
     assert_int_equal(young->found, before[GENERATION_YOUNG].found + 2);
     assert_true(young->pause_total_ns > before[GENERATION_YOUNG].pause_total_ns);
-    assert_true(young->pause_longest_ns > 0);
+    assert_int_equal(young->pauses_ns.count, young->collections);
+    assert_true(young->pauses_ns.max_ns > 0);
     assert_true(young->stop_total_ns <= young->pause_total_ns);
     assert_int_equal(after[GENERATION_ALL].collections, before[GENERATION_ALL].collections);
 }
