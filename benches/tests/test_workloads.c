@@ -440,6 +440,10 @@ static void test_check_refuses_a_wrong_number(void **state)
     assert_int_equal(cell_check(cell.ops + 1), -1);
     assert_int_equal(cell_check(cell.ops - 1), -1);
     cell_fini();
+    run_cell(find("cycles"), 2, -1);
+    assert_int_equal(cell_check(cell.ops + 1), -1);
+    assert_int_equal(cell_check(cell.ops - 1), -1);
+    cell_fini();
     run_cell(find("echo"), 2, -1);
     assert_int_equal(cell_check(cell.ops + 3), -1);
     assert_int_equal(cell_check(cell.ops - 3), -1);
