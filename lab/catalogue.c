@@ -14,7 +14,7 @@ static json_t *params_of(const struct param *table)
 
     for (int i = 0; i < PARAM_MAX && table[i].name; i++)
         array = json_with(
-            array, json_pack("{ss ss sI sI sI}", "name", table[i].name, "about", table[i].about,
+            array, json_pack("{ss ss? sI sI sI}", "name", table[i].name, "about", table[i].about,
                              "standard", (json_int_t)table[i].standard, "least",
                              (json_int_t)table[i].least, "most", (json_int_t)table[i].most));
     return array;
@@ -46,7 +46,7 @@ static json_t *policy_named(const char *name, const struct runtime *runtime)
 {
     const struct policy *policy = runtime->policy;
 
-    return json_pack("{ss ss ss ss ss ss ss sb}", "name", name, "about", policy->about, "cost",
+    return json_pack("{ss ss? ss? ss? ss? ss? ss? sb}", "name", name, "about", policy->about, "cost",
                      policy->cost, "space", policy->space, "threads", policy->threads, "needs",
                      policy->needs, "paper", policy->paper, "needs_lock", runtime->needs_gil);
 }
@@ -67,7 +67,7 @@ json_t *catalogue_locks(void)
     json_t *array = json_array();
 
     for (const struct named_gil *lock = gil_list; lock->name; lock++)
-        array = json_with(array, json_pack("{ss ss ss sb so}", "name", lock->name, "about",
+        array = json_with(array, json_pack("{ss ss? ss? sb so}", "name", lock->name, "about",
                                            lock->class->about, "source", lock->class->source,
                                            "excludes", lock->class->excludes, "parameters",
                                            params_of(lock->class->param)));
@@ -83,7 +83,7 @@ json_t *catalogue_workloads(void)
         const struct workload *workload = named->workload;
 
         array = json_with(
-            array, json_pack("{ss ss ss ss ss so so}", "name", named->name, "about",
+            array, json_pack("{ss ss? ss ss? ss so so}", "name", named->name, "about",
                              workload->about, "kind", kind_names[workload->kind], "unit",
                              workload->unit, "shares", shares_names[workload->shares], "roles",
                              roles_of(workload->roles), "parameters", params_of(workload->param)));
@@ -97,16 +97,16 @@ json_t *catalogue_heaps(void)
 
     for (const struct named_heap *named = runtime_list[0].runtime->heaps; named->name; named++)
         array = json_with(array,
-                          json_pack("{ss ss}", "name", named->name, "about", named->heap->about));
+                          json_pack("{ss ss?}", "name", named->name, "about", named->heap->about));
     return array;
 }
 
-/* The modes of a demo, which are a list with commas. */
+/* The modes of a demo, which are a list with commas, or left out. */
 static json_t *words_of(const char *list)
 {
     json_t *array = json_array();
 
-    for (size_t length; *list; list += length + (list[length] == ',')) {
+    for (size_t length; list && *list; list += length + (list[length] == ',')) {
         length = strcspn(list, ",");
         array = json_with(array, json_stringn(list, length));
     }
@@ -119,7 +119,7 @@ json_t *catalogue_demos(void)
 
     for (const struct named_demo *named = runtime_list[0].runtime->demos; named->name; named++)
         array =
-            json_with(array, json_pack("{ss ss so}", "name", named->name, "about",
+            json_with(array, json_pack("{ss ss? so}", "name", named->name, "about",
                                        named->demo->about, "modes", words_of(named->demo->modes)));
     return array;
 }
@@ -130,7 +130,7 @@ json_t *catalogue_micros(void)
 
     for (const struct named_micro *named = runtime_list[0].runtime->micros; named->name; named++)
         array =
-            json_with(array, json_pack("{ss ss sb sb sb}", "name", named->name, "about",
+            json_with(array, json_pack("{ss ss? sb sb sb}", "name", named->name, "about",
                                        named->micro->about, "once", named->micro->once, "per_heap",
                                        named->micro->per_heap, "per_lock", named->micro->per_lock));
     return array;

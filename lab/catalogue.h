@@ -1,7 +1,7 @@
 /* catalogue.h - what can be chosen, as JSON: the same facts that `lab list` tells people.
  *
- * Each returns a new array of objects that have at least a name and what is said about it;
- * NULL if there was no memory.
+ * Each returns a new array of objects that have at least a name and what is said about it, null
+ * if that was left out; NULL if there was no memory.
  */
 #ifndef LAB_CATALOGUE_H
 #define LAB_CATALOGUE_H

@@ -51,8 +51,8 @@ static void derive(struct cell *cell)
 {
     const struct role *roles = cell->work->roles;
 
-    cell->about = intern(cell->work->about);
-    cell->unit = intern(cell->work->unit);
+    cell->about = intern(cell->work->about ? cell->work->about : "");
+    cell->unit = intern(cell->work->unit ? cell->work->unit : "operation");
     cell->kind = cell->work->kind;
     cell->shares = cell->work->shares;
     cell->counted = workers_of(&roles[0], cell->threads);

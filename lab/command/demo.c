@@ -123,7 +123,7 @@ static int run_mode(const char *name, const struct mode *mode)
 
 static int run_modes(const char *name, const struct demo *demo)
 {
-    char *modes = strdup(demo->modes), *rest = modes, *mode;
+    char *modes = strdup(demo->modes ? demo->modes : ""), *rest = modes, *mode;
     static struct modes known;
     struct mistake m;
     int status = 0;
@@ -148,7 +148,7 @@ static int list_demos(void)
     if (!demos->name)
         puts("there are no demos in this build");
     for (; demos->name; demos++)
-        printf("%-12s %s\n", demos->name, demos->demo->about);
+        printf("%-12s %s\n", demos->name, demos->demo->about ? demos->demo->about : "-");
     return 0;
 }
 

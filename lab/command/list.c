@@ -48,16 +48,17 @@ static int name_width(const struct names *names)
     return widest + 2;
 }
 
-/* A name, and what it is. */
+/* A name, and what it is; NULL, as below, if whoever added it has left that out. */
 static void write_name(int width, const char *name, const char *about)
 {
-    write_line(INDENT, width, TONE_PLAIN, name, about);
+    write_line(INDENT, width, TONE_PLAIN, name, about ? about : "-");
 }
 
 /* One more fact about a name, under its line. */
 static void write_field(int width, const char *label, const char *text)
 {
-    write_line(INDENT + width, FIELD_WIDTH, TONE_FAINT, label, text);
+    if (text)
+        write_line(INDENT + width, FIELD_WIDTH, TONE_FAINT, label, text);
 }
 
 static void write_params(int width, const struct param *table)
@@ -69,8 +70,8 @@ static void write_params(int width, const struct param *table)
     if (label_width < FIELD_WIDTH)
         label_width = FIELD_WIDTH;
     for (int i = 0; names_at(&names, i); i++) {
-        snprintf(text, sizeof text, "%s: %lld (%lld to %lld)", table[i].about,
-                 (long long)table[i].standard, (long long)table[i].least, (long long)table[i].most);
+        snprintf(text, sizeof text, "%s: %lld (%lld to %lld)",
+                 table[i].about ? table[i].about : "-", (long long)table[i].standard, (long long)table[i].least, (long long)table[i].most);
         write_line(INDENT + width, label_width, TONE_FAINT, table[i].name, text);
     }
 }
@@ -163,7 +164,7 @@ static void list_workloads(void)
 
         write_name(width, names_at(&names, i), workload->about);
         snprintf(text, sizeof text, "%s; counts each %s; threads share %s",
-                 kinds[workload->kind], workload->unit, shared[workload->shares]);
+                 kinds[workload->kind], workload->unit ? workload->unit : "-", shared[workload->shares]);
         write_field(width, "what", text);
         write_roles(width, workload->roles);
         write_params(width, workload->param);
