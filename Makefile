@@ -83,6 +83,7 @@ $(shell mkdir -p $B/gen; { printf '$2(%s)\n' $3 | grep -v '()' > $B/gen/$1.new; 
         cmp -s $B/gen/$1.new $B/gen/$1 && rm $B/gen/$1.new || mv $B/gen/$1.new $B/gen/$1; })
 endef
 $(call registry,policies.h,POLICY,$(runtimes))
+$(call registry,known_policies.h,POLICY,$(sort $(policies) $(call name,objects/refcount/*.h)))
 $(call registry,locks.h,LOCK,$(call name,gil/locks/*.c))
 $(call registry,heaps.h,HEAP,$(call name,objects/heaps/*.c))
 $(call registry,workloads.h,WORKLOAD,$(call name,benches/workloads/*.c))

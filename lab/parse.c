@@ -198,12 +198,43 @@ int parse_bytes(const char *what, const char *text, uint64_t *out, struct mistak
     return 0;
 }
 
+static const struct named_gil *lock_named(const char *name)
+{
+    for (const struct named_gil *lock = gil_list; lock->name; lock++)
+        if (strcmp(lock->name, name) == 0)
+            return lock;
+    return NULL;
+}
+
+static bool has_param(const struct param *table, const char *name)
+{
+    for (int i = 0; i < PARAM_MAX && table[i].name; i++)
+        if (strcmp(table[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* If the table is a lock's: the lock that has this parameter, or NULL. */
+static const struct named_gil *lock_with_param(const struct param *table, const char *name)
+{
+    const struct named_gil *found = NULL;
+    bool of_lock = false;
+
+    for (const struct named_gil *lock = gil_list; lock->name; lock++) {
+        of_lock |= lock->class->param == table;
+        if (!found && has_param(lock->class->param, name))
+            found = lock;
+    }
+    return of_lock ? found : NULL;
+}
+
 /* "force=0", for an owner such as "lock 'interval'". */
 static int set_param(const char *owner, char *text, const struct param *table, int64_t *param,
                      struct mistake *m)
 {
     struct names names = names_params(table);
     char what[2 * LABEL_MAX + 8];
+    const struct named_gil *lock;
     struct mistake unknown;
     char *value = strchr(text, '=');
     int i;
@@ -211,6 +242,9 @@ static int set_param(const char *owner, char *text, const struct param *table, i
     if (value)
         *value++ = '\0';
     i = names_find(&names, text, &unknown);
+    if (i < 0 && (lock = lock_with_param(table, text)))
+        return mistake_set(m, "%s has no parameter '%s'; lock '%s' has: POLICY+%s:%s=%s", owner,
+                           text, lock->name, lock->name, text, value ? value : "N");
     if (i < 0)
         return mistake_set(m, "%s: %s", owner, unknown.text);
     if (!value)
@@ -315,27 +349,73 @@ int parse_policies(const char *text, struct variants *out, struct mistake *m)
     return parse_variants(names_policies(), params_of_nothing, text, out, m);
 }
 
+/* The mode of the table with this name, or NULL. */
+static const struct named_mode *mode_named(const char *name)
+{
+    for (const struct named_mode *mode = mode_list; mode->name; mode++)
+        if (strcmp(mode->name, name) == 0)
+            return mode;
+    return NULL;
+}
+
+/* A policy to show the lock with: one that needs a lock, if this is one, else one that does not;
+ * or the first. */
+static const char *policy_for(const struct named_gil *lock)
+{
+    for (const struct named_runtime *r = runtime_list; r->name; r++)
+        if (r->runtime->needs_gil == lock->class->excludes && !r->runtime->counts &&
+            !r->runtime->audited)
+            return r->name;
+    return runtime_list[0].name;
+}
+
+/* No policy that was built in, where one should stand. */
+static int unknown_policy(const char *name, struct mistake *m)
+{
+    const struct named_mode *mode = mode_named(name);
+    struct names policies = names_policies();
+
+    if (mode)
+        return mistake_set(m, "'%s' is a mode, for %s+%s, and stands alone; before a + stands a "
+                           "policy", name, mode->policy, mode->lock);
+    if (lock_named(name))
+        return mistake_set(m, "'%s' is a global lock, and stands behind the +: %s+%s", name,
+                           policy_for(lock_named(name)), name);
+    if (policy_known(name))
+        return mistake_set(m, "policy '%s' is not in this build; see make POLICIES=", name);
+    return names_unknown(&policies, name, m);
+}
+
+/* No lock, where one should stand. */
+static int unknown_lock(const char *name, struct mistake *m)
+{
+    const struct named_mode *mode = mode_named(name);
+    struct names locks = names_locks();
+
+    if (policy_known(name) || runtime_named(name))
+        return mistake_set(m, "'%s' is a refcount policy, and stands before the +: %s+%s", name,
+                           name, gil_list[0].name);
+    if (mode)
+        return mistake_set(m, "'%s' is a mode, for %s+%s, and stands alone; behind a + stands a "
+                           "lock", name, mode->policy, mode->lock);
+    return names_unknown(&locks, name, m);
+}
+
 static int set_lock(const char *name, struct mode *out, struct mistake *m)
 {
-    struct names locks = names_locks();
-    int i = names_find(&locks, name, m);
+    const struct named_gil *lock = lock_named(name);
 
-    if (i < 0)
-        return -1;
-    out->lock_name = gil_list[i].name;
-    out->lock = gil_list[i].class;
+    if (!lock)
+        return unknown_lock(name, m);
+    out->lock_name = lock->name;
+    out->lock = lock->class;
     return 0;
 }
 
 static int set_pair(const char *policy, const char *lock, struct mode *out, struct mistake *m)
 {
-    struct names policies = names_policies();
-    int i = names_find(&policies, policy, m);
-
-    if (i < 0)
-        return -1;
-    out->runtime = runtime_list[i].runtime;
-    return set_lock(lock, out, m);
+    out->runtime = runtime_named(policy);
+    return out->runtime ? set_lock(lock, out, m) : unknown_policy(policy, m);
 }
 
 /* A mode of the table. That its policy exists is certain, but not that it was built. */
@@ -348,22 +428,19 @@ static int set_named(const struct named_mode *named, struct mode *out, struct mi
     return set_lock(named->lock, out, m);
 }
 
-/* The mode of the table with this name, or NULL. */
-static const struct named_mode *mode_named(const char *name)
-{
-    for (const struct named_mode *mode = mode_list; mode->name; mode++)
-        if (strcmp(mode->name, name) == 0)
-            return mode;
-    return NULL;
-}
-
 /* Neither a mode of the table nor a pair nor a policy: suggest what can stand alone. */
 static int unknown_mode(const char *name, struct mistake *m)
 {
     const char *alone[LIST_MAX + 1] = { NULL };
     struct names names = NAMES_OF("mode", alone);
+    const struct named_gil *lock = lock_named(name);
     int count = 0;
 
+    if (lock)
+        return mistake_set(m, "'%s' is a global lock; the mode %s+%s uses it", name,
+                           policy_for(lock), name);
+    if (policy_known(name))
+        return mistake_set(m, "policy '%s' is not in this build; see make POLICIES=", name);
     for (const struct named_mode *mode = mode_list; mode->name; mode++)
         alone[count++] = mode->name;
     for (const struct named_runtime *r = runtime_list; r->name && count < LIST_MAX - 1; r++)

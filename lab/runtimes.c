@@ -23,6 +23,21 @@ const struct runtime *runtime_named(const char *name)
     return NULL;
 }
 
+bool policy_known(const char *name)
+{
+    static const char *const known[] = {
+#define POLICY(name) #name,
+#include "gen/known_policies.h"
+#undef POLICY
+        NULL,
+    };
+
+    for (const char *const *k = known; *k; k++)
+        if (strcmp(*k, name) == 0)
+            return true;
+    return false;
+}
+
 static const struct runtime *build_of(const struct runtime *runtime, const char *suffix)
 {
     char name[64];

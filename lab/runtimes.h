@@ -10,6 +10,9 @@
 /* NULL if it was not built in. */
 const struct runtime *runtime_named(const char *name);
 
+/* Whether there is such a policy, though perhaps not in this build. */
+bool policy_known(const char *name);
+
 /* The second build of the same policy, which tallies; NULL if there is none. */
 const struct runtime *runtime_audited(const struct runtime *runtime);
 

@@ -55,6 +55,8 @@ mistake "^lab topo: unexpected argument 'fib'" topo fib
 mistake "^lab demo: unknown demo 'no such demo'" demo 'no such demo'
 mistake "^lab demo: option '--child' needs a value" demo --child
 mistake "^lab demo: --json is for the list of demos" demo --json refcount
+mistake "^lab run: 'interval' is a global lock; the mode [a-z_]*+interval uses it$" run --mode interval
+mistake "^lab run: 'gil' is a mode" run --mode gil+none
 
 for what in modes policies locks workloads heaps; do
     tidy list $what

@@ -296,6 +296,76 @@ static void pairs_and_lone_policies(void **state)
     }
 }
 
+/* The text, with the first policy of this build for each asterisk. */
+static void put_policy(const char *text, char *out, size_t size_bytes)
+{
+    size_t used = 0;
+
+    for (; *text && used + 1 < size_bytes; text++)
+        if (*text == '*')
+            used += (size_t)snprintf(out + used, size_bytes - used, "%s", runtime_list[0].name);
+        else
+            out[used++] = *text;
+    out[used < size_bytes ? used : size_bytes - 1] = '\0';
+}
+
+/* What stands in another's place is told from what does not exist. An asterisk
+ * is a policy of this build. */
+static void modes_of_which_a_part_is_something_else(void **state)
+{
+    static const struct {
+        const char *mode, *says;
+    } cases[] = {
+        { "interval", "'interval' is a global lock; the mode " },
+        { "interval:interval_us=3", "+interval uses it" },
+        { "none", "+none uses it" },
+        { "interval+mutex", "'interval' is a global lock, and stands behind the +: " },
+        { "interval+*", "+interval" },
+        { "gil+mutex", "'gil' is a mode, for plain+interval, and stands alone" },
+        { "*+gil", "behind a + stands a lock" },
+        { "*+*", "'*' is a refcount policy, and stands before the +: *+" },
+        { "*+sharded", "'sharded' is a refcount policy" }, /* built or not */
+        { "*+none:interval_us=3", "lock 'none' has no parameter 'interval_us'; lock '" },
+        { "*+none:interval", "unknown parameter 'interval'" },
+    };
+    static struct modes modes;
+    struct mistake m;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char mode[128], says[256];
+
+        put_policy(cases[i].mode, mode, sizeof mode);
+        put_policy(cases[i].says, says, sizeof says);
+        assert_int_equal(parse_modes(mode, &modes, &m), -1);
+        if (!strstr(m.text, says))
+            fail_msg("%s: '%s' does not say '%s'", mode, m.text, says);
+    }
+}
+
+/* Which policies there are is known, also of those that were left out. */
+static void policies_that_were_not_built(void **state)
+{
+    static const char *const some[] = { "plain", "atomic", "biased", "locked", "sharded" };
+    static struct modes modes;
+    struct mistake m;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        char pair[64];
+
+        assert_true(policy_known(some[i]));
+        if (runtime_named(some[i]))
+            continue;
+        snprintf(pair, sizeof pair, "%s+mutex", some[i]);
+        assert_int_equal(parse_modes(pair, &modes, &m), -1);
+        assert_non_null(strstr(m.text, "is not in this build"));
+        assert_int_equal(parse_modes(some[i], &modes, &m), -1);
+        assert_non_null(strstr(m.text, "not in this build"));
+    }
+    assert_false(policy_known("no_such_policy"));
+}
+
 static void wrong_modes(void **state)
 {
     static struct modes modes;
@@ -338,6 +408,8 @@ int main(void)
         cmocka_unit_test(workloads_and_heaps),
         cmocka_unit_test(modes_of_the_table),
         cmocka_unit_test(pairs_and_lone_policies),
+        cmocka_unit_test(modes_of_which_a_part_is_something_else),
+        cmocka_unit_test(policies_that_were_not_built),
         cmocka_unit_test(wrong_modes),
     };
 
