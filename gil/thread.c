@@ -37,6 +37,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 _Thread_local struct thread *thread_self;
 
@@ -205,7 +206,7 @@ int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *h
     atomic_init(&t->breaker, 0);
     t->gil = gil;
     t->hooks = hooks;
-    t->gil_word = 0;
+    memset(t->gil_words, 0, sizeof t->gil_words);
     atomic_init(&t->seen, 0);
     t->keeps_sections = false;
     t->sections = NULL;

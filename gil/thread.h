@@ -58,6 +58,8 @@ struct thread_hooks {
     void (*collect)(struct thread *t);      /* BREAKER_COLLECT, likewise; may stop the world */
 };
 
+enum { GIL_WORDS = 2 }; /* as many as the lock needs that needs most: `deadline` */
+
 struct thread {
     _Atomic uint32_t breaker;         /* any thread sets bits; the thread itself clears them */
     _Atomic int state;                /* atomic; enum thread_state */
@@ -66,7 +68,7 @@ struct thread {
     bool keeps_sections;              /* set once, by the lock: a thread that waits keeps what its
                                          sections have locked, though that may deadlock */
     const struct thread_hooks *hooks; /* set once */
-    int64_t gil_word;                 /* the lock's own, for whatever it counts per thread */
+    int64_t gil_words[GIL_WORDS];     /* the lock; what it keeps of each thread, 0 at the start */
     _Atomic uint64_t seen;            /* itself; read by any: gil/qsbr.h; 0: it reads nothing */
     struct section *sections;         /* the thread itself: objects/section.h; NULL: in none */
     const char *name;                 /* set once; NULL: it has none. For who must be named */

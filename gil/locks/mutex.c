@@ -15,6 +15,7 @@ struct gil_mutex {
 };
 
 enum { EVERY };
+enum { LEFT }; /* of the thread's words: safe points until it lets go */
 
 static int mutex_gil_init(struct gil *gil)
 {
@@ -29,7 +30,7 @@ static void mutex_gil_fini(struct gil *gil)
 
 static void enter(struct gil *gil, struct thread *t)
 {
-    t->gil_word = gil->param[EVERY];
+    t->gil_words[LEFT] = gil->param[EVERY];
     thread_request(t, BREAKER_GIL);
 }
 
@@ -47,9 +48,9 @@ static void release(struct gil *gil, struct thread *t) NO_LOCK_ANALYSIS
 
 static bool due(struct gil *gil, struct thread *t)
 {
-    if (--t->gil_word > 0)
+    if (--t->gil_words[LEFT] > 0)
         return false;
-    t->gil_word = gil->param[EVERY];
+    t->gil_words[LEFT] = gil->param[EVERY];
     return true;
 }
 
