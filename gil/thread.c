@@ -33,6 +33,7 @@
 
 #include "gil/gil.h"
 #include "gil/mutex.h"
+#include "gil/watch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -140,13 +141,19 @@ static bool asked_to_merge(struct thread *t)
     return atomic_load_explicit(&t->breaker, memory_order_seq_cst) & BREAKER_MERGE;
 }
 
+void thread_note_request(struct thread *t)
+{
+    if (t->watched)
+        watch_asked(t);
+}
+
 static void enter(struct thread *t)
 {
     t->gil->class->acquire(t->gil, t);
     become_attached(t);
 }
 
-void thread_attached(struct thread *t)
+static void tell_of_attaching(struct thread *t)
 {
     int error = errno;
 
@@ -157,6 +164,19 @@ void thread_attached(struct thread *t)
     errno = error;
 }
 
+void thread_attached(struct thread *t)
+{
+    if (t->watched)
+        watch_attached(t);
+    tell_of_attaching(t);
+}
+
+/* Lets go of the lock, and needs it no more. */
+static void let_go(struct thread *t)
+{
+    t->gil->class->release(t->gil, t);
+}
+
 void thread_attach(struct thread *t)
 {
     int error = errno;
@@ -164,7 +184,7 @@ void thread_attach(struct thread *t)
     assert(t == thread_self);
     enter(t);
     errno = error;
-    thread_attached(t);
+    tell_of_attaching(t);
 }
 
 bool thread_attach_other(struct thread *t)
@@ -186,14 +206,14 @@ void thread_detach(struct thread *t)
         prepare_to_block(t);
         become_detached(t);
     }
-    t->gil->class->release(t->gil, t);
+    let_go(t);
     errno = error;
 }
 
 static void leave(struct thread *t)
 {
     become_detached(t);
-    t->gil->class->release(t->gil, t);
+    let_go(t);
     if (t->gil->class->leave)
         t->gil->class->leave(t->gil, t);
     world_remove(t);
@@ -207,6 +227,7 @@ int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *h
     t->gil = gil;
     t->hooks = hooks;
     memset(t->gil_words, 0, sizeof t->gil_words);
+    t->watched = NULL;
     atomic_init(&t->seen, 0);
     t->keeps_sections = false;
     t->sections = NULL;

@@ -72,6 +72,7 @@ struct thread {
     _Atomic uint64_t seen;            /* itself; read by any: gil/qsbr.h; 0: it reads nothing */
     struct section *sections;         /* the thread itself: objects/section.h; NULL: in none */
     const char *name;                 /* set once; NULL: it has none. For who must be named */
+    struct watched *watched;          /* set once, by who watches the lock; NULL: nobody does */
     struct thread *next, **link;      /* world.lock */
 };
 
@@ -91,9 +92,14 @@ void thread_stop(struct thread *t);
 void thread_detach(struct thread *t);
 void thread_attach(struct thread *t);
 
+/* For those who look on (gil/watch.h, probes): `t` is about to be asked for the lock. */
+void thread_note_request(struct thread *t);
+
 /* Ask `t` (any thread, which must not stop meanwhile) to act at its next safe point. */
 static inline void thread_request(struct thread *t, uint32_t bits)
 {
+    if (bits & BREAKER_GIL)
+        thread_note_request(t);
     /* Release, with the acquire in the slow path: who asks has queued its request
      * before. The breaker's fast load is relaxed, for it only decides to look. And in one
      * order with all detaching: see thread.c, fact 6. */
