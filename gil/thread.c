@@ -33,6 +33,7 @@
 
 #include "gil/gil.h"
 #include "gil/mutex.h"
+#include "gil/probes.h"
 #include "gil/watch.h"
 
 #include <assert.h>
@@ -143,13 +144,16 @@ static bool asked_to_merge(struct thread *t)
 
 void thread_note_request(struct thread *t)
 {
+    PROBE(gil_request, t);
     if (t->watched)
         watch_asked(t);
 }
 
 static void enter(struct thread *t)
 {
+    PROBE(gil_attach, t);
     t->gil->class->acquire(t->gil, t);
+    PROBE(gil_got, t);
     become_attached(t);
 }
 
@@ -166,6 +170,7 @@ static void tell_of_attaching(struct thread *t)
 
 void thread_attached(struct thread *t)
 {
+    PROBE(gil_got, t);
     if (t->watched)
         watch_attached(t);
     tell_of_attaching(t);
@@ -174,7 +179,9 @@ void thread_attached(struct thread *t)
 /* Lets go of the lock, and needs it no more. */
 static void let_go(struct thread *t)
 {
+    PROBE(gil_detach, t);
     t->gil->class->release(t->gil, t);
+    PROBE(gil_released, t);
 }
 
 void thread_attach(struct thread *t)
@@ -283,7 +290,9 @@ void thread_safepoint_slow(struct thread *t)
         /* Detached while the lock may be elsewhere: a stopper must not wait for
          * a thread that itself waits for the lock. */
         become_detached(t);
+        PROBE(gil_yield, t);
         t->gil->class->yield(t->gil, t);
+        PROBE(gil_got, t);
         become_attached(t);
     }
     run_hook(t, BREAKER_COLLECT, hooks->collect);

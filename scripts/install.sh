@@ -11,7 +11,8 @@ packages_of()
 {
     case $1 in
     build) echo gcc make libc6-dev binutils libhwloc-dev libjemalloc-dev libmimalloc-dev \
-        libsqlite3-dev libyaml-dev libjansson-dev libmd-dev ;;
+        libsqlite3-dev libyaml-dev libjansson-dev libmd-dev \
+        systemtap-sdt-dev ;;
     test) echo libcmocka-dev python3 ;;
     plot) echo python3 python3-matplotlib hwloc-nox ;;
     browser) echo chromium-headless-shell ;;
