@@ -103,9 +103,10 @@ static void clear_request(struct thread *t, uint32_t bits)
     atomic_fetch_and_explicit(&t->breaker, ~bits, memory_order_acquire);
 }
 
-static bool is_asked(struct thread *t, uint32_t bit)
+/* For any of these. */
+static bool is_asked(struct thread *t, uint32_t bits)
 {
-    return atomic_load_explicit(&t->breaker, memory_order_relaxed) & bit;
+    return atomic_load_explicit(&t->breaker, memory_order_relaxed) & bits;
 }
 
 /* ATTACHED to SUSPENDED, or to DETACHED if nobody stops the world any more. */
@@ -131,8 +132,8 @@ static void become_detached(struct thread *t)
 /* The last chance to do what others want done before this thread blocks. */
 static void prepare_to_block(struct thread *t)
 {
-    if (is_asked(t, BREAKER_MERGE))
-        clear_request(t, BREAKER_MERGE);
+    if (is_asked(t, BREAKER_MERGE | BREAKER_PULSE))
+        clear_request(t, BREAKER_MERGE | BREAKER_PULSE);
     if (t->hooks && t->hooks->before_block)
         t->hooks->before_block(t);
 }
@@ -234,6 +235,7 @@ int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *h
     t->gil = gil;
     t->hooks = hooks;
     memset(t->gil_words, 0, sizeof t->gil_words);
+    t->pulse.asked_ns = t->pulse.told_ns = 0;
     t->watched = NULL;
     atomic_init(&t->seen, 0);
     t->keeps_sections = false;
@@ -270,6 +272,17 @@ static void run_hook(struct thread *t, uint32_t bit, void (*hook)(struct thread 
         hook(t);
 }
 
+/* To be asked by the watchdog is answered by clearing the bit. Both are rare, so they are
+ * looked for together: at a lock that counts safe points this is passed at each. */
+static SLOW_PATH void answer_others(struct thread *t)
+{
+    clear_request(t, BREAKER_PULSE);
+    if (is_asked(t, BREAKER_STOP)) {
+        thread_detach(t);
+        thread_attach(t);
+    }
+}
+
 /* Each bit is looked at when its turn comes: what was asked before a hook or a stop
  * let go of the lock may have been granted by that. */
 void thread_safepoint_slow(struct thread *t)
@@ -282,10 +295,8 @@ void thread_safepoint_slow(struct thread *t)
     if (is_asked(t, BREAKER_MERGE) && (!hooks->due || hooks->due(t)))
         run_hook(t, BREAKER_MERGE, hooks->safepoint);
     run_hook(t, BREAKER_QUIET, hooks->quiet);
-    if (is_asked(t, BREAKER_STOP)) {
-        thread_detach(t);
-        thread_attach(t);
-    }
+    if (is_asked(t, BREAKER_STOP | BREAKER_PULSE))
+        answer_others(t);
     if (is_asked(t, BREAKER_GIL) && (!t->gil->class->due || t->gil->class->due(t->gil, t))) {
         /* Detached while the lock may be elsewhere: a stopper must not wait for
          * a thread that itself waits for the lock. */
@@ -413,6 +424,11 @@ void world_each(void (*visit)(struct thread *t, void *argument), void *argument)
     for (struct thread *t = world.threads; t; t = t->next)
         visit(t, argument);
     mutex_unlock(&world.lock);
+}
+
+bool world_is_stopped_by(const struct thread *t) NO_LOCK_ANALYSIS
+{
+    return world.stopper == t;
 }
 
 void world_tell_late(void (*tell)(const struct thread *late, uint64_t waited_ns))

@@ -41,6 +41,7 @@ enum breaker {
     BREAKER_MERGE = 4, /* call hooks->safepoint: counts wait to be merged */
     BREAKER_QUIET = 8, /* call hooks->quiet: memory waits until no thread reads it */
     BREAKER_COLLECT = 16, /* call hooks->collect: there may be garbage in cycles */
+    BREAKER_PULSE = 32, /* the watchdog wants to know whether it passes safe points */
 };
 
 /* What the floors above need to be told. Each may be NULL. All run attached and, but for
@@ -72,6 +73,7 @@ struct thread {
     _Atomic uint64_t seen;            /* itself; read by any: gil/qsbr.h; 0: it reads nothing */
     struct section *sections;         /* the thread itself: objects/section.h; NULL: in none */
     const char *name;                 /* set once; NULL: it has none. For who must be named */
+    struct { uint64_t asked_ns, told_ns; } pulse; /* world.lock; the watchdog's */
     struct watched *watched;          /* set once, by who watches the lock; NULL: nobody does */
     struct thread *next, **link;      /* world.lock */
 };
@@ -144,6 +146,9 @@ void thread_attached(struct thread *t);
 /* Calls `visit` for every registered thread, none of which leaves meanwhile. It may ask
  * them (thread_request) and nothing more. */
 void world_each(void (*visit)(struct thread *t, void *argument), void *argument);
+
+/* For a visitor: whether this thread stops the world, or has stopped it. */
+bool world_is_stopped_by(const struct thread *t);
 
 /* From now on, while a thread waits for the world to stop, `tell` is called each second
  * with one that is still attached: it has passed no safe point since. NULL: nobody is. */
