@@ -119,3 +119,13 @@ has_policies()
         "$LAB" list policies | grep -q "^  $policy " || return
     done
 }
+
+# safe_mode: a mode that the program has, whatever policies it was built with.
+safe_mode()
+{
+    if has_policies plain; then
+        echo gil
+    else
+        "$LAB" list policies | sed -n '2s/^  \([a-z_]*\) .*/\1+mutex/p'
+    fi
+}

@@ -211,7 +211,7 @@ says "finished, and stopped" '^   1  run .* host-aaaa .* finished  *11  *60  *1 
     '^   2  run .* host-aaaa .* stopped  *11  *20  *0  *40 *12 s  2026-01-02T03:04$'
 
 # A run that is at work: it is asked until it is, and then ended.
-"$LAB" run --workload fib --mode gil --threads 1 --rounds 400 --window 0.05 \
+"$LAB" run --workload fib --mode "$(safe_mode)" --threads 1 --rounds 400 --window 0.05 \
     --results "$dir/live.db" >"$dir/live" 2>&1 &
 live=$!
 while kill -0 $live 2>/dev/null && ! "$LAB" status "$dir/live.db" 2>&1 | grep -q running; do :; done
