@@ -47,8 +47,9 @@ static json_t *policy_named(const char *name, const struct runtime *runtime)
     const struct policy *policy = runtime->policy;
 
     return json_pack("{ss ss? ss? ss? ss? ss? ss? sb}", "name", name, "about", policy->about,
-                     "cost", policy->cost, "space", policy->space, "threads", policy->threads, "needs",
-                     policy->needs, "paper", policy->paper, "needs_lock", runtime->needs_gil);
+                     "cost", policy->cost, "space", policy->space, "threads", policy->threads,
+                     "needs", policy->needs, "paper", policy->paper, "needs_lock",
+                     runtime->needs_gil);
 }
 
 json_t *catalogue_policies(void)

@@ -71,7 +71,8 @@ static void write_params(int width, const struct param *table)
         label_width = FIELD_WIDTH;
     for (int i = 0; names_at(&names, i); i++) {
         snprintf(text, sizeof text, "%s: %lld (%lld to %lld)",
-                 table[i].about ? table[i].about : "-", (long long)table[i].standard, (long long)table[i].least, (long long)table[i].most);
+                 table[i].about ? table[i].about : "-", (long long)table[i].standard,
+                 (long long)table[i].least, (long long)table[i].most);
         write_line(INDENT + width, label_width, TONE_FAINT, table[i].name, text);
     }
 }
@@ -163,8 +164,8 @@ static void list_workloads(void)
         const struct workload *workload = runtime_list[0].runtime->workloads[i].workload;
 
         write_name(width, names_at(&names, i), workload->about);
-        snprintf(text, sizeof text, "%s; counts each %s; threads share %s",
-                 kinds[workload->kind], workload->unit ? workload->unit : "-", shared[workload->shares]);
+        snprintf(text, sizeof text, "%s; counts each %s; threads share %s", kinds[workload->kind],
+                 workload->unit ? workload->unit : "-", shared[workload->shares]);
         write_field(width, "what", text);
         write_roles(width, workload->roles);
         write_params(width, workload->param);
