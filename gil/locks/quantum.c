@@ -165,12 +165,10 @@ static void wait_for_turn(struct gil_quantum *g, struct thread *t) REQUIRES(g->l
 
 static void take(struct gil_quantum *g, struct thread *t) REQUIRES(g->lock)
 {
-    if (g->holder) {
+    if (g->holder)
         wait_for_turn(g, t);
-    } else {
+    else
         g->holder = t;
-        g->ticks = 0;
-    }
     /* Relaxed: the timer asks under g->lock. */
     if (atomic_load_explicit(&t->breaker, memory_order_relaxed) & BREAKER_GIL)
         atomic_fetch_and_explicit(&t->breaker, ~(uint32_t)BREAKER_GIL, memory_order_relaxed);

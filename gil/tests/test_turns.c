@@ -12,7 +12,8 @@
 extern const struct gil_class gil_interval, gil_quantum, gil_roundrobin, gil_spinpark, gil_steal,
     gil_tick;
 
-enum { NEVER = 10000000 }; /* 10 s in us, the longest that a lock is told to wait */
+enum { VISITORS = 5 };
+static const int64_t HOUR_US = 3600000000; /* longer than any watchdog waits */
 
 struct place {
     struct gil *gil;
@@ -53,7 +54,7 @@ static void meet(struct place *p, int threads, void *(*body)(void *))
 }
 
 /* Of two, so that no third wakes by mistake who sleeps for ever; and sleeping at once, if the
- * lock can be told to. Turns are longer than the watchdog of a twin waits. Again and again,
+ * lock can be told to. Turns are longer than any watchdog waits. Again and again,
  * for on a busy machine one may be done before the other begins. */
 static void test_no_wake_up_is_lost_between_two(void **state)
 {
@@ -62,6 +63,7 @@ static void test_no_wake_up_is_lost_between_two(void **state)
     for (int i = 0; i < 10; i++) {
         struct place p = { .gil = new_gil(class, LONG_TURNS), .rounds = 50000 };
 
+        p.gil->param[0] = HOUR_US;
         if (class->param[1].name)
             p.gil->param[1] = class->param[1].least;
         meet(&p, 2, blocks);
@@ -203,8 +205,27 @@ static void test_who_yields_hands_over(void **state)
     gil_delete(p.gil);
 }
 
+/* Each is woken by the one before it, for nobody's interval ends. */
+static void test_all_who_sleep_are_woken(void **state)
+{
+    const struct gil_class *class = *state;
+    struct place p = { .gil = new_gil(class, LONG_TURNS) };
+    struct thread self = { 0 };
+    pthread_t ids[VISITORS];
+
+    p.gil->param[0] = HOUR_US;
+    assert_int_equal(thread_start(&self, p.gil, NULL), 0);
+    for (int i = 0; i < VISITORS; i++)
+        start_waiter(&ids[i], &p);
+    thread_stop(&self);
+    join(ids, VISITORS);
+    gil_delete(p.gil);
+    assert_int_equal(p.visits, VISITORS);
+}
+
 static const struct promise promises_of_handing_over[] = {
     { "who yields hands over", test_who_yields_hands_over },
+    { "all who sleep are woken", test_all_who_sleep_are_woken },
     { NULL, NULL },
 };
 
@@ -291,7 +312,35 @@ static void test_nobody_is_asked_who_has_left(void **state)
     meet(&p, 4, comes_and_goes);
 }
 
+static _Atomic int visitors;
+
+/* Computes until everyone has been here. */
+static void *stays(void *argument)
+{
+    struct place *p = argument;
+    struct thread self = { 0 };
+
+    pthread_barrier_wait(&p->together);
+    thread_start(&self, p->gil, NULL);
+    p->visits++;
+    atomic_fetch_add_explicit(&visitors, 1, memory_order_relaxed);
+    while (seen(&visitors) < VISITORS)
+        safepoint(&self);
+    thread_stop(&self);
+    return NULL;
+}
+
+/* Nobody lets go but who is asked, and so each must ask in its turn. */
+static void test_each_of_many_gets_in(void **state)
+{
+    struct place p = { .gil = new_gil(*state, SHORT_TURNS), .rounds = 1 };
+
+    announce(&visitors, 0);
+    meet(&p, VISITORS, stays);
+}
+
 static const struct promise promises_of_asking[] = {
+    { "each of many gets in", test_each_of_many_gets_in },
     { "asked when somebody has waited, and not before", test_asked_when_somebody_has_waited },
     { "nobody is asked who has left", test_nobody_is_asked_who_has_left },
     { NULL, NULL },
@@ -325,7 +374,7 @@ static int wait_for_timer(void)
 /* With ticks of a microsecond it would have gone to sleep many times. */
 static void test_the_timer_sleeps_while_nobody_waits(void **state)
 {
-    struct place p = { .gil = gil_new(&gil_quantum, (int64_t[PARAM_MAX]){ 1, NEVER }) };
+    struct place p = { .gil = gil_new(&gil_quantum, (int64_t[PARAM_MAX]){ 1, 1000000 }) };
     struct thread self = { 0 };
     uint64_t deadline_ns;
     pthread_t id;
@@ -382,7 +431,7 @@ static void test_a_timer_that_cannot_start_is_said(void **state)
 
 /* ---- the gifts of `steal` ---- */
 
-static void *yields_often(void *argument)
+static void *gives_to_a_sleeper(void *argument)
 {
     struct place *p = argument;
     struct thread self = { 0 };
@@ -391,23 +440,24 @@ static void *yields_often(void *argument)
     thread_start(&self, p->gil, NULL);
     for (int i = 0; i < p->rounds; i++) {
         p->visits++;
+        wait_until_others_sleep();
         safepoint(&self);
     }
     thread_stop(&self);
     return NULL;
 }
 
-/* A poll takes a second: hand-overs that waited for it would take until the watchdog comes.
- * (The last one, which lets go of the lock for good, does wait for it.) */
+/* Hand-overs that waited for the next poll would take until the watchdog comes. Only the last
+ * turn, that of who is left when the other has gone, begins with one. */
 static void test_steal_need_not_poll_for_what_it_is_given(void **state)
 {
-    enum { EVERY = 1, POLL_US = 1000000 };
+    enum { EVERY = 1, POLL_US = 500000 };
     struct place p = { .gil = gil_new(&gil_steal, (int64_t[PARAM_MAX]){ EVERY, POLL_US }),
-                       .rounds = 5000 };
+                       .rounds = 100 };
 
     (void)state;
     assert_non_null(p.gil);
-    meet(&p, 2, yields_often);
+    meet(&p, 2, gives_to_a_sleeper);
 }
 
 static int run_promises_of_some(void)
