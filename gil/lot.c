@@ -103,3 +103,18 @@ void *lot_where(const struct thread *t)
         address = where_in(&buckets[i], t);
     return address;
 }
+
+void lot_before_fork(void) NO_LOCK_ANALYSIS
+{
+    for (int i = 0; i < BUCKETS; i++)
+        mutex_lock(&buckets[i].lock);
+}
+
+void lot_after_fork(bool in_child) NO_LOCK_ANALYSIS
+{
+    for (int i = BUCKETS - 1; i >= 0; i--) {
+        if (in_child)
+            buckets[i].first = NULL;
+        mutex_unlock(&buckets[i].lock);
+    }
+}

@@ -52,4 +52,8 @@ void lot_wake(void *address,
  * what the thread wrote before it waited is visible. */
 void *lot_where(const struct thread *t);
 
+/* For gil/fork.c: takes every bucket, and lets go of them; in the child nobody waits. */
+void lot_before_fork(void);
+void lot_after_fork(bool in_child);
+
 #endif

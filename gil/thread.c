@@ -228,9 +228,8 @@ static void leave(struct thread *t)
     thread_self = NULL;
 }
 
-int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *hooks)
+static void init(struct thread *t, struct gil *gil, const struct thread_hooks *hooks)
 {
-    assert(!thread_self && "a thread starts once");
     atomic_init(&t->breaker, 0);
     t->gil = gil;
     t->hooks = hooks;
@@ -240,10 +239,21 @@ int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *h
     atomic_init(&t->seen, 0);
     t->keeps_sections = false;
     t->sections = NULL;
+}
+
+static void join_lock(struct thread *t)
+{
+    if (t->gil->class->enter)
+        t->gil->class->enter(t->gil, t);
+}
+
+int thread_start(struct thread *t, struct gil *gil, const struct thread_hooks *hooks)
+{
+    assert(!thread_self && "a thread starts once");
+    init(t, gil, hooks);
     world_add(t);
     thread_self = t;
-    if (gil->class->enter)
-        gil->class->enter(gil, t);
+    join_lock(t);
     enter(t);
     if (hooks && hooks->start && hooks->start(t) < 0) {
         int error = errno;
@@ -447,4 +457,42 @@ int world_threads(void)
         count++;
     mutex_unlock(&world.lock);
     return count;
+}
+
+void world_before_fork(void) NO_LOCK_ANALYSIS
+{
+    mutex_lock(&world.lock);
+}
+
+static void keep_only(struct thread *t) REQUIRES(world.lock)
+{
+    world.threads = t;
+    world.stopper = NULL;
+    world.started = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    world.stopped = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    if (!t)
+        return;
+    t->next = NULL;
+    t->link = &world.threads;
+}
+
+void world_after_fork(bool in_child) NO_LOCK_ANALYSIS
+{
+    if (in_child)
+        keep_only(thread_self);
+    mutex_unlock(&world.lock);
+}
+
+/* Relaxed: there is no other thread. Detached it may have been stopped or held, by one that is
+ * gone. */
+void thread_begin_anew(struct thread *t, struct gil *gil)
+{
+    bool attached = atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_ATTACHED;
+
+    assert(t == thread_self);
+    init(t, gil, NULL);
+    atomic_store_explicit(&t->state, THREAD_DETACHED, memory_order_relaxed);
+    join_lock(t);
+    if (attached)
+        enter(t);
 }

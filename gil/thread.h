@@ -157,4 +157,12 @@ void world_tell_late(void (*tell)(const struct thread *late, uint64_t waited_ns)
 /* How many threads are registered now: for tests and reports. */
 int world_threads(void);
 
+/* For gil/fork.c: takes the list of threads, and lets go of it. In the child the world runs, and
+ * the calling thread is the one on the list, if it is of the runtime. */
+void world_before_fork(void);
+void world_after_fork(bool in_child);
+
+/* Then, in the child: the calling thread goes on under a new lock, attached if it was. */
+void thread_begin_anew(struct thread *t, struct gil *gil);
+
 #endif
