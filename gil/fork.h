@@ -30,10 +30,10 @@
 struct gil;
 
 /* Forks. The caller is any thread; `*gil` is a lock that nobody watches (gil/watch.h), and if the
- * caller is a thread of the runtime, its own. Returns as fork does: -1 and errno, with nothing changed. In the child `*gil`
- * is the new lock, of the class and the parameters of the old one; or NULL, with errno, if that
- * could not be made, and then the child must not call this floor any more. In the parent all is
- * as before. */
+ * caller is a thread of the runtime, its own. Returns as fork does: -1 and errno, with nothing
+ * changed. In the child `*gil` is the new lock, of the class and the parameters of the old one; or
+ * NULL, with errno, if that could not be made, and then the child must not call this floor any
+ * more. In the parent all is as before. */
 pid_t thread_fork(struct gil **gil);
 
 #endif
