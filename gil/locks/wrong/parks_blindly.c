@@ -10,7 +10,7 @@
 #include "gil/gil.h"
 #include "gil/thread.h"
 
-#include <sched.h>
+#include <unistd.h>
 
 extern const struct gil_class gil_parks_blindly;
 
@@ -43,12 +43,12 @@ static void enter(struct gil *gil, struct thread *t)
     thread_request(t, BREAKER_GIL);
 }
 
-/* Lets others run once more, before it sleeps: so long a gap is seldom missed. */
+/* Dozes before it sleeps: so long a gap is seldom missed. */
 static void park(_Atomic uint32_t *word)
 {
     uint64_t hour_ns = clock_ns() + 3600ull * NS_PER_S;
 
-    sched_yield();
+    usleep(50);
     futex_wait_until(word, atomic_load_explicit(word, memory_order_relaxed), hour_ns);
 }
 
