@@ -45,6 +45,16 @@ int countdown_begin(struct worker *w)
     return countdown_init(w->state);
 }
 
+int countdown_step(struct worker *w)
+{
+    enum { LOOPS = 500 };
+
+    if (countdown_run(w->thread, w->state, LOOPS) < 0)
+        return -1;
+    worker_count(w, LOOPS);
+    return 0;
+}
+
 void countdown_end(struct worker *w)
 {
     if (w->state)

@@ -22,9 +22,10 @@ void countdown_fini(struct countdown *c);
 /* Counts down to zero in `loops` loops. 0, or -1 with an exception pending. */
 int countdown_run(struct thread *t, const struct countdown *c, int64_t loops);
 
-/* The same as a worker's state, for workloads that need nothing else. */
+/* The same as a worker's state, for workloads that need nothing else; counted in loops. */
 struct worker;
 int countdown_begin(struct worker *w);
+int countdown_step(struct worker *w);
 void countdown_end(struct worker *w);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { MESSAGE_BYTES = 64 };
@@ -22,6 +23,17 @@ int echo_init(struct echo *e, int count)
     e->count = count;
     for (int i = 0; i < count; i++)
         e->fd[i][ECHO_CLIENT] = e->fd[i][ECHO_SERVER] = -1;
+    return 0;
+}
+
+int echo_init_pair(struct echo *e)
+{
+    if (echo_init(e, 1) < 0)
+        return -1;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->fd[0]) < 0) {
+        exception_set_errno("socketpair");
+        return -1;
+    }
     return 0;
 }
 
@@ -62,10 +74,9 @@ static int exchange(int fd, borrowed request, int64_t *answer)
 }
 
 /* A request is an object, as in any runtime, and stays alive while its answer is awaited. */
-int echo_client_step(struct worker *w, const struct echo *e)
+int echo_client_step_due(struct worker *w, const struct echo *e, uint64_t due_ns)
 {
     struct object *request = int_new((int64_t)worker_random(w));
-    uint64_t start_ns = clock_ns();
     int64_t answer, asked;
     int failed;
 
@@ -82,9 +93,14 @@ int echo_client_step(struct worker *w, const struct echo *e)
                       (long long)answer);
         return -1;
     }
-    worker_latency(w, clock_ns() - start_ns);
+    worker_latency(w, clock_ns() - due_ns);
     worker_count(w, 1);
     return 0;
+}
+
+int echo_client_step(struct worker *w, const struct echo *e)
+{
+    return echo_client_step_due(w, e, clock_ns());
 }
 
 int echo_server_step(struct worker *w, const struct echo *e)

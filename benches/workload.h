@@ -67,6 +67,8 @@ struct role {
     const char *name;          /* NULL ends the table */
     int fixed, per_thread;     /* so many workers: fixed + per_thread * threads */
     bool records_latency;
+    bool shares_core;           /* bound by role: all such share one processor, the others keep
+                                   away from it */
     int (*begin)(struct worker *w); /* may be NULL */
     int (*step)(struct worker *w);
     void (*end)(struct worker *w);  /* may be NULL; also after a failed step */
@@ -80,6 +82,7 @@ struct workload {
     enum kind kind;
     enum shares shares;
     int least_threads;               /* 0 if `threads` may be 0, as for spinners; else 1 */
+    bool by_role;                    /* bound by role unless the lab is told otherwise */
     struct param param[PARAM_MAX];
     struct role roles[ROLE_MAX];
 

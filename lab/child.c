@@ -42,10 +42,11 @@ static void run_cell(const struct child_rules *rules, const struct cell *cell,
                      const struct window *window, enum window_kind kind, struct process_report *report)
 {
     char mode[2 * LABEL_MAX], threads[16], ramp[32], length[32];
+    char *bind = (char *)binding_policy_names[window->bind];
     char *const arguments[] = { "lab",         "cell",  "--workload", (char *)cell->workload,
                                 "--mode",      mode,    "--heap",     (char *)cell->heap,
                                 "--threads",   threads, "--ramp-ns",  ramp,
-                                "--window-ns", length,  "--bind",     window->bind ? "yes" : "no",
+                                "--window-ns", length,  "--bind",     bind,
                                 window->counts ? "--count" : NULL, NULL };
     char **environment = environment_for(!cell->safe);
     struct program program = { executable(cell), arguments, environment };

@@ -21,7 +21,7 @@ struct station {
     const struct role *role;
     struct thread thread;
     pthread_t os_thread;
-    int number;                  /* over all roles: its place in the plan */
+    int place;                   /* of which worker's place the plan makes this one's */
     bool started;                /* os_thread is to be joined */
     struct histogram latency;
     uint64_t first_ns, last_ns;  /* of its first and last step in the window; 0: none */
@@ -133,7 +133,7 @@ static void place(struct station *s)
 {
     struct binding b;
 
-    topology_bind(s->number, s->run->window->bind ? BIND_CORES : BIND_NONE, &b);
+    topology_bind(s->place, s->run->window->bind, &b);
     s->sample.planned_pu = b.planned;
     s->sample.observed_pu = b.observed;
     memcpy(s->sample.binding, b.result, sizeof s->sample.binding);
@@ -167,10 +167,18 @@ static void *station_main(void *argument)
     return NULL;
 }
 
+/* Those that keep away are counted in `apart`. */
+static int choose_place(const struct run *run, const struct role *role, int number, int *apart)
+{
+    if (run->window->bind != BIND_ROLES)
+        return number;
+    return role->shares_core ? 0 : topology_apart((*apart)++);
+}
+
 static void lay_out_stations(struct run *run)
 {
     const struct workload *workload = run->cell->work;
-    int number = 0;
+    int number = 0, apart = 0;
 
     for (int r = 0; r < ROLE_MAX && workload->roles[r].name; r++) {
         const struct role *role = &workload->roles[r];
@@ -181,7 +189,7 @@ static void lay_out_stations(struct run *run)
 
             s->run = run;
             s->role = role;
-            s->number = number++;
+            s->place = choose_place(run, role, number++, &apart);
             s->worker.thread = &s->thread;
             s->worker.job = &run->job;
             s->worker.role = s->sample.role_index = r;

@@ -15,7 +15,7 @@
 
 struct window {
     uint64_t ramp_ns, length_ns;
-    bool bind; /* each worker to the processor that the plan gives it */
+    enum binding_policy bind; /* of each worker to a processor */
     bool counts; /* what the heap gives: that costs time, so the window's rate is for nobody */
 };
 

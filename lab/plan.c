@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 const char *const placing_names[] = { "shuffled", "pairs", "sorted", NULL };
-const char *const bind_names[] = { "auto", "yes", "no", NULL };
+const char *const bind_names[] = { "auto", "yes", "no", "apart", NULL };
 
 enum { CONTROLS = 2 };
 
@@ -70,7 +70,8 @@ static int parse_word(const char *what, const char *value, const char *const *wo
 
 static int set_control(struct settings *s, const char *value, struct mistake *m)
 {
-    int i = parse_word("control", value, bind_names, m);
+    static const char *const words[] = { "auto", "yes", "no", NULL };
+    int i = parse_word("control", value, words, m);
 
     s->control = i < 0 ? CONTROL_AUTO : (enum control)i;
     return i < 0 ? -1 : 0;
@@ -302,11 +303,20 @@ void plan_order(const struct plan *plan, int block, uint32_t *order)
         shuffle(plan, block, order);
 }
 
-static bool binds(const struct plan *plan, const struct cell *cell)
+static enum binding_policy binding(const struct plan *plan, const struct cell *cell)
 {
-    if (plan->settings.bind == BIND_AUTO)
-        return cell->workers <= plan->cores;
-    return plan->settings.bind == BIND_YES;
+    switch (plan->settings.bind) {
+    case BIND_YES:
+        return BIND_CORES;
+    case BIND_NO:
+        return BIND_NONE;
+    case BIND_APART:
+        return BIND_ROLES;
+    default: /* BIND_AUTO */
+        if (cell->work->by_role)
+            return BIND_ROLES;
+        return cell->workers <= plan->cores ? BIND_CORES : BIND_NONE;
+    }
 }
 
 struct window plan_window(const struct plan *plan, const struct cell *cell)
@@ -314,7 +324,7 @@ struct window plan_window(const struct plan *plan, const struct cell *cell)
     const struct settings *s = &plan->settings;
 
     return (struct window){ (uint64_t)(s->ramp_s * NS_PER_S), (uint64_t)(s->window_s * NS_PER_S),
-                            binds(plan, cell) };
+                            binding(plan, cell) };
 }
 
 /* FNV-1a (G. Fowler, L. Noll, K.-P. Vo, 1991): to tell plans apart, not to keep secrets. */

@@ -21,7 +21,7 @@
 enum { ROUNDS_MAX = 10000, CELLS_MOST = 200000 };
 
 enum placing { PLACING_SHUFFLED, PLACING_PAIRS, PLACING_SORTED };
-enum bind { BIND_AUTO, BIND_YES, BIND_NO };
+enum bind { BIND_AUTO, BIND_YES, BIND_NO, BIND_APART };
 enum control { CONTROL_AUTO, CONTROL_YES, CONTROL_NO }; /* auto: if there are two cells */
 
 extern const char *const placing_names[], *const bind_names[]; /* end with NULL */

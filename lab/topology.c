@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const binding_policy_names[] = { "no", "yes", "apart", NULL };
+
 static struct {
     hwloc_topology_t hwloc;
     bool simulated;
@@ -125,6 +127,11 @@ struct place topology_place(int worker)
     hwloc_obj_t pu = topology.order[worker % topology.pus];
 
     return (struct place){ (int)pu->logical_index, (int)pu->os_index, worker >= topology.pus };
+}
+
+int topology_apart(int k)
+{
+    return topology.pus > 1 ? 1 + k % (topology.pus - 1) : 0;
 }
 
 /* The one member of a set; -1 if it has none or several. */

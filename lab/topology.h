@@ -24,7 +24,12 @@ struct place {
     bool oversubscribed; /* an earlier worker has this PU */
 };
 
-enum binding_policy { BIND_CORES, BIND_NONE };
+/* BIND_ROLES: the worker's role says whether it shares the first PU; the others take turns
+ * on the rest. */
+enum binding_policy { BIND_NONE, BIND_CORES, BIND_ROLES };
+
+/* "no", "yes", "apart"; ends with NULL. */
+extern const char *const binding_policy_names[];
 
 /* What has come of a plan, for the record. P#, or -1: none, several, or not known. */
 struct binding {
@@ -50,6 +55,10 @@ bool topology_simulated(void);
 
 /* The plan for worker 0, 1, ... */
 struct place topology_place(int worker);
+
+/* Whose plan the k-th of those workers has that keep away from worker 0, which has the first
+ * PU; if that is the only one, it is theirs too. */
+int topology_apart(int k);
 
 /* Binds the calling thread as planned for this worker, and reads back. A worker calls
  * it itself: a binding made by its parent would be inherited by all. */

@@ -449,6 +449,8 @@ static void test_check_refuses_a_wrong_number(void **state)
     assert_int_equal(cell_check(cell.ops - 3), -1);
     cell_fini();
     run_cell(find("echo_spin"), 0, -1);
+    cell_fini();
+    run_cell(find("echo_open"), 1, 0); /* no traffic */
     assert_int_equal(cell_check(cell.ops + 2), -1);
     assert_int_equal(cell_check(cell.ops - 2), -1);
     cell_fini();

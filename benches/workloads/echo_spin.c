@@ -11,24 +11,13 @@
  */
 #include "benches/countdown.h"
 #include "benches/echo.h"
-#include "objects/exception.h"
-
-#include <sys/socket.h>
-
-enum { LOOPS = 500 };
 
 static struct echo echo;
 
 static int setup(struct job *job)
 {
     (void)job;
-    if (echo_init(&echo, 1) < 0)
-        return -1;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, echo.fd[0]) < 0) {
-        exception_set_errno("socketpair");
-        return -1;
-    }
-    return 0;
+    return echo_init_pair(&echo);
 }
 
 static int client_step(struct worker *w)
@@ -44,14 +33,6 @@ static int server_step(struct worker *w)
 static void server_end(struct worker *w)
 {
     echo_server_end(w, &echo);
-}
-
-static int spinner_step(struct worker *w)
-{
-    if (countdown_run(w->thread, w->state, LOOPS) < 0)
-        return -1;
-    worker_count(w, LOOPS);
-    return 0;
 }
 
 static void interrupt(struct job *job)
@@ -76,9 +57,11 @@ const struct workload workload_echo_spin = {
     .about = "64 bytes over a socketpair and back, beside CPU-bound spinners (the threads)",
     .unit = "round trip", .kind = KIND_MIXED, .shares = SHARES_NOTHING, .least_threads = 0,
     .roles = {
-        { .name = "client", .fixed = 1, .records_latency = true, .step = client_step },
-        { .name = "server", .fixed = 1, .step = server_step, .end = server_end },
-        { .name = "spinner", .per_thread = 1, .begin = countdown_begin, .step = spinner_step,
+        { .name = "client", .fixed = 1, .records_latency = true, .shares_core = true,
+          .step = client_step },
+        { .name = "server", .fixed = 1, .shares_core = true, .step = server_step,
+          .end = server_end },
+        { .name = "spinner", .per_thread = 1, .begin = countdown_begin, .step = countdown_step,
           .end = countdown_end },
     },
     .setup = setup, .interrupt = interrupt, .check = check, .teardown = teardown,

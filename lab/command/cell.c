@@ -9,6 +9,7 @@
 #include "lab/parse.h"
 #include "lab/topology.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@ struct options {
     struct variants workload, heap;
     struct modes mode;
     int64_t threads, ramp_ns, length_ns;
-    bool bind, counts;
+    enum binding_policy bind;
+    bool counts;
 };
 
 enum { THREADS_MOST = 1024 };
@@ -26,7 +28,7 @@ static const struct argp_option described[] = {
     { "workload", 'w', "NAME", 0, "", 0 },  { "mode", 'm', "POLICY+LOCK", 0, "", 0 },
     { "heap", 'H', "NAME", 0, "", 0 },      { "threads", 't', "N", 0, "", 0 },
     { "ramp-ns", 'r', "N", 0, "", 0 },      { "window-ns", 'W', "N", 0, "", 0 },
-    { "bind", 'b', "yes|no", 0, "", 0 },    { "count", 'c', NULL, 0, "", 0 },
+    { "bind", 'b', "no|yes|apart", 0, "", 0 },    { "count", 'c', NULL, 0, "", 0 },
     { 0 },
 };
 
@@ -51,7 +53,8 @@ static int take(void *input, int key, char *value, struct mistake *m)
         o->counts = true;
         return 0;
     default: /* --bind */
-        o->bind = !strcmp(value, "yes");
+        o->bind = (enum binding_policy)name_index(binding_policy_names, value);
+        assert(o->bind <= BIND_ROLES && "lab run gives a word that there is");
         return 0;
     }
 }

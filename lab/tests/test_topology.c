@@ -65,6 +65,15 @@ static void order_is_by_core_not_by_number(void **state)
     assert_int_equal(topology_place(4).logical, 1);
 }
 
+/* By role: worker 0's is for those that share it, and the others never come there. */
+static void who_keeps_away_is_never_where_worker_0_is(void **state)
+{
+    (void)state;
+    load("pack:1 core:3 pu:1");
+    for (int k = 0; k < 6; k++)
+        assert_int_equal(topology_place(topology_apart(k)).os, 1 + k % 2);
+}
+
 static void one_core_without_siblings(void **state)
 {
     static const int order[] = { 0 };
@@ -72,6 +81,7 @@ static void one_core_without_siblings(void **state)
     (void)state;
     load("pack:1 core:1 pu:1");
     expect_order(order, 1);
+    assert_int_equal(topology_apart(3), 0);
 }
 
 static void expect_simulation(const cpu_set_t *before)
@@ -252,6 +262,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(cores_first_then_siblings, unload),
         cmocka_unit_test_teardown(order_is_by_core_not_by_number, unload),
+        cmocka_unit_test_teardown(who_keeps_away_is_never_where_worker_0_is, unload),
         cmocka_unit_test_teardown(one_core_without_siblings, unload),
         cmocka_unit_test_teardown(another_machine_is_never_bound_to, unload),
         cmocka_unit_test_teardown(not_even_when_it_claims_to_be_this, unload),
