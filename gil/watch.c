@@ -83,9 +83,8 @@ static void acquire(struct gil *gil, struct thread *t)
         note_got(w, t->watched, clock_ns());
 }
 
-static void note_detach(struct watch *w, struct watched *me)
+static void note_detach(struct watch *w, struct watched *me, uint64_t now_ns)
 {
-    uint64_t now_ns = clock_ns();
     struct gil_window window = window_of(w);
 
     me->stats.voluntary += (uint64_t)gil_window_has(&window, now_ns);
@@ -93,25 +92,29 @@ static void note_detach(struct watch *w, struct watched *me)
     record(me, &window, MOMENT_DETACH, now_ns);
 }
 
-static void note_released(struct watch *w, struct watched *me)
+static void note_released(struct watch *w, struct watched *me, uint64_t now_ns)
 {
-    uint64_t now_ns = clock_ns();
     struct gil_window window = window_of(w);
 
     stand(me, &window, GIL_FREE, now_ns);
     record(me, &window, MOMENT_RELEASED, now_ns);
 }
 
-/* Some locks keep who was asked until another has the lock: that is waiting, too. */
+/* Some locks keep who was asked until another has the lock: that is waiting, too. Who was not
+ * asked is free at once, and one look at the clock is enough. */
 static void release(struct gil *gil, struct thread *t)
 {
     struct watch *w = watch_of(gil);
+    bool is_asked = atomic_load_explicit(&t->breaker, memory_order_relaxed) & BREAKER_GIL;
+    uint64_t now_ns = 0;
 
-    if (t->watched)
-        note_detach(w, t->watched);
+    if (t->watched) {
+        now_ns = clock_ns();
+        note_detach(w, t->watched, now_ns);
+    }
     w->own->release(gil, t);
     if (t->watched)
-        note_released(w, t->watched);
+        note_released(w, t->watched, is_asked ? clock_ns() : now_ns);
 }
 
 static void note_yielded(struct watch *w, struct watched *me, bool forced)
