@@ -37,17 +37,36 @@ static char **environment_for(bool quiet)
     return copy;
 }
 
+static size_t count_words(char *const *words)
+{
+    size_t count = 0;
+
+    while (words[count])
+        count++;
+    return count;
+}
+
+/* The next place. */
+static size_t add_option(char **words, size_t at, char *option, char *value)
+{
+    words[at] = option;
+    words[at + 1] = value;
+    return at + 2;
+}
+
 /* The child's command line: the same words that a person could type. */
 static void run_cell(const struct child_rules *rules, const struct cell *cell,
-                     const struct window *window, enum window_kind kind, struct process_report *report)
+                     const struct window *window, enum window_kind kind,
+                     struct process_report *report)
 {
-    char mode[2 * LABEL_MAX], threads[16], ramp[32], length[32];
+    char mode[2 * LABEL_MAX], threads[16], ramp[32], length[32], watchdog[32], number[16];
     char *bind = (char *)binding_policy_names[window->bind];
-    char *const arguments[] = { "lab",         "cell",  "--workload", (char *)cell->workload,
-                                "--mode",      mode,    "--heap",     (char *)cell->heap,
-                                "--threads",   threads, "--ramp-ns",  ramp,
-                                "--window-ns", length,  "--bind",     bind,
-                                window->counts ? "--count" : NULL, NULL };
+    char *arguments[24] = { "lab",         "cell",  "--workload", (char *)cell->workload,
+                            "--mode",      mode,    "--heap",     (char *)cell->heap,
+                            "--threads",   threads, "--ramp-ns",  ramp,
+                            "--window-ns", length,  "--bind",     bind,
+                            NULL };
+    size_t words = count_words(arguments);
     char **environment = environment_for(!cell->safe);
     struct program program = { executable(cell), arguments, environment };
     struct process_limits limits = { rules->time_ns, rules->memory_bytes, OUTPUT_BYTES };
@@ -56,8 +75,46 @@ static void run_cell(const struct child_rules *rules, const struct cell *cell,
     snprintf(threads, sizeof threads, "%d", cell->threads);
     snprintf(ramp, sizeof ramp, "%llu", (unsigned long long)window->ramp_ns);
     snprintf(length, sizeof length, "%llu", (unsigned long long)window->length_ns);
+    /* Only if it is wanted: another build may not know it. */
+    if (window->counts)
+        arguments[words++] = "--count";
+    if (window->watches)
+        arguments[words++] = "--watch";
+    if (window->watchdog_ns)
+        words = add_option(arguments, words, "--watchdog-ns", watchdog);
+    if (window->trace) {
+        words = add_option(arguments, words, "--trace", (char *)window->trace);
+        add_option(arguments, words, "--trace-number", number);
+    }
+    snprintf(watchdog, sizeof watchdog, "%llu", (unsigned long long)window->watchdog_ns);
+    snprintf(number, sizeof number, "%d", window->trace_number);
     process_run(&program, &limits, rules->interrupted, report);
     free(environment);
+}
+
+static void make_plain(char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (text[i] < ' ' || text[i] > '~')
+            text[i] = '?';
+}
+
+/* The lines that begin so: what the child wants to be said, though it has a result. */
+static void pass_notes_on(const struct child_rules *rules, struct process_text *error)
+{
+    static const char mark[] = "note: ";
+    char *line = error->bytes, *end;
+
+    for (; rules->note && line && *line; line = *end ? end + 1 : end) {
+        char text[NOTE_BYTES + sizeof mark];
+
+        end = strchrnul(line, '\n');
+        if (strncmp(line, mark, sizeof mark - 1))
+            continue;
+        snprintf(text, sizeof text, "%.*s", (int)(end - line), line);
+        make_plain(text, strlen(text));
+        rules->note(text + sizeof mark - 1);
+    }
 }
 
 /* The last line that the child said on its standard error, for the note. */
@@ -144,6 +201,8 @@ int child_measure(const struct child_rules *rules, const struct cell *cell,
     *m = (struct measurement){ .status = STATUS_FAILED };
     run_cell(rules, cell, window, kind, &report);
     end = report.end;
+    if (end != PROCESS_NOT_STARTED)
+        pass_notes_on(rules, &report.error);
     switch (end) {
     case PROCESS_ENDED:
         judge(m, cell, &report);

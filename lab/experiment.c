@@ -1,12 +1,14 @@
 /* experiment.c - from what a user asked for to what was found. */
 #include "lab/experiment.h"
 
+#include "gil/mutex.h"
 #include "lab/csv.h"
 #include "lab/json.h"
 #include "lab/names.h"
 #include "lab/progress.h"
 #include "lab/session.h"
 #include "lab/show.h"
+#include "lab/trace.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { KEY_AGAIN = 0x100 };
+enum { KEY_AGAIN = 0x100, KEY_TRACE, KEY_WATCHDOG };
 
 const struct argp_option experiment_options[] = {
     { "workload", 'w', "LIST", 0, "what is run: see `lab list workloads`", 0 },
@@ -43,13 +45,17 @@ const struct argp_option experiment_options[] = {
     { "control", 'c', "WORD", 0,
       "measure the noise floor beside the cells: yes, no, or auto: if there are two", 0 },
     { "stats", 'S', NULL, 0,
-      "beside each cell a window that counts who contends for which object, and how", 0 },
+      "beside each cell a window that counts who contends for which object, and for the lock", 0 },
     { "results", 'd', "FILE", 0, "keep everything in this results file, and resume from it", 0 },
     { "again", KEY_AGAIN, NULL, 0, "begin another run, though the file has this one", 0 },
     { "dry-run", 'n', NULL, 0, "say what would be measured, and how long it would take", 0 },
     JSON_OPTION,
     { "csv", 'o', "FILE", 0, "write every sample to FILE as tidy CSV, too", 0 },
+    { "trace", KEY_TRACE, "FILE", 0,
+      "beside each cell a window of which FILE says, for Perfetto, who ran and who waited", 0 },
     { "replace", 'f', NULL, 0, "write over that FILE if it is there", 0 },
+    { "watchdog", KEY_WATCHDOG, "TIME", 0,
+      "name each thread that passes no safe point for so long, as 1s", 0 },
     { 0 },
 };
 
@@ -109,6 +115,11 @@ int experiment_take(void *input, int key, char *value, struct mistake *m)
     case 'j':
         e->json = true;
         return 0;
+    case KEY_TRACE:
+        e->trace = value;
+        return 0;
+    case KEY_WATCHDOG:
+        return parse_seconds("--watchdog", value, 0.01, 86400, &e->watchdog_s, m);
     case KEY_AGAIN:
         e->again = true;
         return 0;
@@ -339,14 +350,24 @@ static int open_all(struct under_way *u, struct mistake *m)
 
     handle_signals();
     u->session.store = store_open(e->results ? e->results : ":memory:", STORE_WRITE, m);
-    if (!u->session.store || (e->csv && !(u->session.csv = open_csv(e, m))) || take_up(u, m) < 0)
+    if (!u->session.store || (e->csv && !(u->session.csv = open_csv(e, m))) ||
+        (e->trace && !(u->session.trace = trace_begin(e->trace, e->replace, m))) ||
+        take_up(u, m) < 0)
         return -1;
+    u->session.trace_path = e->trace;
+    u->session.watchdog_ns = (uint64_t)(e->watchdog_s * NS_PER_S);
     return e->csv ? begin_csv(u, m) : 0;
 }
 
 static int close_all(struct under_way *u)
 {
+    struct mistake m;
     int status = 0;
+
+    if (u->session.trace && trace_end(u->session.trace, &m) < 0) {
+        fprintf(stderr, "%s: %s\n", u->experiment->command, m.text);
+        status = 1;
+    }
 
     if (u->session.csv && (ferror(u->session.csv) | fclose(u->session.csv))) {
         fprintf(stderr, "%s: not every sample could be written to '%s'\n",

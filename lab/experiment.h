@@ -29,6 +29,8 @@ struct experiment {
 
     const char *results; /* file; NULL: the results are not kept */
     const char *csv;
+    const char *trace;   /* NULL: nothing is traced */
+    double watchdog_s;   /* names threads that pass no safe point for so long; 0: it does not */
     bool again, dry_run, replace, json;
 };
 

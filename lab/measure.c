@@ -2,13 +2,20 @@
 #include "lab/measure.h"
 
 #include "gil/mutex.h"
+#include "gil/watch.h"
+#include "gil/watchdog.h"
 #include "lab/counters.h"
 #include "lab/topology.h"
+#include "lab/trace.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Moments that are kept: of each thread, and of all. 16 bytes each. */
+enum { MOMENTS_MOST = 1 << 18, MOMENTS_OF_ALL = 1 << 22 };
 
 enum phase { PHASE_WAIT, PHASE_RAMP, PHASE_WINDOW, PHASE_OVER };
 
@@ -21,6 +28,7 @@ struct station {
     const struct role *role;
     struct thread thread;
     pthread_t os_thread;
+    char name[ROLE_NAME_BYTES + 12]; /* "spinner 0" */
     int place;                   /* of which worker's place the plan makes this one's */
     bool started;                /* os_thread is to be joined */
     struct histogram latency;
@@ -38,6 +46,7 @@ struct run {
     const struct window *window;
     const struct runtime *runtime;
     struct gil *gil;
+    struct watch *watch; /* NULL: nobody watches the lock */
     struct job job;
     struct stats stats; /* if this build counts them: when the workers had ended */
     bool parks; /* published objects are kept, since counts may go wrong */
@@ -198,6 +207,8 @@ static void lay_out_stations(struct run *run)
             s->sample.cycles = s->sample.instructions = s->sample.cache_misses = -1;
             s->sample.voluntary_switches = s->sample.involuntary_switches = -1;
             snprintf(s->sample.role, sizeof s->sample.role, "%s", role->name);
+            snprintf(s->name, sizeof s->name, "%s %d", role->name, i);
+            s->thread.name = s->name;
         }
     }
 }
@@ -372,8 +383,12 @@ static void run_window(struct run *run, struct measurement *m)
         if (sleep_for(run, run->window->ramp_ns)) {
             set_phase(run, PHASE_WINDOW);
             from_ns = open_window(run);
+            if (run->watch)
+                watch_open(run->watch);
             sleep_for(run, run->window->length_ns);
         }
+        if (run->watch)
+            watch_close(run->watch);
         to_ns = close_window(run);
         close_counters(run);
     }
@@ -429,6 +444,104 @@ static void look_at_collector(const struct run *run, struct measurement *m)
     m->watched = true;
 }
 
+/* `lab run` passes it on. */
+static void tell_late(const struct thread *late, uint64_t since_ns)
+{
+    fprintf(stderr, "note: watchdog: %s has passed no safe point for %.3g s\n",
+            late->name ? late->name : "a thread without a name", (double)since_ns / NS_PER_S);
+}
+
+static const struct watched *watched_of(const struct run *run, const struct thread *t)
+{
+    const struct watched *w = run->watch->first;
+
+    while (w && w->thread != t)
+        w = w->next;
+    return w;
+}
+
+/* Of the lock: of all its threads, those too that are no workers, but for the lab's. */
+static void sum_turns(const struct run *run, struct gil_stats *sum)
+{
+    struct gil_stats one;
+
+    *sum = (struct gil_stats){ 0 };
+    for (const struct watched *w = run->watch->first; w; w = w->next)
+        if (w->thread != &run->thread) {
+            watch_take(w, &one);
+            gil_stats_add(sum, &one);
+        }
+}
+
+/* If each of them could be watched. */
+static void fill_turns(const struct run *run, struct measurement *m)
+{
+    struct gil_stats stats;
+
+    if (run->watch->incomplete || !m->samples)
+        return;
+    m->turns = calloc((size_t)m->samples + 1, sizeof *m->turns);
+    if (!m->turns)
+        return;
+    sum_turns(run, &stats);
+    turns_of(&stats, &m->turns[0]);
+    for (int i = 0; i < m->samples; i++) {
+        const struct watched *w = watched_of(run, &run->station[i].thread);
+
+        if (w) {
+            watch_take(w, &stats);
+            turns_of(&stats, &m->turns[i + 1]);
+        }
+    }
+}
+
+static const char *lane_name(const void *with, const struct thread *t, int *place)
+{
+    const struct run *run = with;
+
+    for (*place = 0; *place < run->stations; ++*place)
+        if (&run->station[*place].thread == t)
+            return run->station[*place].name;
+    return t == &run->thread ? NULL : "of the workload";
+}
+
+/* `lab run` passes on what is said. */
+static void write_trace(const struct run *run)
+{
+    const struct window *window = run->window;
+    struct trace_sum sum;
+
+    if (trace_write_part(window->trace, window->trace_number, run->watch, lane_name, run, &sum) < 0)
+        fprintf(stderr, "note: trace: cannot be written: %s\n", strerror(errno));
+    else
+        fprintf(stderr, "note: trace: %llu moments, %llu dropped%s\n",
+                (unsigned long long)sum.moments, (unsigned long long)sum.dropped,
+                run->watch->incomplete ? ", and not of every thread" : "");
+}
+
+static void tell_what_was_watched(const struct run *run, struct measurement *m)
+{
+    if (run->window->watches)
+        fill_turns(run, m);
+    if (run->window->trace)
+        write_trace(run);
+}
+
+/* 0, or -1 with the reason reported. No thread has entered the lock yet. */
+static int watch_lock(struct run *run)
+{
+    size_t most = MOMENTS_OF_ALL / (size_t)(run->stations + 1);
+
+    if (!run->window->watches && !run->window->trace)
+        return 0;
+    run->watch = watch_begin(run->gil, !run->window->trace ? 0
+                                       : most < MOMENTS_MOST ? most / 2 : MOMENTS_MOST);
+    if (run->watch)
+        return 0;
+    report(run, STATUS_FAILED, "no memory to watch the lock");
+    return -1;
+}
+
 /* On an attached thread of the runtime: the workload from setup to teardown. */
 static void run_workload(struct run *run, struct measurement *m)
 {
@@ -441,7 +554,10 @@ static void run_workload(struct run *run, struct measurement *m)
         report_error(run, "setup");
     } else {
         thread_detach(&run->thread);
+        if (run->window->watchdog_ns && watchdog_start(run->window->watchdog_ns, tell_late) < 0)
+            fprintf(stderr, "note: no watchdog: %s\n", strerror(errno));
         run_window(run, m);
+        watchdog_stop();
         thread_attach(&run->thread);
         run->runtime->quiesce();
         run->runtime->stats_take(&run->stats);
@@ -499,8 +615,9 @@ static int prepare(struct run *run)
                              .workers = run->stations };
     memcpy(run->job.param, cell->work_param, sizeof run->job.param);
     lay_out_stations(run);
-    if (choose_heap(run) < 0)
+    if (choose_heap(run) < 0 || watch_lock(run) < 0)
         return -1;
+    run->thread.name = "lab";
     run->thread.locks_containers = !cell->lock->excludes && !run->runtime->needs_gil;
     if (thread_start(&run->thread, run->gil, run->runtime->hooks) < 0) {
         report(run, STATUS_FAILED, "the lab's own thread could not start");
@@ -532,7 +649,11 @@ void measure(const struct cell *cell, const struct window *window, struct measur
         if (run.runtime->counts)
             m->contention = contention_name(&run.stats);
         run.runtime->stats_free(&run.stats);
+        if (run.watch)
+            tell_what_was_watched(&run, m);
     }
+    if (run.watch)
+        watch_end(run.watch);
     mutex_lock(&run.lock);
     m->status = run.status;
     memcpy(m->note, run.note, sizeof m->note);

@@ -17,6 +17,10 @@ struct window {
     uint64_t ramp_ns, length_ns;
     enum binding_policy bind; /* of each worker to a processor */
     bool counts; /* what the heap gives: that costs time, so the window's rate is for nobody */
+    bool watches; /* the lock, of which it then says who held it and who waited; as above */
+    const char *trace;    /* and writes what happened into this file (lab/trace.h); NULL: not */
+    int trace_number;     /* the cell's there */
+    uint64_t watchdog_ns; /* names threads that pass no safe point for so long; 0: it does not */
 };
 
 /* Runs one window of the cell in this process, which must not have run another.

@@ -23,6 +23,7 @@ void measurement_free(struct measurement *m)
 {
     free(m->sample);
     free(m->contention);
+    free(m->turns);
     *m = (struct measurement){ 0 };
 }
 
@@ -124,6 +125,14 @@ static void write_collections(const struct collections *c, FILE *out)
             c->longest_ns);
 }
 
+static void write_turns(const struct turns *t, FILE *out)
+{
+    fputs("turns", out);
+    for (int i = 0; i < TURNS_NUMBERS; i++)
+        fprintf(out, " %" PRIu64, t->number[i]);
+    fputc('\n', out);
+}
+
 static void print(const struct measurement *m, FILE *out)
 {
     fprintf(out, "status %s %s\n", status_name(m->status), m->note);
@@ -143,6 +152,8 @@ static void print(const struct measurement *m, FILE *out)
         write_contention(m->contention, out);
     for (int i = 0; i < m->samples; i++)
         write_worker(&m->sample[i], out);
+    for (int i = 0; m->turns && i <= m->samples; i++)
+        write_turns(&m->turns[i], out);
     fprintf(out, "end %d\n", m->samples);
 }
 
@@ -241,15 +252,39 @@ static int read_hot(struct measurement *m, const char *line)
     return 0;
 }
 
+/* They come after the workers, of whom there is one fewer. That there is a line for each sees
+ * `difference`. */
+static int read_turns(struct measurement *m, const char *line, int *turns)
+{
+    struct turns *t;
+
+    if (!m->turns)
+        m->turns = calloc((size_t)m->samples + 1, sizeof *m->turns);
+    if (!m->turns || *turns > m->samples)
+        return -1;
+    t = &m->turns[(*turns)++];
+    line += strlen("turns");
+    for (int i = 0; i < TURNS_NUMBERS; i++) {
+        int used = 0;
+
+        if (sscanf(line, " %" SCNu64 "%n", &t->number[i], &used) != 1)
+            return -1;
+        line += used;
+    }
+    return 0;
+}
+
 /* 0: read, 1: it was the last line, -1: it is not one of ours. */
-static int read_line(struct measurement *m, const char *line)
+static int read_line(struct measurement *m, const char *line, int *turns)
 {
     int count;
 
     if (!strncmp(line, "worker ", 7))
-        return read_worker(m, line);
+        return m->turns ? -1 : read_worker(m, line);
     if (!strncmp(line, "collections ", 12))
         return read_collections(m, line);
+    if (!strncmp(line, "turns ", 6))
+        return read_turns(m, line, turns);
     if (!strncmp(line, "contention ", 11))
         return read_contention(m, line);
     if (!strncmp(line, "hot ", 4))
@@ -277,14 +312,14 @@ static int read_line(struct measurement *m, const char *line)
 /* NULL, or the first line that could not be read. */
 static const char *parse(struct measurement *m, const char *text)
 {
-    int got = 0;
+    int got = 0, turns = 0;
 
     while (!got) {
         size_t length = strcspn(text, "\n");
         char line[NOTE_BYTES + 256];
 
         snprintf(line, sizeof line, "%.*s", (int)length, text);
-        got = read_line(m, line);
+        got = read_line(m, line, &turns);
         if (got < 0)
             return text;
         text += length + (text[length] == '\n');

@@ -5,6 +5,7 @@
 #include "benches/runtime.h"
 #include "lab/cell.h"
 #include "lab/contention.h"
+#include "lab/turns.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -67,6 +68,8 @@ struct measurement {
     struct contention *contention; /* owned; of a window that counts; NULL: it did not */
     int samples;
     struct sample *sample; /* owned; ordered by role, then worker */
+    struct turns *turns;   /* owned; of the lock, then of each sample's worker: of another window,
+                              in which it was watched; NULL: it was not */
 };
 
 void measurement_free(struct measurement *m);

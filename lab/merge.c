@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Each but the first belongs to a row of the one before it; the last to a window, too. */
-enum table { MACHINES, RUNS, CELLS, WINDOWS, SAMPLES, CONTENDED, TABLES };
+/* Each but the first belongs to a row of the one before it; the last two to a window, too. */
+enum table { MACHINES, RUNS, CELLS, WINDOWS, SAMPLES, CONTENDED, TURNS, TABLES };
 
 /* With the number of its samples: a window that has one more is another. */
 #define WINDOWS_SQL                                                                                \
@@ -33,6 +33,8 @@ static const struct {
                   "SELECT * FROM samples WHERE window = ?1 AND role = ?2 AND worker = ?3", 0, "" },
     [CONTENDED] = { "contended", "SELECT * FROM contended WHERE window = ?1",
                     "SELECT * FROM contended WHERE window = ?1 AND rank = ?2", 0, "" },
+    [TURNS] = { "turns", "SELECT * FROM turns WHERE window = ?1",
+                "SELECT * FROM turns WHERE window = ?1 AND role = ?2 AND worker = ?3", 0, "" },
 };
 
 static const char facts_sql[] = "SELECT * FROM facts WHERE run = ?1";
@@ -247,7 +249,9 @@ static int unite_below(struct source *s, enum table table, int64_t owner, int64_
         return 0;
     if (unite(s, table + 1, owner, parent, fresh) < 0)
         return -1;
-    return table == WINDOWS ? unite(s, CONTENDED, owner, parent, fresh) : 0;
+    if (table == WINDOWS && unite(s, CONTENDED, owner, parent, fresh) < 0)
+        return -1;
+    return table == WINDOWS ? unite(s, TURNS, owner, parent, fresh) : 0;
 }
 
 static int place_machine(struct source *s, sqlite3_stmt *run, int64_t *id)

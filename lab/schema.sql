@@ -15,7 +15,7 @@
 -- user_version below is the number of this schema. A lab refuses a file of a later one
 -- and says so; one of an earlier it reads but does not write. 2: windows has what was counted
 -- of memory, of contention, and what was held back; and there is contended. 3: windows has
--- the collector's pauses.
+-- the collector's pauses; and there is turns.
 
 PRAGMA application_id = 0x6c616221; -- "lab!": what the `file` command sees
 PRAGMA user_version = 3;
@@ -160,6 +160,23 @@ CREATE TABLE contended (
     PRIMARY KEY (window, rank)
 ) STRICT, WITHOUT ROWID;
 
+-- How threads fared at the global lock, of a window beside a 'stats' one, in the usual build.
+CREATE TABLE turns (
+    window  INTEGER NOT NULL REFERENCES windows,
+    role    INTEGER NOT NULL,       -- as in samples; -1: the lock, the sum of all threads
+    worker  INTEGER NOT NULL,
+    name    TEXT NOT NULL,          -- of the role; 'lock'
+    held_ns INTEGER NOT NULL, waiting_ns INTEGER NOT NULL, free_ns INTEGER NOT NULL, -- of the window
+    forced  INTEGER NOT NULL,       -- it let go as it was asked to, and another got the lock
+    in_vain INTEGER NOT NULL,       -- likewise, and nobody else did
+    voluntary INTEGER NOT NULL,     -- it detached
+    requests INTEGER NOT NULL,      -- others asked it to let go
+    waits   INTEGER NOT NULL,
+    wait_p50_ns INTEGER, wait_p90_ns INTEGER, wait_p99_ns INTEGER, wait_p999_ns INTEGER,
+    wait_max_ns INTEGER,            -- NULL: it never waited
+    PRIMARY KEY (window, role, worker)
+) STRICT, WITHOUT ROWID;
+
 -- One row for each timed window that was measured: who, when, how fast.
 CREATE VIEW rates AS
 SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, c.kind, c.unit, c.safe, c.control,
@@ -213,6 +230,20 @@ SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, w.own_ops,
        w.delay_max_ns, h.type AS hottest, h.site AS made_at
 FROM windows w JOIN cells c USING (cell) LEFT JOIN contended h ON h.window = w.window AND h.rank = 1
 WHERE w.kind = 'stats' AND w.status IN ('ok', 'early');
+
+-- Who had the lock and who waited for it, for each cell in which it was watched: shares of a
+-- worker's time; of the row 'lock' how many threads did, on average.
+CREATE VIEW lock_use AS
+SELECT run, cell, workload, mode, gil, threads, role, worker, held_ns / all_ns AS held,
+       waiting_ns / all_ns AS waiting, free_ns / all_ns AS free, forced, in_vain, voluntary, requests,
+       waits, wait_p50_ns, wait_p90_ns, wait_p99_ns, wait_p999_ns, wait_max_ns
+FROM (SELECT c.run, c.cell, c.workload, c.mode, c.gil, c.threads, t.name AS role, t.worker, t.held_ns,
+             t.waiting_ns, t.free_ns, t.forced, t.in_vain, t.voluntary, t.requests, t.waits,
+             t.wait_p50_ns, t.wait_p90_ns, t.wait_p99_ns, t.wait_p999_ns, t.wait_max_ns,
+             nullif(t.held_ns + t.waiting_ns + t.free_ns, 0) * 1.0
+                 / CASE t.role WHEN -1 THEN c.workers ELSE 1 END AS all_ns
+      FROM turns t JOIN windows w USING (window) JOIN cells c USING (cell)
+      WHERE w.status IN ('ok', 'early'));
 
 -- What each cell's objects took, their tables included.
 CREATE VIEW memory AS

@@ -19,6 +19,7 @@ enum { FAILURES_MOST = 2 };
 struct running {
     struct session *session;
     struct progress progress;
+    char what[3 * LABEL_MAX]; /* is measured now */
     uint32_t *order;
 };
 
@@ -93,6 +94,12 @@ static bool wants_stats(const struct plan *plan, const struct outcome *o)
            !o->stats && !fails_always(o);
 }
 
+/* Also of a run that is finished. */
+static bool wants_trace(const struct session *s, const struct outcome *o)
+{
+    return s->trace && !o->cell.control && !o->cell.refusal && !fails_always(o);
+}
+
 /* How many cells take part in this block. */
 static size_t wanted(const struct plan *plan, const struct results *r, int block)
 {
@@ -157,6 +164,21 @@ static int keep(struct session *s, size_t cell, const struct measurement *w, str
     return s->csv ? session_csv(s, cell, w->occasion.sequence, m) : 0;
 }
 
+static struct window window_of(const struct session *s, const struct cell *cell)
+{
+    struct window window = plan_window(s->plan, cell);
+
+    window.watchdog_ns = s->watchdog_ns;
+    return window;
+}
+
+/* This cell is measured next. */
+static void next(struct running *r, const struct cell *cell)
+{
+    cell_describe(cell, r->what, sizeof r->what);
+    progress_next(&r->progress, r->what);
+}
+
 /* What the cell's objects take, from a window of its own, since counting costs time; it is
  * kept with the window of the first block. An older build, which cannot count, or whatever
  * fails here that did not fail there, leaves it unknown. As session_run. */
@@ -174,24 +196,60 @@ static int count_memory(const struct child_rules *rules, const struct cell *cell
     return 0;
 }
 
+/* Which cell its child is, for what that notes: one is measured at a time. */
+static struct running *noting;
+
+/* On a terminal the line of progress is written over, and comes again with the next window. */
+static void pass_on(const char *text)
+{
+    if (noting->progress.terminal)
+        fprintf(stderr, "\r\033[K");
+    fprintf(stderr, "%s: %s\n", noting->what, text);
+}
+
+static struct child_rules rules_of(struct running *r)
+{
+    const struct session *s = r->session;
+    const struct settings *t = &s->plan->settings;
+
+    noting = r;
+    return (struct child_rules){ .time_ns = (uint64_t)(t->timeout_s * NS_PER_S),
+                                 .memory_bytes = t->memory_bytes,
+                                 .interrupted = s->interrupted,
+                                 .note = pass_on };
+}
+
+/* How it fared at the lock, from a window of its own, too, in the usual build: one that
+ * counts is slower, and holds the lock for longer. As session_run. */
+static int watch_lock(const struct child_rules *rules, const struct cell *cell,
+                      struct window window, struct measurement *w)
+{
+    struct measurement watched;
+
+    window.watches = true;
+    if (child_measure(rules, cell, &window, WINDOW_TIMED, &watched) < 0)
+        return 1;
+    if (measured(&watched) && watched.samples == w->samples) {
+        w->turns = watched.turns;
+        watched.turns = NULL;
+    }
+    measurement_free(&watched);
+    return 0;
+}
+
 /* One window of one cell; those that are not timed have block 0. As session_run. */
 static int run_window(struct running *r, size_t cell, enum window_kind kind, int block,
                       struct mistake *m)
 {
     struct session *s = r->session;
-    const struct settings *t = &s->plan->settings;
     struct outcome *o = &s->results->outcome[cell];
-    struct window window = plan_window(s->plan, &o->cell);
-    struct child_rules rules = { .time_ns = (uint64_t)(t->timeout_s * NS_PER_S),
-                                 .memory_bytes = t->memory_bytes,
-                                 .interrupted = s->interrupted };
+    struct window window = window_of(s, &o->cell);
+    struct child_rules rules = rules_of(r);
     struct pulse before, after;
     struct measurement w, *kept;
     struct occasion occasion;
-    char what[3 * LABEL_MAX];
 
-    cell_describe(&o->cell, what, sizeof what);
-    progress_next(&r->progress, what);
+    next(r, &o->cell);
     begin_occasion(&occasion, kind, block, s->sequence + 1);
     pulse_take("", &before);
     if (child_measure(&rules, &o->cell, &window, kind, &w) < 0)
@@ -204,6 +262,10 @@ static int run_window(struct running *r, size_t cell, enum window_kind kind, int
         measurement_free(&w);
         return 1;
     }
+    if (kind == WINDOW_STATS && measured(&w) && watch_lock(&rules, &o->cell, window, &w)) {
+        measurement_free(&w);
+        return 1;
+    }
     kept = outcome_window(o, kind);
     if (!kept) {
         measurement_free(&w);
@@ -212,6 +274,35 @@ static int run_window(struct running *r, size_t cell, enum window_kind kind, int
     *kept = w;
     s->sequence++;
     return keep(s, cell, kept, m);
+}
+
+/* Nothing of it is kept but the trace: to be traced costs a little time. As session_run. */
+static int trace_cell(struct running *r, size_t cell, struct mistake *m)
+{
+    struct session *s = r->session;
+    const struct cell *c = &s->results->outcome[cell].cell;
+    struct window window = window_of(s, c);
+    struct child_rules rules = rules_of(r);
+    struct measurement w;
+    int status = 0;
+
+    next(r, c);
+    trace_clear_part(s->trace);
+    window.trace = s->trace_path;
+    window.trace_number = (int)cell + 1;
+    if (child_measure(&rules, c, &window, WINDOW_TIMED, &w) < 0)
+        return 1;
+    if (measured(&w)) {
+        status = trace_take_part(s->trace, window.trace_number, r->what, m);
+    } else {
+        char note[NOTE_BYTES + 40];
+
+        snprintf(note, sizeof note, "not traced: %s: %s", status_name(w.status), w.note);
+        pass_on(note);
+        trace_clear_part(s->trace);
+    }
+    measurement_free(&w);
+    return status;
 }
 
 /* The cells are asked again as their turn comes: none of them has changed its mind, for only
@@ -243,6 +334,11 @@ static int run_beside(struct running *r, struct mistake *m)
     for (size_t i = 0; i < plan->count && status == 0; i++)
         if (wants_stats(plan, &o[i]))
             status = run_window(r, i, WINDOW_STATS, 0, m);
+    for (size_t i = 0; i < plan->count && status == 0; i++)
+        if (wants_trace(r->session, &o[i])) {
+            progress_more(&r->progress, 1);
+            status = trace_cell(r, i, m);
+        }
     return status;
 }
 

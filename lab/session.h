@@ -9,6 +9,7 @@
 #include "lab/plan.h"
 #include "lab/results.h"
 #include "lab/store.h"
+#include "lab/trace.h"
 
 #include <stdio.h>
 
@@ -18,6 +19,9 @@ struct session {
     struct store *store;
     int64_t run;             /* in the store */
     FILE *csv;               /* NULL: none */
+    const char *trace_path;  /* of `trace` */
+    struct trace_file *trace; /* NULL: nothing is traced */
+    uint64_t watchdog_ns;    /* 0: none */
     int sequence;            /* of the last window */
     const volatile int *interrupted;
 };

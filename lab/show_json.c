@@ -165,6 +165,32 @@ static json_t *delay_json(const struct contention *c, uint64_t ns)
     return c->queued ? json_integer((json_int_t)ns) : json_null();
 }
 
+static json_t *turns_json(const struct sample *of, const struct turns *t)
+{
+    json_t *object = json_pack("{s:o, s:i}", "role", json_text(of ? of->role : "lock"), "worker",
+                               of ? of->worker : 0);
+
+    for (int i = 0; i < TURNS_NUMBERS; i++)
+        json_object_set_new(object, turns_names[i],
+                            turns_lacks(t, i) ? json_null()
+                                              : json_integer((json_int_t)t->number[i]));
+    return object;
+}
+
+/* The lock first. */
+static json_t *lock_json(const struct outcome *o)
+{
+    const struct measurement *w = o->stats;
+    json_t *array;
+
+    if (!w || !w->turns || !measured(w))
+        return json_null();
+    array = json_array();
+    for (int i = 0; i <= w->samples && array; i++)
+        array = json_with(array, turns_json(i ? &w->sample[i - 1] : NULL, &w->turns[i]));
+    return array;
+}
+
 static json_t *stats_json(const struct outcome *o)
 {
     const struct contention *c = o->stats ? o->stats->contention : NULL;
@@ -211,7 +237,7 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
     uint64_t memory = most_memory(o);
 
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, s:i, "
-                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, "
+                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, "
                      "s:o}", "cell", (json_int_t)(o - r->outcome), "workload", json_text(c->workload),
                      "mode", json_text(c->mode), "policy", json_text(c->policy), "gil",
                      json_text(c->gil), "heap", json_text(c->heap), "build", json_text(c->build),
@@ -224,8 +250,8 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
                      estimate_json(speed_up), "karp_flatt",
                      json_finite(judge_serial_share(r, c, speed_up)), "max_rss_bytes",
                      memory ? json_integer((json_int_t)memory) : json_null(), "memory",
-                     memory_json(o), "pauses", pauses_json(o), "audit",
-                     audit_json(o), "stats", stats_json(o), "lost", (json_int_t)lost(o),
+                     memory_json(o), "pauses", pauses_json(o), "audit", audit_json(o), "stats",
+                     stats_json(o), "lock", lock_json(o), "lost", (json_int_t)lost(o),
                      "held_back", held_back_json(o), "refusal", json_text(c->refusal),
                      "warnings", warnings_json(r, o), "notes", notes_json(o));
 }

@@ -1,4 +1,4 @@
-/* show_stats.c - who contended for what, as `lab run --stats` and `lab show --stats` print it. */
+/* show_stats.c - who contended for what, and for the lock, as `lab run --stats` and `lab show --stats` print it. */
 #include "lab/show.h"
 
 #include <stdio.h>
@@ -90,6 +90,73 @@ static void print_contended(const struct contention *c, FILE *out)
         fprintf(out, "  There was no memory to count all of it.\n");
 }
 
+enum { ROWS_MOST = 16 };
+
+/* "99.7": of the thread's time, or of so many threads' */
+static double percent(const struct turns *t, enum turn_number number, double of_ns)
+{
+    return of_ns > 0 ? 100 * (double)t->number[number] / of_ns : 0;
+}
+
+static double whole_ns(const struct turns *t)
+{
+    return (double)(t->number[TURNS_HELD_NS] + t->number[TURNS_WAITING_NS] +
+                    t->number[TURNS_FREE_NS]);
+}
+
+static const char *wait_of(const struct turns *t, enum turn_number number, char text[AMOUNT_BYTES])
+{
+    if (turns_lacks(t, number))
+        return "-";
+    return human_ns((double)t->number[number], text, AMOUNT_BYTES);
+}
+
+static void print_lock(const struct turns *lock, int workers, FILE *out)
+{
+    double one_ns = whole_ns(lock) / workers;
+    char p50[AMOUNT_BYTES], p90[AMOUNT_BYTES], p99[AMOUNT_BYTES], p999[AMOUNT_BYTES];
+    char longest[AMOUNT_BYTES], waits[AMOUNT_BYTES];
+
+    fprintf(out, "  lock     on average %.2f of %d threads have it, %.2f wait, %.2f need none of it\n",
+            percent(lock, TURNS_HELD_NS, one_ns) / 100, workers,
+            percent(lock, TURNS_WAITING_NS, one_ns) / 100,
+            percent(lock, TURNS_FREE_NS, one_ns) / 100);
+    fprintf(out, "  waits    %s: p50 %s, p90 %s, p99 %s, p99.9 %s, max %s\n",
+            human_count(lock->number[TURNS_WAITS], waits), wait_of(lock, TURNS_P50_NS, p50),
+            wait_of(lock, TURNS_P90_NS, p90), wait_of(lock, TURNS_P99_NS, p99),
+            wait_of(lock, TURNS_P999_NS, p999), wait_of(lock, TURNS_MAX_NS, longest));
+}
+
+static void print_turns(const struct sample *s, const struct turns *t, FILE *out)
+{
+    double all_ns = whole_ns(t);
+    char p50[AMOUNT_BYTES], p99[AMOUNT_BYTES], longest[AMOUNT_BYTES], text[4][AMOUNT_BYTES];
+
+    fprintf(out, "  %4.0f %% %5.0f %% %4.0f %%", percent(t, TURNS_HELD_NS, all_ns),
+            percent(t, TURNS_WAITING_NS, all_ns), percent(t, TURNS_FREE_NS, all_ns));
+    for (int i = 0; i < 4; i++)
+        fprintf(out, " %7s", human_count(t->number[TURNS_FORCED + i], text[i]));
+    fprintf(out, " %8s %8s %8s  %s %d\n", wait_of(t, TURNS_P50_NS, p50),
+            wait_of(t, TURNS_P99_NS, p99), wait_of(t, TURNS_MAX_NS, longest), s->role, s->worker);
+}
+
+/* The lock, then each thread. */
+static void print_lock_use(const struct measurement *w, FILE *out)
+{
+    if (!w->turns || !w->samples) {
+        fprintf(out, "  lock     not watched\n");
+        return;
+    }
+    print_lock(&w->turns[0], w->samples, out);
+    fprintf(out, "  %6s %7s %6s %7s %7s %7s %7s %8s %8s %8s  %s\n", "held", "waits", "free",
+            "forced", "in vain", "volunt.", "asked", "wait p50", "p99", "max", "thread");
+    for (int i = 0; i < w->samples && i < ROWS_MOST; i++)
+        print_turns(&w->sample[i], &w->turns[i + 1], out);
+    if (w->samples > ROWS_MOST)
+        fprintf(out, "  and %d more threads: table turns of the results file, or --json\n",
+                w->samples - ROWS_MOST);
+}
+
 static void print_cell(const struct outcome *o, FILE *out)
 {
     const struct measurement *w = o->stats;
@@ -108,6 +175,7 @@ static void print_cell(const struct outcome *o, FILE *out)
         print_sums(w->contention, out);
         print_queue(w->contention, out);
         print_contended(w->contention, out);
+        print_lock_use(w, out);
     }
 }
 
@@ -115,8 +183,8 @@ void show_stats(const struct results *r, FILE *out)
 {
     fputs(
         "\nWho contends for what. Counted in a window of its own, by the build of the policy that "
-        "counts:\nit is slower, and the rates above are not of it. docs/reading.md explains each "
-        "line.\n",
+        "counts:\nit is slower, and the rates above are not of it. Of the lock: in another, by the "
+        "usual build.\ndocs/reading.md explains each line.\n",
         out);
     for (size_t i = 0; i < r->count; i++)
         if (!r->outcome[i].cell.control)

@@ -263,6 +263,7 @@ void store_close(struct store *s)
     sqlite3_finalize(s->window);
     sqlite3_finalize(s->sample);
     sqlite3_finalize(s->hot);
+    sqlite3_finalize(s->turns);
     sqlite3_finalize(s->tidy);
     sqlite3_finalize(s->all);
     if (s->database && s->writes) {

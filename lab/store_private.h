@@ -13,7 +13,7 @@ struct store {
     bool writes;
     int64_t schema;    /* set once: the number of the file's */
     int64_t steps_left; /* before what is being read is given up */
-    sqlite3_stmt *window, *sample, *hot, *tidy, *all; /* made when first needed */
+    sqlite3_stmt *window, *sample, *hot, *turns, *tidy, *all; /* made when first needed */
 };
 
 /* Columns of a cell, as they are written and read. */

@@ -403,6 +403,32 @@ static int read_contended(struct store *s, int64_t window, struct contention *c,
     return status;
 }
 
+/* Of a window whose samples have been read; a file of an earlier lab has none. They are all
+ * there, or the window has none. */
+static int read_turns(struct store *s, int64_t window, struct measurement *w, struct mistake *m)
+{
+    sqlite3_stmt *q = s->schema < 3 ? NULL : store_prepare(s, "SELECT * FROM turns WHERE window = ? "
+                                                           "ORDER BY role, worker", m);
+    int count = 0, status;
+
+    if (!q)
+        return s->schema < 3 ? 0 : -1;
+    sqlite3_bind_int64(q, 1, window);
+    w->turns = calloc((size_t)w->samples + 1, sizeof *w->turns);
+    while ((status = sqlite3_step(q)) == SQLITE_ROW && w->turns && count <= w->samples) {
+        for (int i = 0; i < TURNS_NUMBERS; i++)
+            w->turns[count].number[i] = (uint64_t)sqlite3_column_int64(q, 4 + i);
+        count++;
+    }
+    if (count != w->samples + 1) {
+        free(w->turns);
+        w->turns = NULL;
+    }
+    status = status == SQLITE_DONE || status == SQLITE_ROW ? 0 : store_fail(s, m);
+    sqlite3_finalize(q);
+    return status;
+}
+
 /* Where a window of this block goes. Blocks that are missing are rounds that were skipped. NULL
  * and a mistake if there is none. */
 static struct measurement *room_for(const struct store *s, struct outcome *o,
@@ -450,7 +476,9 @@ static int read_row(struct store *s, sqlite3_stmt *q, sqlite3_stmt *samples, str
         return -1;
     if (w->occasion.sequence > *sequence)
         *sequence = w->occasion.sequence;
-    return read_samples(s, samples, sqlite3_column_int64(q, 0), w, m);
+    if (read_samples(s, samples, sqlite3_column_int64(q, 0), w, m) < 0)
+        return -1;
+    return kind == WINDOW_STATS ? read_turns(s, sqlite3_column_int64(q, 0), w, m) : 0;
 }
 
 int store_load_windows(struct store *s, const struct run *run, struct results *r, int *sequence,

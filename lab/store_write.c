@@ -444,6 +444,32 @@ static int write_contended(struct store *s, int64_t window, const struct measure
     return 0;
 }
 
+static void bind_turns(sqlite3_stmt *q, int64_t window, const struct sample *of,
+                       const struct turns *t)
+{
+    sqlite3_bind_int64(q, 1, window);
+    sqlite3_bind_int(q, 2, of ? of->role_index : -1);
+    sqlite3_bind_int(q, 3, of ? of->worker : 0);
+    bind_text(q, 4, of ? of->role : "lock");
+    for (int i = 0; i < TURNS_NUMBERS; i++)
+        bind_known(q, 5 + i, turns_lacks(t, i) ? -1 : (int64_t)t->number[i]);
+}
+
+static int write_turns(struct store *s, int64_t window, const struct measurement *w,
+                       struct mistake *m)
+{
+    if (prepare_once(s, &s->turns, "INSERT INTO turns VALUES "
+                     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", m) < 0)
+        return -1;
+    for (int i = 0; w->turns && measured(w) && i <= w->samples; i++) {
+        bind_turns(s->turns, window, i ? &w->sample[i - 1] : NULL, &w->turns[i]);
+        if (sqlite3_step(s->turns) != SQLITE_DONE)
+            return store_fail(s, m);
+        sqlite3_reset(s->turns);
+    }
+    return 0;
+}
+
 static int write_samples(struct store *s, int64_t window, const struct measurement *w,
                          struct mistake *m)
 {
@@ -471,13 +497,15 @@ int store_window(struct store *s, int64_t run, size_t cell, const struct measure
         return -1;
     status = settle(s, write_window(s, run, cell, w, &id, m) == 0 &&
                            write_samples(s, id, w, m) == 0 &&
-                           write_contended(s, id, w, m) == 0, m);
+                           write_contended(s, id, w, m) == 0 &&
+                           write_turns(s, id, w, m) == 0, m);
     if (s->window) {
         sqlite3_reset(s->window);
         sqlite3_clear_bindings(s->window);
     }
     sqlite3_reset(s->sample);
     sqlite3_reset(s->hot);
+    sqlite3_reset(s->turns);
     return status;
 }
 

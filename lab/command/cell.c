@@ -17,9 +17,8 @@
 struct options {
     struct variants workload, heap;
     struct modes mode;
-    int64_t threads, ramp_ns, length_ns;
-    enum binding_policy bind;
-    bool counts;
+    int64_t threads, trace_number;
+    struct window window;
 };
 
 enum { THREADS_MOST = 1024 };
@@ -28,9 +27,20 @@ static const struct argp_option described[] = {
     { "workload", 'w', "NAME", 0, "", 0 },  { "mode", 'm', "POLICY+LOCK", 0, "", 0 },
     { "heap", 'H', "NAME", 0, "", 0 },      { "threads", 't', "N", 0, "", 0 },
     { "ramp-ns", 'r', "N", 0, "", 0 },      { "window-ns", 'W', "N", 0, "", 0 },
-    { "bind", 'b', "no|yes|apart", 0, "", 0 },    { "count", 'c', NULL, 0, "", 0 },
+    { "bind", 'b', "no|yes|apart", 0, "", 0 }, { "count", 'c', NULL, 0, "", 0 },
+    { "watch", 'l', NULL, 0, "", 0 },       { "watchdog-ns", 'd', "N", 0, "", 0 },
+    { "trace", 'x', "FILE", 0, "", 0 },     { "trace-number", 'X', "N", 0, "", 0 },
     { 0 },
 };
+
+static int take_ns(const char *what, const char *value, uint64_t *ns, struct mistake *m)
+{
+    int64_t number = 0;
+    int status = parse_number(what, value, 0, INT64_MAX, &number, m);
+
+    *ns = (uint64_t)number;
+    return status;
+}
 
 static int take(void *input, int key, char *value, struct mistake *m)
 {
@@ -46,15 +56,25 @@ static int take(void *input, int key, char *value, struct mistake *m)
     case 't':
         return parse_number("--threads", value, 0, THREADS_MOST, &o->threads, m);
     case 'r':
-        return parse_number("--ramp-ns", value, 0, INT64_MAX, &o->ramp_ns, m);
+        return take_ns("--ramp-ns", value, &o->window.ramp_ns, m);
     case 'W':
-        return parse_number("--window-ns", value, 1, INT64_MAX, &o->length_ns, m);
+        return take_ns("--window-ns", value, &o->window.length_ns, m);
+    case 'd':
+        return take_ns("--watchdog-ns", value, &o->window.watchdog_ns, m);
+    case 'X':
+        return parse_number("--trace-number", value, 0, INT32_MAX, &o->trace_number, m);
+    case 'x':
+        o->window.trace = value;
+        return 0;
+    case 'l':
+        o->window.watches = true;
+        return 0;
     case 'c':
-        o->counts = true;
+        o->window.counts = true;
         return 0;
     default: /* --bind */
-        o->bind = (enum binding_policy)name_index(binding_policy_names, value);
-        assert(o->bind <= BIND_ROLES && "lab run gives a word that there is");
+        o->window.bind = (enum binding_policy)name_index(binding_policy_names, value);
+        assert(o->window.bind <= BIND_ROLES && "lab run gives a word that there is");
         return 0;
     }
 }
@@ -70,7 +90,7 @@ static int run(const struct command *self, int argc, char **argv)
     if (!o)
         return 1;
     options_parse(self, argc, argv, o);
-    if (!o->workload.count || !o->mode.count || !o->heap.count || !o->length_ns) {
+    if (!o->workload.count || !o->mode.count || !o->heap.count || !o->window.length_ns) {
         mistake_set(&m, "this command is for `lab run`, which gives it every option");
         mistake_exit("lab cell", &m);
     }
@@ -78,8 +98,8 @@ static int run(const struct command *self, int argc, char **argv)
         mistake_exit("lab cell", &m);
     cell_init(&cell, &o->workload.item[0], &o->mode.item[0],
               o->heap.item[0].label, "", (int)o->threads);
-    measure(&cell, &(struct window){ (uint64_t)o->ramp_ns, (uint64_t)o->length_ns, o->bind, o->counts },
-            &measurement);
+    o->window.trace_number = (int)o->trace_number;
+    measure(&cell, &o->window, &measurement);
     topology_unload();
     written = measurement_write(&measurement, STDOUT_FILENO);
     measurement_free(&measurement);

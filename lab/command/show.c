@@ -78,7 +78,8 @@ static const struct argp_option described[] = {
     { "counters", 'c', NULL, 0, "instead: cycles, cache misses, switches for each operation", 0 },
     { "memory", 'm', NULL, 0, "instead: bytes of each object, their peak, objects left over", 0 },
     { "pauses", 'p', NULL, 0, "instead: how often, how long the cycle collector stopped all", 0 },
-    { "stats", 'S', NULL, 0, "instead: who contended for which object, of a run with --stats", 0 },
+    { "stats", 'S', NULL, 0,
+      "instead: who contended for which object, and for the lock, of a run with --stats", 0 },
     JSON_OPTION,
     { 0 },
 };

@@ -68,6 +68,18 @@ for c in cells:
         assert all(h['site'] + h['type'] == '${made#int at }int' for h in s['contended']), s
         assert all(h['alone'] and h['objects'] == 1 and h['threads'] == 2 for h in s['contended']), s
         assert sum(h['foreign_ops'] for h in s['contended']) == s['foreign_ops'], s"
+is "and the lock: for each thread times of one window, and waits in order" $python -c "
+import json
+for c in json.load(open('$out'))['cells']:
+    lock, *threads = c['lock']
+    assert lock['role'] == 'lock' and [t['worker'] for t in threads] == [0, 1], c
+    whole = [t['held_ns'] + t['waiting_ns'] + t['free_ns'] for t in threads]
+    assert max(whole) > 45e6 and max(whole) - min(whole) < 0.05 * max(whole), whole
+    for name in 'held_ns', 'forced', 'voluntary', 'requests', 'waits':
+        assert lock[name] == sum(t[name] for t in threads), (name, c['lock'])
+    for t in c['lock']:
+        waits = [t['wait_%s_ns' % q] for q in ('p50', 'p90', 'p99', 'p999', 'max')]
+        assert t['waits'] == 0 and waits == [None] * 5 or waits == sorted(waits), t"
 lab query "$dir/a.db" "SELECT count(*) AS rows FROM contention WHERE hottest = 'int' AND foreign_ops > 0"
 is "so has the results file" grep -q '^ *4$' "$out"
 
@@ -82,6 +94,40 @@ is "without --stats nothing is counted" sh -c "[ $status -eq 0 ] && ! grep -q 'W
 lab run --stats --workload shared_read --mode atomic $quick --results "$dir/c.db"
 is "a run that was measured gets it later" \
     sh -c "[ $status -eq 0 ] && grep -q '^  counts  ' $out && [ \$(grep -c '^window' $err) -eq 1 ]"
+
+lab run --stats --workload fib,echo_spin --policy atomic --gil interval --threads 2 --rounds 1 \
+    --window 0.3 --ramp 0.02 --control no --results "$dir/l.db"
+section "$out" "fib, atomic+interval, 2 threads" >"$dir/fib"
+section "$out" "echo_spin, atomic+interval, 2 threads" >"$dir/echo"
+is "a lock has its lines, and so has each thread, by role" sh -c "
+    grep -q '^  lock     on average [0-9.]* of 2 threads have it, [0-9.]* wait, [0-9.]* need none of it$' $dir/fib &&
+    grep -q '^  waits    [0-9].*: p50 .* p99.9 .* max ' $dir/fib &&
+    [ \$(grep -c ' worker [01]$' $dir/fib) -eq 2 ] &&
+    [ \$(grep -cE ' (client|server|spinner) [01]$' $dir/echo) -eq 4 ]"
+is "who computes is asked, and switches because of it; who waits for the kernel detaches" $python -c "
+import sqlite3
+rows = sqlite3.connect('$dir/l.db').execute('SELECT workload, name, forced, voluntary, requests, '
+    'held_ns, waiting_ns, free_ns FROM turns JOIN windows USING (window) JOIN cells USING (cell)').fetchall()
+assert len(rows) == 3 + 5, rows
+for workload, name, forced, voluntary, requests, held, waiting, free in rows:
+    if name in ('worker', 'spinner'):
+        assert forced > 0 and requests > 0 and voluntary == 0 and free == 0 and waiting > 0, rows
+    elif name in ('client', 'server'):
+        assert voluntary > 0 and free > 0, rows
+for workload in 'fib', 'echo_spin':
+    of = [r for r in rows if r[0] == workload]
+    window = sum(of[0][5:]) / (len(of) - 1)
+    assert of[0][1] == 'lock' and of[0][5] < 1.01 * window, of   # one holds it at a time"
+lab query "$dir/l.db" "SELECT count(*) AS n FROM lock_use WHERE role <> 'lock' AND
+    abs(held + waiting + free - 1) < 1e-9"
+is "shares are of the whole" grep -q '^ *6$' "$out"
+change "$dir/l.db" "DELETE FROM turns WHERE role = 1"
+lab show --stats "$dir/l.db"
+is "of turns that are not whole nothing is said" [ "$(grep -c '^  lock     not watched$' "$out")" -eq 1 ]
+change "$dir/l.db" "DROP VIEW lock_use; DROP TABLE turns; PRAGMA user_version = 2"
+lab show --stats "$dir/l.db"
+is "a file of schema 2 has none" \
+    sh -c "[ $status -eq 0 ] && [ \$(grep -c '^  lock     not watched$' $out) -eq 2 ]"
 
 cat >"$dir/m.yaml" <<END
 one: { workload: shared_read, mode: atomic, threads: 2, window: 0.05, ramp: 0, rounds: 1, stats: yes }

@@ -94,6 +94,30 @@ static void measurement_comes_back_from_text_as_it_was(void **state)
     measurement_free(&sent);
 }
 
+/* A line for the lock and one for each worker, or none at all. */
+static void turns_come_back_from_text_whole_or_not_at_all(void **state)
+{
+    struct measurement sent = two_workers(30, 10), got;
+    char text[4096], *last;
+
+    (void)state;
+    sent.turns = calloc((size_t)sent.samples + 1, sizeof *sent.turns);
+    for (int i = 0; i <= sent.samples; i++)
+        for (int k = 0; k < TURNS_NUMBERS; k++)
+            sent.turns[i].number[k] = (uint64_t)(100 * i + k);
+    send(&sent, text, sizeof text);
+    assert_int_equal(measurement_read(&got, text), 0);
+    assert_non_null(got.turns);
+    assert_memory_equal(got.turns, sent.turns, ((size_t)sent.samples + 1) * sizeof *got.turns);
+    measurement_free(&got);
+    last = strstr(text, "turns 300");
+    assert_non_null(last);
+    memmove(last, strchr(last, '\n') + 1, strlen(strchr(last, '\n')));
+    assert_int_equal(measurement_read(&got, text), -1);
+    measurement_free(&got);
+    measurement_free(&sent);
+}
+
 /* What a cell prints before it crashes must not pass for a result. */
 static void measurement_cut_short_or_garbled_is_refused(void **state)
 {
@@ -145,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rate_and_fairness_are_of_the_first_role),
         cmocka_unit_test(measurement_comes_back_from_text_as_it_was),
+        cmocka_unit_test(turns_come_back_from_text_whole_or_not_at_all),
         cmocka_unit_test(measurement_cut_short_or_garbled_is_refused),
         cmocka_unit_test(note_comes_back_as_printable_ascii),
         cmocka_unit_test(numbers_are_short_for_people),

@@ -89,6 +89,17 @@ static struct contention *full_contention(void)
     return c;
 }
 
+/* Of the lock and each worker; the last of them has never waited. */
+static struct turns *full_turns(int samples)
+{
+    struct turns *t = calloc((size_t)samples + 1, sizeof *t);
+
+    for (int i = 0; i <= samples; i++)
+        for (int k = 0; k < (i == samples ? TURNS_WAITS : TURNS_NUMBERS); k++)
+            t[i].number[k] = (uint64_t)(1000 * i + k + 1);
+    return t;
+}
+
 static void assert_same_contention(const struct contention *a, const struct contention *b)
 {
     assert_true(a->own == b->own && a->foreign == b->foreign && a->retries == b->retries &&
@@ -133,6 +144,10 @@ static void assert_same(const struct measurement *got, const struct measurement 
     assert_int_equal(got->contention != NULL, sent->contention != NULL);
     if (sent->contention)
         assert_same_contention(got->contention, sent->contention);
+    assert_int_equal(got->turns != NULL, sent->turns != NULL);
+    if (sent->turns)
+        assert_memory_equal(got->turns, sent->turns,
+                            ((size_t)sent->samples + 1) * sizeof *sent->turns);
     assert_int_equal(got->samples, sent->samples);
     for (int i = 0; i < got->samples; i++)
         assert_memory_equal(&got->sample[i], &sent->sample[i], sizeof *got->sample);
@@ -180,6 +195,9 @@ static void a_window_comes_back_as_it_was(void **state)
     assert_non_null(o->stats);
     assert_null(o->audit);
     assert_same(o->stats, &sent);
+    results_free(&r);
+    sent.turns = full_turns(sent.samples);
+    assert_same(through_file(&sent, &r)->stats, &sent);
     results_free(&r);
     sent.contention->incomplete = true;
     sent.contention->queued = sent.contention->delay_p50_ns = 0; /* so none has waited */
