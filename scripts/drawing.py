@@ -568,10 +568,10 @@ def figure_of(panel):
     return figure
 
 
-def sheet(picture, title, small_print):
+def sheet(picture, title, small_print, columns=None):
     """A figure with all panels, a title above, the caption and lines of small print below."""
     line, margin = 0.175, 0.3
-    columns = min(len(picture.panels), 2 if len(picture.panels) <= 4 else 3)
+    columns = columns or min(len(picture.panels), 2 if len(picture.panels) <= 4 else 3)
     rows = [picture.panels[i:i + columns] for i in range(0, len(picture.panels), columns)]
     sizes = [panel_size(panel) for panel in picture.panels]
     column = max(w for w, _ in sizes)
