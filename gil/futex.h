@@ -20,18 +20,41 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Sleeps if the word has this value. False: `deadline_ns` (of clock_ns) has passed. A time
- * and not a duration, so that signals (EINTR) do not stretch it. */
-static inline bool futex_wait_until(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
+/* Sleeps if the word has this value. False: it is `deadline`, or later. NULL: there is none. */
+static inline bool futex_sleep(_Atomic uint32_t *word, uint32_t value,
+                               const struct timespec *deadline)
 {
-    struct timespec deadline = timespec_of_ns(deadline_ns);
     int before = errno;
-    bool in_time = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, &deadline, NULL,
+    bool in_time = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, deadline, NULL,
                            FUTEX_BITSET_MATCH_ANY) == 0 ||
                    errno != ETIMEDOUT;
 
     errno = before;
     return in_time;
+}
+
+static inline void futex_wait(_Atomic uint32_t *word, uint32_t value)
+{
+    futex_sleep(word, value, NULL);
+}
+
+/* False: `deadline_ns` (of clock_ns) has passed. A time and not a duration, so that signals
+ * (EINTR) do not stretch it. */
+static inline bool futex_wait_until(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
+{
+    struct timespec deadline = timespec_of_ns(deadline_ns);
+
+    return futex_sleep(word, value, &deadline);
+}
+
+/* Between two looks of who spins before it sleeps: the other thread of the core goes on. */
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
 }
 
 /* Wakes one that sleeps there, and says whether there was one. The word may be gone: it is

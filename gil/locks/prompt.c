@@ -67,16 +67,13 @@
  *   8. `fork`: the lock has nothing outside its own memory. A child that has but one thread
  *      makes a new one, and does not delete this.
  */
+#include "gil/futex.h"
 #include "gil/gil.h"
 #include "gil/mutex.h"
 #include "gil/thread.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <linux/futex.h>
 #include <sched.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* Guards what is below it in the lock, for some ten instructions at a time. A pthread mutex
  * would be as good if it did not fill most of a cache line: here everything that a hand-over
@@ -127,30 +124,6 @@ enum { QUANTUM_US, SPIN_US };
  * that was reckoned. */
 enum { CREDIT_NS, SEEN_NS };
 
-static void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
-/* Returns when the word may no longer be `value`, or at `until`, or for no reason. */
-static void futex_wait(_Atomic uint32_t *word, uint32_t value, const struct timespec *until)
-{
-    int error = errno;
-
-    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, until, NULL, FUTEX_BITSET_MATCH_ANY);
-    errno = error;
-}
-
-/* The word is not looked at: it may be gone. */
-static void futex_wake(_Atomic uint32_t *word)
-{
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
 /* U. Drepper, Futexes Are Tricky (2011), the second mutex, spinning first. */
 static SLOW_PATH void latch_shut_slowly(struct latch *l)
 {
@@ -166,7 +139,7 @@ static SLOW_PATH void latch_shut_slowly(struct latch *l)
             return;
     }
     while (atomic_exchange_explicit(&l->word, 2, memory_order_acquire))
-        futex_wait(&l->word, 2, NULL);
+        futex_wait(&l->word, 2);
 }
 
 static void latch_shut(struct latch *l) ACQUIRES(l) NO_LOCK_ANALYSIS
@@ -181,7 +154,7 @@ static void latch_shut(struct latch *l) ACQUIRES(l) NO_LOCK_ANALYSIS
 static void latch_open(struct latch *l) RELEASES(l) NO_LOCK_ANALYSIS
 {
     if (atomic_exchange_explicit(&l->word, 0, memory_order_release) == 2)
-        futex_wake(&l->word);
+        futex_wake_one(&l->word);
 }
 
 static struct gil_prompt *self(struct gil *gil)
@@ -406,7 +379,7 @@ static _Atomic uint32_t *pass(struct gil_prompt *g, uint64_t now_ns) REQUIRES(g-
 static void wake(_Atomic uint32_t *state)
 {
     if (state)
-        futex_wake(state);
+        futex_wake_one(state);
 }
 
 /* Done last before the latch is opened: the holder looks at it at once. */
@@ -464,13 +437,13 @@ static uint64_t deadline_ns(struct gil_prompt *g, const struct waiter *w, uint64
 static void park(struct gil_prompt *g, struct waiter *w) REQUIRES(g->latch)
 {
     uint64_t now_ns = clock_ns();
-    struct timespec until = timespec_of_ns(deadline_ns(g, w, now_ns));
+    uint64_t until_ns = deadline_ns(g, w, now_ns);
 
     w->cpu = (int16_t)sched_getcpu();
     atomic_store_explicit(&w->state, PARKED, memory_order_relaxed);
     ask_if_due(g, w, now_ns);
     latch_open(&g->latch);
-    futex_wait(&w->state, PARKED, &until);
+    futex_wait_until(&w->state, PARKED, until_ns);
     latch_shut(&g->latch);
     w->cpu = (int16_t)sched_getcpu();
 }

@@ -74,15 +74,6 @@ static void leave(struct gil *gil, struct thread *t)
     mutex_unlock(&self(gil)->asking);
 }
 
-static void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("isb");
-#endif
-}
-
 static bool swap_word(struct gil_spinpark *g, uint32_t from, uint32_t to)
 {
     return atomic_compare_exchange_strong_explicit(&g->word, &from, to, memory_order_acquire,
