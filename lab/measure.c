@@ -531,11 +531,11 @@ static void tell_what_was_watched(const struct run *run, struct measurement *m)
 static int watch_lock(struct run *run)
 {
     size_t most = MOMENTS_OF_ALL / (size_t)(run->stations + 1);
+    size_t places = most < MOMENTS_MOST ? most / 2 : MOMENTS_MOST; /* a ring rounds up */
 
     if (!run->window->watches && !run->window->trace)
         return 0;
-    run->watch = watch_begin(run->gil, !run->window->trace ? 0
-                                       : most < MOMENTS_MOST ? most / 2 : MOMENTS_MOST);
+    run->watch = watch_begin(run->gil, run->window->trace ? places : 0);
     if (run->watch)
         return 0;
     report(run, STATUS_FAILED, "no memory to watch the lock");

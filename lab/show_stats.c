@@ -1,4 +1,5 @@
-/* show_stats.c - who contended for what, and for the lock, as `lab run --stats` and `lab show --stats` print it. */
+/* show_stats.c - who contended for what, and for the lock, as `lab run --stats` and `lab show
+ * --stats` print it. */
 #include "lab/show.h"
 
 #include <stdio.h>
@@ -117,10 +118,10 @@ static void print_lock(const struct turns *lock, int workers, FILE *out)
     char p50[AMOUNT_BYTES], p90[AMOUNT_BYTES], p99[AMOUNT_BYTES], p999[AMOUNT_BYTES];
     char longest[AMOUNT_BYTES], waits[AMOUNT_BYTES];
 
-    fprintf(out, "  lock     on average %.2f of %d threads have it, %.2f wait, %.2f need none of it\n",
-            percent(lock, TURNS_HELD_NS, one_ns) / 100, workers,
-            percent(lock, TURNS_WAITING_NS, one_ns) / 100,
-            percent(lock, TURNS_FREE_NS, one_ns) / 100);
+    fprintf(
+        out, "  lock     on average %.2f of %d threads have it, %.2f wait, %.2f need none of it\n",
+        percent(lock, TURNS_HELD_NS, one_ns) / 100, workers,
+        percent(lock, TURNS_WAITING_NS, one_ns) / 100, percent(lock, TURNS_FREE_NS, one_ns) / 100);
     fprintf(out, "  waits    %s: p50 %s, p90 %s, p99 %s, p99.9 %s, max %s\n",
             human_count(lock->number[TURNS_WAITS], waits), wait_of(lock, TURNS_P50_NS, p50),
             wait_of(lock, TURNS_P90_NS, p90), wait_of(lock, TURNS_P99_NS, p99),

@@ -30,7 +30,7 @@ def rates(lab, cell, seconds, options):
     window = next(float(words[1]) for words in lines if words[0] == "window")
     workers = [words for words in lines if words[0] == "worker"]
     ops = sum(int(words[4]) for words in workers if words[2] == "0")
-    return ops / window, ops / sum(float(words[5]) for words in workers)
+    return ops / window, ops / (sum(float(words[5]) for words in workers) or 1)
 
 
 def interval(ratios):
@@ -49,7 +49,8 @@ def compare(options, cell, trace):
                 pair.reverse()
             got = [rates(options.lab, cell, options.seconds, words) for words in pair]
             base, with_it = reversed(got) if number % 2 else got
-            ratios[kind].append([a / b for a, b in zip(with_it, base)])
+            if min(*base, *with_it) > 0:  # starved, it says nothing
+                ratios[kind].append([a / b for a, b in zip(with_it, base)])
     for kind, of in ratios.items():
         said = [f"{statistics.median(each):.3f} ({interval(each)[0]:.3f} .. {interval(each)[1]:.3f})"
                 for each in zip(*of)]
