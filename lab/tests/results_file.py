@@ -82,6 +82,10 @@ def add_stats(db, cell, sequence):
                     incomplete=0)
     insert(db, "contended", window=window, rank=1, type="int", site="a.c:1 in make", alone=1,
            objects=1, threads=2, own_ops=9, foreign_ops=20, retries=3)
+    for role, name in (-1, "lock"), (0, "worker"):
+        insert(db, "turns", window=window, role=role, worker=0, name=name, held_ns=30, waiting_ns=20,
+               free_ns=50, forced=4, in_vain=3, voluntary=2, requests=5, waits=9, wait_p50_ns=1,
+               wait_p90_ns=2, wait_p99_ns=3, wait_p999_ns=4, wait_max_ns=5)
 
 
 def write(db, args):

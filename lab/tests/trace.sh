@@ -3,6 +3,7 @@
 # the program in $LAB.
 . scripts/tap.sh
 
+has_policies plain || skip_rest "lab run --trace" "this build lacks plain"
 quick="--rounds 2 --window 0.1 --ramp 0.01 --control no"
 
 # good TRACE CODE: whether this holds of its cells: by title, each of lanes by name, each of
