@@ -98,7 +98,7 @@ static void measurement_comes_back_from_text_as_it_was(void **state)
 static void turns_come_back_from_text_whole_or_not_at_all(void **state)
 {
     struct measurement sent = two_workers(30, 10), got;
-    char text[4096], *last;
+    char text[4096], more[2 * sizeof text], *last;
 
     (void)state;
     sent.turns = calloc((size_t)sent.samples + 1, sizeof *sent.turns);
@@ -112,8 +112,17 @@ static void turns_come_back_from_text_whole_or_not_at_all(void **state)
     measurement_free(&got);
     last = strstr(text, "turns 300");
     assert_non_null(last);
+    snprintf(more, sizeof more, "%.*s%.*s\n%s", (int)(last - text), text,
+             (int)strcspn(last, "\n"), last, last);
+    assert_int_equal(measurement_read(&got, more), -1); /* one too many */
+    measurement_free(&got);
+    snprintf(more, sizeof more, "%.*sworker worker 9 0 0 0.000000 0 0 0 0 0 0 0 0 0 0 0 bound\n%s",
+             (int)(last - text), text, last);
+    memcpy(strstr(more, "end 3"), "end 4", 5);
+    assert_int_equal(measurement_read(&got, more), -1); /* a worker that comes late */
+    measurement_free(&got);
     memmove(last, strchr(last, '\n') + 1, strlen(strchr(last, '\n')));
-    assert_int_equal(measurement_read(&got, text), -1);
+    assert_int_equal(measurement_read(&got, text), -1); /* one too few */
     measurement_free(&got);
     measurement_free(&sent);
 }
