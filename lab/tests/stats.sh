@@ -144,7 +144,8 @@ run env PATH="$dir/none" "$LAB" run --stats --workload shared_read --mode atomic
 is "without addr2line sites are addresses" \
     sh -c "[ $status -eq 0 ] && [ \$(grep -c ' int at 0x[0-9a-f]* < 0x' $out) -eq 4 ]"
 
+# The cold parts that gcc splits off are not renamed, and belong to those that are.
 is "the ordinary builds carry none of it" sh -c "
-    nm '$LAB' | awk '{ print \$3 }' | grep -E '^stats_(made|count|published)' >$dir/names
+    nm '$LAB' | awk '{ print \$3 }' | grep -v '\.cold$' | grep -E '^stats_(made|count|published)' >$dir/names
     grep -q _stats$ $dir/names && ! grep -v '_stats$' $dir/names"
 plan
