@@ -5,6 +5,7 @@
 #include "lab/judgement.h"
 #include "lab/paragraph.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { TEXT_BYTES = 48, MODE_WIDTH = 18, NOTE_INDENT = 6 };
@@ -132,6 +133,52 @@ static void print_mode(const struct cell *c, FILE *out)
         fprintf(out, "  %-*s", MODE_WIDTH, mode);
 }
 
+/* The median over the rounds of what a role did in a second. */
+static struct estimate role_rate(const struct outcome *o, int role, const char **name)
+{
+    double *rates = calloc((size_t)o->rounds + 1, sizeof *rates);
+    struct estimate e = { 0 };
+    size_t count = 0;
+
+    for (int k = 0; k < o->rounds && rates; k++) {
+        const struct measurement *m = &o->round[k];
+        double ops = 0;
+        bool there = false;
+
+        for (int i = 0; i < m->samples && measured(m); i++)
+            if (m->sample[i].role_index == role) {
+                ops += (double)m->sample[i].ops;
+                *name = m->sample[i].role;
+                there = true;
+            }
+        if (there && m->seconds > 0)
+            rates[count++] = ops / m->seconds;
+    }
+    if (count)
+        e = estimate_median(rates, count);
+    free(rates);
+    return e;
+}
+
+/* Where some wait and others compute: what the others did meanwhile. */
+static void print_beside(const struct outcome *o, FILE *out)
+{
+    const char *name = "";
+    char text[TEXT_BYTES];
+    int told = 0;
+
+    for (int role = 1; role < ROLE_MAX && o->cell.kind == KIND_MIXED; role++) {
+        struct estimate rate = role_rate(o, role, &name);
+
+        if (rate.count)
+            fprintf(out, "%*s%s %s %s per s", told ? 0 : NOTE_INDENT, "",
+                    told ? "," : "beside it:", name, human_rate(rate.median, text, sizeof text));
+        told += rate.count > 0;
+    }
+    if (told)
+        fputc('\n', out);
+}
+
 static void print_row(const struct results *r, const struct outcome *o, FILE *out)
 {
     const struct cell *c = &o->cell;
@@ -155,6 +202,7 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
             p50.count ? human_ns(p50.median, latency, sizeof latency) : "-");
     print_notes(o, out);
     print_warnings(r, o, out);
+    print_beside(o, out);
     print_lost(o, out);
     print_held_back(o, out);
     print_audit(o, out);
