@@ -13,38 +13,51 @@
 
 enum { MESSAGE_BYTES = 64 };
 
-int echo_init(struct echo *e, int count)
+static int count;                 /* set by setup; of connections */
+static int (*ends)[2];            /* set by setup; the client's and the server's; -1: none */
+static _Atomic uint64_t answered; /* atomic; by the servers that have ended */
+
+int echo_init(int connections)
 {
-    *e = (struct echo){ .fd = calloc((size_t)count, sizeof *e->fd) };
-    if (!e->fd) {
+    ends = calloc((size_t)connections, sizeof *ends);
+    if (!ends) {
         exception_set_no_memory();
         return -1;
     }
-    e->count = count;
+    atomic_store_explicit(&answered, 0, memory_order_relaxed);
+    count = connections;
     for (int i = 0; i < count; i++)
-        e->fd[i][ECHO_CLIENT] = e->fd[i][ECHO_SERVER] = -1;
+        ends[i][ECHO_CLIENT] = ends[i][ECHO_SERVER] = -1;
     return 0;
 }
 
-int echo_init_pair(struct echo *e)
+int *echo_connection(int number)
 {
-    if (echo_init(e, 1) < 0)
+    return ends[number];
+}
+
+int echo_setup_pair(struct job *job)
+{
+    (void)job;
+    if (echo_init(1) < 0)
         return -1;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->fd[0]) < 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends[0]) < 0) {
         exception_set_errno("socketpair");
         return -1;
     }
     return 0;
 }
 
-void echo_fini(struct echo *e)
+void echo_teardown(struct job *job)
 {
-    for (int i = 0; i < e->count; i++)
+    (void)job;
+    for (int i = 0; i < count; i++)
         for (int end = 0; end < 2; end++)
-            if (e->fd[i][end] >= 0)
-                close(e->fd[i][end]);
-    free(e->fd);
-    *e = (struct echo){ 0 };
+            if (ends[i][end] >= 0)
+                close(ends[i][end]);
+    free(ends);
+    ends = NULL;
+    count = 0;
 }
 
 /* The other end has gone: so it must when the window is over, and never before. */
@@ -74,7 +87,7 @@ static int exchange(int fd, borrowed request, int64_t *answer)
 }
 
 /* A request is an object, as in any runtime, and stays alive while its answer is awaited. */
-int echo_client_step_due(struct worker *w, const struct echo *e, uint64_t due_ns)
+int echo_client_step_due(struct worker *w, uint64_t due_ns)
 {
     struct object *request = int_new((int64_t)worker_random(w));
     int64_t answer, asked;
@@ -83,7 +96,7 @@ int echo_client_step_due(struct worker *w, const struct echo *e, uint64_t due_ns
     if (!request)
         return -1;
     safepoint(w->thread);
-    failed = exchange(e->fd[w->index][ECHO_CLIENT], request, &answer);
+    failed = exchange(ends[w->index][ECHO_CLIENT], request, &answer);
     asked = int_value(request);
     decref(request);
     if (failed)
@@ -98,14 +111,14 @@ int echo_client_step_due(struct worker *w, const struct echo *e, uint64_t due_ns
     return 0;
 }
 
-int echo_client_step(struct worker *w, const struct echo *e)
+int echo_client_step(struct worker *w)
 {
-    return echo_client_step_due(w, e, clock_ns());
+    return echo_client_step_due(w, clock_ns());
 }
 
-int echo_server_step(struct worker *w, const struct echo *e)
+int echo_server_step(struct worker *w)
 {
-    int fd = e->fd[w->index][ECHO_SERVER];
+    int fd = ends[w->index][ECHO_SERVER];
     char message[MESSAGE_BYTES];
 
     safepoint(w->thread);
@@ -116,27 +129,29 @@ int echo_server_step(struct worker *w, const struct echo *e)
     return 0;
 }
 
-void echo_server_end(struct worker *w, struct echo *e)
+void echo_server_end(struct worker *w)
 {
-    atomic_fetch_add_explicit(&e->answered, atomic_load_explicit(&w->ops, memory_order_relaxed),
+    atomic_fetch_add_explicit(&answered, atomic_load_explicit(&w->ops, memory_order_relaxed),
                               memory_order_relaxed);
 }
 
-void echo_interrupt(const struct echo *e)
+void echo_interrupt(struct job *job)
 {
-    for (int i = 0; i < e->count; i++)
+    (void)job;
+    for (int i = 0; i < count; i++)
         for (int end = 0; end < 2; end++)
-            if (e->fd[i][end] >= 0)
-                shutdown(e->fd[i][end], SHUT_RDWR);
+            if (ends[i][end] >= 0)
+                shutdown(ends[i][end], SHUT_RDWR);
 }
 
-int echo_check(struct echo *e, uint64_t ops)
+int echo_check(struct job *job, uint64_t ops)
 {
-    uint64_t answered = atomic_load_explicit(&e->answered, memory_order_relaxed);
+    uint64_t answers = atomic_load_explicit(&answered, memory_order_relaxed);
 
-    if (answered >= ops && answered - ops <= (uint64_t)e->count)
+    (void)job;
+    if (answers >= ops && answers - ops <= (uint64_t)count)
         return 0;
-    exception_set(&runtime_error, "%llu answers to %llu requests", (unsigned long long)answered,
+    exception_set(&runtime_error, "%llu answers to %llu requests", (unsigned long long)answers,
                   (unsigned long long)ops);
     return -1;
 }

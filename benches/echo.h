@@ -9,36 +9,34 @@
 
 #include "benches/workload.h"
 
-struct echo {
-    int count;                 /* set once; of connections */
-    int (*fd)[2];              /* set once; the client's end and the server's; -1: none */
-    _Atomic uint64_t answered; /* atomic; by the servers that have ended */
-};
-
-enum { ECHO_CLIENT, ECHO_SERVER };
+enum { ECHO_CLIENT, ECHO_SERVER }; /* the ends of a connection */
 
 /* Makes room for so many connections, which the caller makes. 0, or -1 with MemoryError
- * pending. To be undone in both cases. */
-int echo_init(struct echo *e, int count);
+ * pending. To be undone in both cases by echo_teardown, which closes what was opened. */
+int echo_init(int count);
 
-/* The same with one connection, over a socketpair. */
-int echo_init_pair(struct echo *e);
+/* Both ends of one, to be opened: two file descriptors, -1 so far. */
+int *echo_connection(int number);
 
-/* Closes what was opened. */
-void echo_fini(struct echo *e);
+/* The rest is what a workload's table asks for. */
+
+/* One connection, over a socketpair: setup. */
+int echo_setup_pair(struct job *job);
 
 /* One round trip; one answer. The worker's index chooses the connection. When that has
  * been interrupted and the job is stopping, 0 without an op. */
-int echo_client_step(struct worker *w, const struct echo *e);
+int echo_client_step(struct worker *w);
 /* Of a request that ought to have been sent at `due_ns`, from when its latency counts. */
-int echo_client_step_due(struct worker *w, const struct echo *e, uint64_t due_ns);
-int echo_server_step(struct worker *w, const struct echo *e);
-void echo_server_end(struct worker *w, struct echo *e);
+int echo_client_step_due(struct worker *w, uint64_t due_ns);
+int echo_server_step(struct worker *w);
+void echo_server_end(struct worker *w);
 
 /* Every wait for a connection ends, now and later. */
-void echo_interrupt(const struct echo *e);
+void echo_interrupt(struct job *job);
 
 /* `ops` round trips took that many answers, and at most one more for each client. */
-int echo_check(struct echo *e, uint64_t ops);
+int echo_check(struct job *job, uint64_t ops);
+
+void echo_teardown(struct job *job);
 
 #endif

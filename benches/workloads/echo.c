@@ -12,8 +12,6 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-static struct echo echo;
-
 static int os_failure(const char *call)
 {
     exception_set_errno(call);
@@ -66,7 +64,7 @@ static int connect_pair(int listener, const struct sockaddr_in *address, int fd[
 static int setup(struct job *job)
 {
     struct sockaddr_in address;
-    int result = echo_init(&echo, job->threads), listener;
+    int result = echo_init(job->threads), listener;
 
     if (result < 0)
         return -1;
@@ -74,50 +72,17 @@ static int setup(struct job *job)
     if (listener < 0)
         return -1;
     for (int i = 0; i < job->threads && result == 0; i++)
-        result = connect_pair(listener, &address, echo.fd[i]);
+        result = connect_pair(listener, &address, echo_connection(i));
     close(listener);
     return result;
-}
-
-static int client_step(struct worker *w)
-{
-    return echo_client_step(w, &echo);
-}
-
-static int server_step(struct worker *w)
-{
-    return echo_server_step(w, &echo);
-}
-
-static void server_end(struct worker *w)
-{
-    echo_server_end(w, &echo);
-}
-
-static void interrupt(struct job *job)
-{
-    (void)job;
-    echo_interrupt(&echo);
-}
-
-static int check(struct job *job, uint64_t ops)
-{
-    (void)job;
-    return echo_check(&echo, ops);
-}
-
-static void teardown(struct job *job)
-{
-    (void)job;
-    echo_fini(&echo);
 }
 
 const struct workload workload_echo = {
     .about = "64 bytes over loopback TCP: a blocking client and its server, a thread each",
     .unit = "round trip", .kind = KIND_IO, .shares = SHARES_NOTHING, .least_threads = 1,
     .roles = {
-        { .name = "client", .per_thread = 1, .records_latency = true, .step = client_step },
-        { .name = "server", .per_thread = 1, .step = server_step, .end = server_end },
+        { .name = "client", .per_thread = 1, .records_latency = true, .step = echo_client_step },
+        { .name = "server", .per_thread = 1, .step = echo_server_step, .end = echo_server_end },
     },
-    .setup = setup, .interrupt = interrupt, .check = check, .teardown = teardown,
+    .setup = setup, .interrupt = echo_interrupt, .check = echo_check, .teardown = echo_teardown,
 };

@@ -24,14 +24,6 @@
 
 enum { RATE };
 
-static struct echo echo;
-
-static int setup(struct job *job)
-{
-    (void)job;
-    return echo_init_pair(&echo);
-}
-
 /* When the next request is due. A thread's timers are 50 us late by default, which is half
  * of the time between two requests. */
 static int client_begin(struct worker *w)
@@ -71,40 +63,12 @@ static int client_step(struct worker *w)
     set_next_due(due_ns, rate);
     if (wait_until(*due_ns) < 0)
         return -1;
-    return echo_client_step_due(w, &echo, *due_ns);
+    return echo_client_step_due(w, *due_ns);
 }
 
 static void client_end(struct worker *w)
 {
     free(w->state);
-}
-
-static int server_step(struct worker *w)
-{
-    return echo_server_step(w, &echo);
-}
-
-static void server_end(struct worker *w)
-{
-    echo_server_end(w, &echo);
-}
-
-static void interrupt(struct job *job)
-{
-    (void)job;
-    echo_interrupt(&echo);
-}
-
-static int check(struct job *job, uint64_t ops)
-{
-    (void)job;
-    return echo_check(&echo, ops);
-}
-
-static void teardown(struct job *job)
-{
-    (void)job;
-    echo_fini(&echo);
 }
 
 const struct workload workload_echo_open = {
@@ -116,10 +80,11 @@ const struct workload workload_echo_open = {
     .roles = {
         { .name = "client", .fixed = 1, .records_latency = true, .shares_core = true,
           .begin = client_begin, .step = client_step, .end = client_end },
-        { .name = "server", .fixed = 1, .shares_core = true, .step = server_step,
-          .end = server_end },
+        { .name = "server", .fixed = 1, .shares_core = true, .step = echo_server_step,
+          .end = echo_server_end },
         { .name = "spinner", .per_thread = 1, .begin = countdown_begin, .step = countdown_step,
           .end = countdown_end },
     },
-    .setup = setup, .interrupt = interrupt, .check = check, .teardown = teardown,
+    .setup = echo_setup_pair, .interrupt = echo_interrupt, .check = echo_check,
+    .teardown = echo_teardown,
 };

@@ -12,57 +12,17 @@
 #include "benches/countdown.h"
 #include "benches/echo.h"
 
-static struct echo echo;
-
-static int setup(struct job *job)
-{
-    (void)job;
-    return echo_init_pair(&echo);
-}
-
-static int client_step(struct worker *w)
-{
-    return echo_client_step(w, &echo);
-}
-
-static int server_step(struct worker *w)
-{
-    return echo_server_step(w, &echo);
-}
-
-static void server_end(struct worker *w)
-{
-    echo_server_end(w, &echo);
-}
-
-static void interrupt(struct job *job)
-{
-    (void)job;
-    echo_interrupt(&echo);
-}
-
-static int check(struct job *job, uint64_t ops)
-{
-    (void)job;
-    return echo_check(&echo, ops);
-}
-
-static void teardown(struct job *job)
-{
-    (void)job;
-    echo_fini(&echo);
-}
-
 const struct workload workload_echo_spin = {
     .about = "64 bytes over a socketpair and back, beside CPU-bound spinners (the threads)",
     .unit = "round trip", .kind = KIND_MIXED, .shares = SHARES_NOTHING, .least_threads = 0,
     .roles = {
         { .name = "client", .fixed = 1, .records_latency = true, .shares_core = true,
-          .step = client_step },
-        { .name = "server", .fixed = 1, .shares_core = true, .step = server_step,
-          .end = server_end },
+          .step = echo_client_step },
+        { .name = "server", .fixed = 1, .shares_core = true, .step = echo_server_step,
+          .end = echo_server_end },
         { .name = "spinner", .per_thread = 1, .begin = countdown_begin, .step = countdown_step,
           .end = countdown_end },
     },
-    .setup = setup, .interrupt = interrupt, .check = check, .teardown = teardown,
+    .setup = echo_setup_pair, .interrupt = echo_interrupt, .check = echo_check,
+    .teardown = echo_teardown,
 };
