@@ -5,6 +5,7 @@
 #include "lab/csv.h"
 #include "lab/json.h"
 #include "lab/names.h"
+#include "lab/output.h"
 #include "lab/progress.h"
 #include "lab/session.h"
 #include "lab/show.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { KEY_AGAIN = 0x100, KEY_TRACE, KEY_WATCHDOG };
 
@@ -207,29 +207,12 @@ struct under_way {
     bool resumed;
 };
 
-/* What may be lost: a CSV. Not results, nor the matrix that is being measured. */
-static bool may_replace(const char *path)
-{
-    static const char head[] = "machine,run,";
-    char there[sizeof head] = "";
-    struct stat about;
-    FILE *file;
-    size_t got;
-
-    if (stat(path, &about) < 0 || !S_ISREG(about.st_mode) || about.st_size == 0)
-        return true;
-    file = fopen(path, "r");
-    got = file ? fread(there, 1, sizeof head - 1, file) : 0;
-    if (file)
-        fclose(file);
-    return got == sizeof head - 1 && !strcmp(there, head);
-}
-
 static FILE *open_csv(const struct experiment *e, struct mistake *m)
 {
     FILE *csv;
 
-    if (e->replace && !may_replace(e->csv)) {
+    /* Not results, nor the matrix that is being measured. */
+    if (e->replace && !output_may_replace(e->csv, "machine,run,")) {
         mistake_set(m, "--csv: '%s' is there and is no CSV of the lab; it is not replaced", e->csv);
         return NULL;
     }

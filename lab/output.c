@@ -8,17 +8,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool output_is_database(const char *path)
+enum { HEAD_MOST = 64 };
+
+/* `head` is shorter than HEAD_MOST. */
+static bool begins_with(const char *path, const char *head)
 {
-    static const char magic[] = "SQLite format 3";
-    char head[sizeof magic] = "";
+    char there[HEAD_MOST];
+    size_t length = strlen(head);
     FILE *file = fopen(path, "r");
-    bool is = file && fread(head, 1, sizeof head, file) == sizeof head &&
-              !memcmp(head, magic, sizeof head);
+    bool does = file && fread(there, 1, length, file) == length && !memcmp(there, head, length);
 
     if (file)
         fclose(file);
-    return is;
+    return does;
+}
+
+bool output_is_database(const char *path)
+{
+    return begins_with(path, "SQLite format 3");
+}
+
+bool output_may_replace(const char *path, const char *head)
+{
+    struct stat there;
+
+    if (stat(path, &there) < 0 || !S_ISREG(there.st_mode) || there.st_size == 0)
+        return true;
+    return begins_with(path, head);
 }
 
 /* 0, or -1 and a mistake. Only a regular file is replaced: a device is no result. */

@@ -32,4 +32,7 @@ void output_drop(struct output *o);
 /* Whether the file is one of SQLite's: results are never written over. */
 bool output_is_database(const char *path);
 
+/* Whether nothing is lost by writing over it but what begins with `head`, of less than 64 bytes. */
+bool output_may_replace(const char *path, const char *head);
+
 #endif

@@ -2,12 +2,12 @@
 #include "lab/trace.h"
 
 #include "lab/json.h"
+#include "lab/output.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char head[] = "{\"traceEvents\":[\n";
@@ -187,28 +187,11 @@ struct trace_file {
     const char *path;
 };
 
-/* What may be lost: a trace. */
-static bool may_replace(const char *path)
-{
-    char there[sizeof head] = "";
-    struct stat about;
-    FILE *file;
-    size_t got;
-
-    if (stat(path, &about) < 0 || !S_ISREG(about.st_mode) || about.st_size == 0)
-        return true;
-    file = fopen(path, "r");
-    got = file ? fread(there, 1, sizeof head - 1, file) : 0;
-    if (file)
-        fclose(file);
-    return got == sizeof head - 1 && !strcmp(there, head);
-}
-
 struct trace_file *trace_begin(const char *path, bool replace, struct mistake *m)
 {
     struct trace_file *f = calloc(1, sizeof *f);
 
-    if (!f || (replace && !may_replace(path))) {
+    if (!f || (replace && !output_may_replace(path, head))) {
         mistake_set(m,
                     f ? "--trace: '%s' is there and is no trace of the lab; it is not replaced"
                       : "--trace: no memory for '%s'",
