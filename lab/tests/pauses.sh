@@ -13,8 +13,8 @@ lab run --workload cycles,empty --mode "$modes" --threads 2 --rounds 1 --window 
     --control no --results "$dir/a.db"
 is "each policy collects all rings" sh -c "[ $status -eq 0 ] && ! grep -q failed $out"
 lab show --pauses "$dir/a.db"
-is "and shows its pauses" [ "$(grep -c '^  [a-z].*  2  *[1-9][0-9]*  .*s$' "$out")" -eq "$count" ]
-is "or that there were none" [ "$(grep -c '^  [a-z].*  2  *none$' "$out")" -eq "$count" ]
+is "and shows its pauses" [ "$(grep -c '^  .*  2  *[1-9][0-9]*  .*s$' "$out")" -eq "$count" ]
+is "or that there were none" [ "$(grep -c '^  .*  2  *none$' "$out")" -eq "$count" ]
 lab query "$dir/a.db" --json "SELECT * FROM pauses"
 is "the numbers fit together" $python -c "
 import json
