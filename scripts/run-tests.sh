@@ -28,7 +28,7 @@ one()
     timeout --kill-after=5 "${TEST_SECONDS:-300}" "$twin" >"$out" 2>&1 </dev/null &
     running=$!
     trap 'kill $running; exit 130' INT TERM
-    wait $running
+    wait $running 2>/dev/null
     status=$?
     ok=$(grep -c '^ok' "$out")
     bad=$(grep '^not ok' "$out" | grep -vc '# SKIP')
