@@ -83,9 +83,12 @@ void cell_init(struct cell *cell, const struct variant *workload, const struct m
 void cell_mode_words(const struct cell *cell, enum window_kind kind, char *text,
                      size_t size_bytes)
 {
-    const char *policy = kind == WINDOW_AUDIT   ? cell->audited->name
-                         : kind == WINDOW_STATS ? cell->counting->name : cell->policy;
+    const char *policy = cell->policy;
 
+    if (kind == WINDOW_AUDIT)
+        policy = cell->audited->name;
+    else if (kind == WINDOW_STATS && cell->counting)
+        policy = cell->counting->name;
     snprintf(text, size_bytes, "%s+%s", policy, cell->gil);
 }
 

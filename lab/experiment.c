@@ -325,12 +325,32 @@ static bool any_failed(const struct results *r)
     return false;
 }
 
+static bool same_file(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+/* Two that go into one file would lose each other's; and where one cannot be written, no other
+ * is begun. */
+static int check_outputs(const struct experiment *e, struct mistake *m)
+{
+    if (same_file(e->csv, e->trace))
+        return mistake_set(m, "--csv and --trace are both '%s'; each needs a file of its own", e->csv);
+    if (same_file(e->results, e->csv) || same_file(e->results, e->trace))
+        return mistake_set(m, "--%s and --results are both '%s'; each needs a file of its own",
+                           same_file(e->results, e->csv) ? "csv" : "trace", e->results);
+    return output_check("--csv", e->csv, e->replace, m) < 0
+               ? -1 : output_check("--trace", e->trace, e->replace, m);
+}
+
 /* Before anything is measured: so that nothing is measured in vain. The results file first: if
  * another lab writes to it, the CSV may be that one's. */
 static int open_all(struct under_way *u, struct mistake *m)
 {
     const struct experiment *e = u->experiment;
 
+    if (check_outputs(e, m) < 0)
+        return -1;
     handle_signals();
     u->session.store = store_open(e->results ? e->results : ":memory:", STORE_WRITE, m);
     if (!u->session.store || (e->csv && !(u->session.csv = open_csv(e, m))) ||
@@ -371,10 +391,12 @@ static void print_ending(const struct under_way *u, int status, const struct mis
     if (status < 0)
         fprintf(stderr, "%s: %s\n", e->command, m->text);
     if (status > 0 && e->results)
-        fprintf(stderr, "%s: interrupted; what was finished is in %s, and the same command goes "
-                "on\n", e->command, e->results);
+        fprintf(stderr, "%s: interrupted; what was finished is in %s, and the same command%s goes "
+                "on\n", e->command, e->results,
+                (e->csv || e->trace) && !e->replace ? " with --replace" : "");
     else if (status > 0)
-        fprintf(stderr, "%s: interrupted; what is above and in the CSV was finished\n", e->command);
+        fprintf(stderr, "%s: interrupted; what is above%s was finished\n", e->command,
+                e->csv ? " and in the CSV" : "");
 }
 
 static int measure_plan(struct under_way *u)
@@ -405,7 +427,7 @@ static int measure_plan(struct under_way *u)
     print_ending(u, status, &m);
     if (status)
         return status < 0 ? 1 : 128 + interrupted;
-    return status_of_json || any_failed(&u->results);
+    return status_of_json || any_failed(&u->results) || s->untraced;
 }
 
 int experiment_run(struct experiment *e)

@@ -167,6 +167,15 @@ static void warn_of_length(const struct outcome *o, struct warnings *w)
         warn(w, "stalled: a window lasted %.1f times as long as another", most / least);
 }
 
+/* A lock may keep a thread waiting for longer than a window. */
+static void warn_of_nothing(const struct outcome *o, struct warnings *w)
+{
+    struct estimate rate = outcome_rate(o);
+
+    if (rate.count && rate.high <= 0)
+        warn(w, "nothing was done: no operation ended in a window; --window makes it longer");
+}
+
 static void warn_of_clock(const struct outcome *o, struct warnings *w)
 {
     static double mhz[ROUNDS_MAX];
@@ -234,6 +243,7 @@ void judge_warnings(const struct results *r, const struct outcome *o, struct war
     warn_of_failures(o, w);
     warn_of_leaks(o, w);
     warn_of_others(o, w);
+    warn_of_nothing(o, w);
     warn_of_length(o, w);
     warn_of_clock(o, w);
     warn_of_shape(o, warning_level / (double)r->count, w);

@@ -11,7 +11,7 @@
 #include "lab/results.h"
 #include "lab/scaling.h"
 
-enum { WARNINGS_MAX = 9, WARNING_BYTES = 160 };
+enum { WARNINGS_MAX = 10, WARNING_BYTES = 160 };
 
 /* A difference by less than `share` is none: by so much the median ratio of the control's twins
  * may be off 1, with `confidence`. Of no pairs (there were no twins, or one window of each) it

@@ -423,6 +423,12 @@ static void fill_samples(struct run *run, struct measurement *m)
     }
 }
 
+/* A quantile is the middle of its bucket, which may lie beyond the longest. */
+static uint64_t at_most(uint64_t ns, uint64_t most_ns)
+{
+    return ns < most_ns ? ns : most_ns;
+}
+
 /* The workers have ended. A process measures one window, so all there was is this window's. */
 static void look_at_collector(const struct run *run, struct measurement *m)
 {
@@ -438,9 +444,9 @@ static void look_at_collector(const struct run *run, struct measurement *m)
     }
     c->young = pauses[GENERATION_YOUNG].collections;
     c->all = pauses[GENERATION_ALL].collections;
-    c->p50_ns = histogram_quantile(&lengths, 0.5);
-    c->p99_ns = histogram_quantile(&lengths, 0.99);
     c->longest_ns = lengths.max_ns;
+    c->p50_ns = at_most(histogram_quantile(&lengths, 0.5), c->longest_ns);
+    c->p99_ns = at_most(histogram_quantile(&lengths, 0.99), c->longest_ns);
     m->watched = true;
 }
 

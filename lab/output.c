@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,6 +36,30 @@ bool output_may_replace(const char *path, const char *head)
     if (stat(path, &there) < 0 || !S_ISREG(there.st_mode) || there.st_size == 0)
         return true;
     return begins_with(path, head);
+}
+
+static int check_folder(const char *option, const char *path, struct mistake *m)
+{
+    char *copy = strdup(path);
+    int error = !copy ? ENOMEM : access(dirname(copy), W_OK | X_OK) < 0 ? errno : 0;
+
+    free(copy);
+    return error ? mistake_set(m, "%s: '%s' cannot be written: %s", option, path, strerror(error))
+                 : 0;
+}
+
+int output_check(const char *option, const char *path, bool replace, struct mistake *m)
+{
+    struct stat there;
+
+    if (!path)
+        return 0;
+    if (stat(path, &there) < 0)
+        return check_folder(option, path, m);
+    if (S_ISDIR(there.st_mode))
+        return mistake_set(m, "%s: '%s' is a folder", option, path);
+    return replace ? 0 : mistake_set(m, "%s: '%s' is there already; --replace writes over it",
+                                     option, path);
 }
 
 /* 0, or -1 and a mistake. Only a regular file is replaced: a device is no result. */

@@ -32,6 +32,10 @@ void output_drop(struct output *o);
 /* Whether the file is one of SQLite's: results are never written over. */
 bool output_is_database(const char *path);
 
+/* Before anything else is begun: 0; or -1 and a mistake that begins with `option`, if a file there
+ * could not be begun, or would replace one and must not. `path` may be NULL. */
+int output_check(const char *option, const char *path, bool replace, struct mistake *m);
+
 /* Whether nothing is lost by writing over it but what begins with `head`, of less than 64 bytes. */
 bool output_may_replace(const char *path, const char *head);
 

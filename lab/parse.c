@@ -358,10 +358,12 @@ static const struct named_mode *mode_named(const char *name)
     return NULL;
 }
 
-/* A policy to show the lock with: one that needs a lock, if this is one, else one that does not;
- * or the first. */
+/* A policy to show the lock with: `plain` or another that needs a lock, if this is one, else one
+ * that does not; or the first. */
 static const char *policy_for(const struct named_gil *lock)
 {
+    if (lock->class->excludes && runtime_named("plain"))
+        return "plain";
     for (const struct named_runtime *r = runtime_list; r->name; r++)
         if (r->runtime->needs_gil == lock->class->excludes && !r->runtime->counts &&
             !r->runtime->audited)

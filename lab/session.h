@@ -21,6 +21,7 @@ struct session {
     FILE *csv;               /* NULL: none */
     const char *trace_path;  /* of `trace` */
     struct trace_file *trace; /* NULL: nothing is traced */
+    int untraced;            /* cells of which no trace could be had */
     uint64_t watchdog_ns;    /* 0: none */
     int sequence;            /* of the last window */
     const volatile int *interrupted;

@@ -158,6 +158,17 @@ static void print_lock_use(const struct measurement *w, FILE *out)
                 w->samples - ROWS_MOST);
 }
 
+static void print_objects(const char *policy, const struct contention *c, FILE *out)
+{
+    if (!c) {
+        fprintf(out, "  counts   not counted: the lab was built without STATS=%s\n", policy);
+        return;
+    }
+    print_sums(c, out);
+    print_queue(c, out);
+    print_contended(c, out);
+}
+
 static void print_cell(const struct outcome *o, FILE *out)
 {
     const struct measurement *w = o->stats;
@@ -168,14 +179,11 @@ static void print_cell(const struct outcome *o, FILE *out)
     if (o->cell.refusal)
         fprintf(out, "  %s\n", o->cell.refusal);
     else if (!w)
-        fprintf(out, "  not counted: the lab was built without STATS=%s, or there was no --stats\n",
-                o->cell.policy);
-    else if (!measured(w) || !w->contention)
+        fprintf(out, "  not counted: there was no --stats, or the run ended before it\n");
+    else if (!measured(w))
         fprintf(out, "  not counted: %s: %s\n", status_name(w->status), w->note);
     else {
-        print_sums(w->contention, out);
-        print_queue(w->contention, out);
-        print_contended(w->contention, out);
+        print_objects(o->cell.policy, w->contention, out);
         print_lock_use(w, out);
     }
 }
@@ -184,7 +192,7 @@ void show_stats(const struct results *r, FILE *out)
 {
     fputs(
         "\nWho contends for what. Counted in a window of its own, by the build of the policy that "
-        "counts:\nit is slower, and the rates above are not of it. Of the lock: in another, by the "
+        "counts:\nit is slower, and its rates are in no table. Of the lock: in another, by the "
         "usual build.\ndocs/reading.md explains each line.\n",
         out);
     for (size_t i = 0; i < r->count; i++)

@@ -51,6 +51,10 @@ class Cell:
     def lane(self, number):
         return self.lanes.setdefault(number, Lane(f"thread {number}"))
 
+    def threads(self):
+        """Without the lane of what was asked from outside, which is nobody's."""
+        return sum(any(lane.slices.values()) for lane in self.lanes.values())
+
     def end(self):
         return max((to for lane in self.lanes.values() for of in lane.slices.values()
                     for _, to in of), default=0)
@@ -195,7 +199,7 @@ def panel(cell, start, end):
         legend(axes)
 
     words = "; ".join(f"{lane.name}: ran, waited {share_words(lane, start, end)}" for lane in lanes)
-    return drawing.Panel(cell.title, f"cell {cell.number} of the trace, {drawing.counted(len(cell.lanes), 'thread')}",
+    return drawing.Panel(cell.title, f"cell {cell.number} of the trace, {drawing.counted(cell.threads(), 'thread')}",
                          words, draw, width=WIDTH, height=LANE * max(len(lanes), 2), left=1.55,
                          right=1.0)
 

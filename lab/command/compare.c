@@ -420,10 +420,12 @@ static void say_summary(const struct comparing *c, FILE *out)
     if (!compared)
         return;
     fprintf(out,
-            "\nB / A: of rates, the median%s. interval: of that, with %.0f %% confidence%s. p: %s, "
-            "corrected for %zu comparisons (Holm).%s",
-            c->paired ? " of the pairs of a round" : " shift", 100 * least_confidence(c),
-            compared > 1 ? " or more" : "",
+            "\nB / A: of rates, the median%s. ",
+            c->paired ? " of the pairs of a round" : " shift");
+    if (least_confidence(c) < 1)
+        fprintf(out, "interval: of that, with %.0f %% confidence%s. ", 100 * least_confidence(c),
+                compared > 1 ? " or more" : "");
+    fprintf(out, "p: %s, corrected for %zu comparisons (Holm).%s",
             c->paired ? "sign test" : "Mann-Whitney", compared,
             c->paired ? " Rows are called as A's cells." : "");
 }

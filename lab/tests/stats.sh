@@ -95,6 +95,14 @@ lab run --stats --workload shared_read --mode atomic $quick --results "$dir/c.db
 is "a run that was measured gets it later" \
     sh -c "[ $status -eq 0 ] && grep -q '^  counts  ' $out && [ \$(grep -c '^window' $err) -eq 1 ]"
 
+# Whether or not there is a build of `plain` that counts.
+# shellcheck disable=SC2086
+if has_policies plain; then
+    lab run --stats --workload fib --mode plain+mutex --threads 2 $quick
+    is "each mode has the figures of the lock" \
+        sh -c "[ $status -eq 0 ] && grep -q '^  lock     on average' $out && ! grep -q 'not watched' $out"
+fi
+
 lab run --stats --workload fib,echo_spin --policy atomic --gil interval --threads 2 --rounds 1 \
     --window 0.3 --ramp 0.02 --control no --results "$dir/l.db"
 section "$out" "fib, atomic+interval, 2 threads" >"$dir/fib"

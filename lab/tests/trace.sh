@@ -83,6 +83,17 @@ assert list(cells)[0].endswith('la\"b' + chr(92)), cells.keys()"
 
 # shellcheck disable=SC2086
 mistake "is there already" run --workload fib --mode gil $quick --trace "$dir/a.json"
+# shellcheck disable=SC2086
+mistake "is there already" run --workload fib --mode gil $quick --trace "$dir/a.json" \
+    --csv "$dir/n.csv" --results "$dir/n.db"
+is "and nothing else is begun" sh -c "! ls $dir/n.* 2>/dev/null"
+# shellcheck disable=SC2086
+mistake "No such file" run --workload fib --mode gil $quick --trace "$dir/none/t.json" \
+    --results "$dir/n.db"
+is "nor where there is no folder" [ ! -e "$dir/n.db" ]
+# shellcheck disable=SC2086
+mistake "a file of its own" run --workload fib --mode gil $quick --trace "$dir/n" --csv "$dir/n" \
+    --replace
 echo "{}" >"$dir/other.json"
 # shellcheck disable=SC2086
 mistake "is no trace of the lab" run --workload fib --mode gil $quick --trace "$dir/other.json" --replace
