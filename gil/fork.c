@@ -7,7 +7,8 @@
  *   3. the global lock can not be taken so: the caller may hold it, or another, and for long.
  *      Its memory in the child is given up, and nothing there points to it any more.
  *
- * No other lock of this floor is left: gil/qsbr.c looks at numbers, and at the list of threads;
+ * Of other locks of this floor the watchdog's is left alone, and the child with it: it guards a
+ * thread that the child has not. gil/qsbr.c looks at numbers, and at the list of threads;
  * gil/bytelock.c has bytes in objects, which the child must not touch.
  */
 #include "gil/fork.h"

@@ -17,6 +17,7 @@
  *     or own by thread, may have been in somebody's hands: an object's count may be owed to a
  *     thread that is gone. It may make no new ones either. So a child that is to do more than
  *     report, wait or exec must exec;
+ *   - it has no watchdog (gil/watchdog.h), and must not start or stop one;
  *   - the old lock must not be used, nor deleted: it lies where it lay, as it was.
  *
  * That is what CPython does (PyOS_AfterFork_Child), but that it makes the old lock anew in place

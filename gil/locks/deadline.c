@@ -122,10 +122,12 @@ static void charge(struct gil_deadline *g) REQUIRES(g->lock)
 
 static void refill(struct gil_deadline *g, struct thread *t) REQUIRES(g->lock)
 {
+    int64_t ahead = g->head.param[SLICES_AHEAD];
+
     if (t->gil_words[LEFT_NS] > 0)
         return;
     t->gil_words[LEFT_NS] = slice_ns(g);
-    t->gil_words[DEADLINE_NS] = g->now_ns + g->head.param[SLICES_AHEAD] * slice_ns(g);
+    t->gil_words[DEADLINE_NS] = g->now_ns + (ahead > 0 ? ahead : 1) * slice_ns(g);
 }
 
 static bool has_passed(const struct gil_deadline *g, const struct thread *t) REQUIRES(g->lock)
@@ -211,7 +213,7 @@ static void leave_queue(struct gil_deadline *g, struct waiter *w) REQUIRES(g->lo
 }
 
 /* How long until there is a slice to be looked at: what is left of the holder's, or a whole
- * one if nobody has begun, or if the holder was asked and is on its way to a safe point. */
+ * one if nobody has begun, or if the holder's is over and it is on its way to a safe point. */
 static int64_t time_to_look(struct gil_deadline *g) REQUIRES(g->lock)
 {
     charge(g);
@@ -220,17 +222,24 @@ static int64_t time_to_look(struct gil_deadline *g) REQUIRES(g->lock)
     return slice_ns(g);
 }
 
+/* Of a holder that has been charged: it may have computed alone, and nobody asked. */
+static void ask_if_over(struct gil_deadline *g) REQUIRES(g->lock)
+{
+    if (g->holder && g->holder->gil_words[LEFT_NS] <= 0)
+        thread_request(g->holder, BREAKER_GIL);
+}
+
 /* Sleeps until then, and asks a holder whose slice is over. */
 static void keep_time(struct gil_deadline *g, struct waiter *w) REQUIRES(g->lock)
 {
     uint64_t until_ns = clock_ns() + (uint64_t)time_to_look(g);
 
     g->keeper = w;
+    ask_if_over(g);
     if (cond_wait_until(&w->woken, &g->lock, until_ns))
         return;
     charge(g);
-    if (g->holder && g->holder->gil_words[LEFT_NS] <= 0)
-        thread_request(g->holder, BREAKER_GIL);
+    ask_if_over(g);
 }
 
 /* The lock is not held meanwhile: the turn may come, and go again. */

@@ -16,9 +16,9 @@
  *   - Who computes takes turns, first come first served, of `quantum_us` each.
  *   - Each of the n threads is promised 1/n of the time that passes, of which it may save up
  *     to a turn. Who comes back from a wait and has some of it left has a claim: it may
- *     interrupt, for as long as that lasts. It pays for a claim what it used of it, and for a
- *     turn all of it. A thread that computes for longer than that has nothing left, and waits
- *     for its turn as all others do.
+ *     interrupt, for as long as that lasts. It pays for a claim what it used, be it more than
+ *     it had, up to a turn; and for a turn all that it had. A thread that computes for longer
+ *     than that has nothing left, and waits for its turn as all others do.
  *
  * After the lock of N. Aides (BFS for bpo-7946, 2010: who blocks keeps what is left of its
  * slice, and the interrupted one spins for the switch-back) and, for leaving asleep who would
@@ -54,9 +54,10 @@
  *      request before it looks at the queues, or when it lets go; so none is forgotten that was
  *      not answered. What is asked too often is answered by a look.
  *   6. Everybody that waits wakes by itself: with a claim, or interrupted, when the holder's
- *      time is over, and with a turn to come when those of all before it are. Then it asks, if
- *      the holder's time is over. So each turn and each claim ends at the first safe point
- *      after its time, or a moment later.
+ *      time is over, and with a turn to come when those of all before it are. Who is next is
+ *      woken to count anew if those let go early (hurry). Then it asks, if the holder's time is
+ *      over. So each turn and each claim ends at the first safe point after its time, or a
+ *      moment later.
  *   7. Bounded waiting. Turns are taken strictly in order, so while a thread waits for its own
  *      at most n-1 of others pass. Each is over after `quantum_us` q, whoever interrupts it.
  *      Claims are paid for: in a time T those of all others take at most T(n-1)/n, and
@@ -97,6 +98,7 @@ struct waiter {
     uint64_t credit_ns;                  /* set once; if it claims: for how long it may */
     uint64_t ends_ns; /* latch; if not: when the turn ends in which it was interrupted; 0: a
                          whole turn is still to come */
+    uint64_t until_ns; /* latch; kept while it is PARKED: when it wakes by itself */
 };
 
 struct queue {
@@ -120,7 +122,7 @@ struct gil_prompt {
 /* Of the word: somebody waits; and the holder has claimed it, which is known only then. */
 enum { WAITED = 1, CLAIMED = 2 };
 enum { QUANTUM_US, SPIN_US };
-/* Of gil_words, both for the thread itself: what is left of its promise, in ns, and up to when
+/* Of gil_words, both under the latch: what is left of its promise, in ns, and up to when
  * that was reckoned. */
 enum { CREDIT_NS, SEEN_NS };
 
@@ -267,21 +269,22 @@ static int64_t credit(struct gil_prompt *g, struct thread *t, uint64_t now_ns) R
 
     t->gil_words[SEEN_NS] = (int64_t)now_ns;
     t->gil_words[CREDIT_NS] =
-        within(0, t->gil_words[CREDIT_NS] + passed_ns / g->threads, quantum_ns(g));
+        within(-quantum_ns(g), t->gil_words[CREDIT_NS] + passed_ns / g->threads, quantum_ns(g));
     return t->gil_words[CREDIT_NS];
 }
 
-/* The holder lets go. Of a claim it keeps what it has not used. For a turn it pays from its
- * beginning, those who interrupted it included: who computes has nothing left to claim. */
+/* The holder lets go. Of a claim it keeps what it has not used, or owes what it used beyond. For
+ * a turn it pays from its beginning, those who interrupted it included: who computes has nothing
+ * left to claim. */
 static void charge(struct gil_prompt *g, struct thread *t, uint64_t now_ns) REQUIRES(g->latch)
 {
     int64_t ahead_ns = (int64_t)(g->ends_ns - now_ns);
     int64_t left_ns = ahead_ns;
 
     if (!is_claimed(g))
-        left_ns = credit(g, t, now_ns) - (quantum_ns(g) - ahead_ns);
+        left_ns = within(0, credit(g, t, now_ns) - (quantum_ns(g) - ahead_ns), quantum_ns(g));
     t->gil_words[SEEN_NS] = (int64_t)now_ns;
-    t->gil_words[CREDIT_NS] = within(0, left_ns, quantum_ns(g));
+    t->gil_words[CREDIT_NS] = within(-quantum_ns(g), left_ns, quantum_ns(g));
 }
 
 /* From now on whoever takes or lets go must have the latch. A holder that took the lock while
@@ -311,6 +314,27 @@ static void set_holder(struct gil_prompt *g, struct thread *t, bool claims) REQU
     atomic_store_explicit(&g->word, word, memory_order_release);
 }
 
+enum { LEAST_NS = 100 * NS_PER_US }; /* that a waiter sleeps */
+
+static enum wait state_of(struct waiter *w)
+{
+    return (enum wait)atomic_load_explicit(&w->state, memory_order_relaxed);
+}
+
+/* Who is next and sleeps for longer than the new holder's time, since it counted on others that
+ * have let go early, is to count anew: fact 6. Its state says so, for it may be on its way to
+ * sleep; and it is not `roused`, for it is not to compete. */
+static void hurry(struct gil_prompt *g, uint64_t now_ns) REQUIRES(g->latch)
+{
+    struct waiter *w = g->claims.first ? g->claims.first : g->turns.first;
+    uint64_t end_ns = g->ends_ns > now_ns ? g->ends_ns : now_ns;
+
+    if (!w || state_of(w) != PARKED || w->until_ns <= end_ns + LEAST_NS)
+        return;
+    atomic_store_explicit(&w->state, ROUSED, memory_order_relaxed);
+    futex_wake_one(&w->state);
+}
+
 /* `w` has it; it is in no queue. */
 static void begin(struct gil_prompt *g, const struct waiter *w, uint64_t now_ns) REQUIRES(g->latch)
 {
@@ -320,6 +344,7 @@ static void begin(struct gil_prompt *g, const struct waiter *w, uint64_t now_ns)
     else
         g->ends_ns = w->ends_ns ? w->ends_ns : now_ns + (uint64_t)quantum_ns(g);
     set_holder(g, w->thread, w->claims);
+    hurry(g, now_ns);
 }
 
 static void begin_waiter(struct gil_prompt *g, struct waiter *w, uint64_t now_ns) REQUIRES(g->latch)
@@ -338,14 +363,11 @@ static struct waiter *next_in_line(struct gil_prompt *g, uint64_t now_ns) REQUIR
     while ((w = g->turns.first) && w->next && w->ends_ns && w->ends_ns <= now_ns) {
         take_out(&g->turns, w);
         w->ends_ns = 0;
+        w->thread->gil_words[SEEN_NS] = (int64_t)now_ns;
+        w->thread->gil_words[CREDIT_NS] = 0;
         append(&g->turns, w);
     }
     return w;
-}
-
-static enum wait state_of(struct waiter *w)
-{
-    return (enum wait)atomic_load_explicit(&w->state, memory_order_relaxed);
 }
 
 /* To be woken, which the caller does when it has opened the latch. */
@@ -424,7 +446,6 @@ static bool worth_spinning(struct gil_prompt *g, const struct waiter *w) REQUIRE
 static uint64_t deadline_ns(struct gil_prompt *g, const struct waiter *w, uint64_t now_ns)
     REQUIRES(g->latch)
 {
-    enum { LEAST_NS = 100 * NS_PER_US };
     uint64_t end_ns = g->ends_ns;
 
     if (!w->claims && !w->ends_ns)
@@ -440,6 +461,7 @@ static void park(struct gil_prompt *g, struct waiter *w) REQUIRES(g->latch)
     uint64_t until_ns = deadline_ns(g, w, now_ns);
 
     w->cpu = (int16_t)sched_getcpu();
+    w->until_ns = until_ns;
     atomic_store_explicit(&w->state, PARKED, memory_order_relaxed);
     ask_if_due(g, w, now_ns);
     latch_open(&g->latch);
@@ -521,7 +543,7 @@ static SLOW_PATH void acquire_slowly(struct gil_prompt *g, struct thread *t)
     bool spins;
 
     latch_shut(&g->latch);
-    w.credit_ns = (uint64_t)credit(g, t, now_ns);
+    w.credit_ns = (uint64_t)within(0, credit(g, t, now_ns), quantum_ns(g));
     w.claims = w.credit_ns > 0;
     set_waited(g, now_ns);
     if (!holder(g) && (w.claims || !next_in_line(g, now_ns))) {
@@ -627,6 +649,7 @@ static void yield(struct gil *gil, struct thread *t)
         waits = false;
         roused = rouse(next);
     } else if (waits) {
+        now_ns = clock_ns();
         queue_up(g, &w, now_ns);
         roused = pass(g, now_ns);
     }

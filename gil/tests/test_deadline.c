@@ -381,6 +381,40 @@ static void test_who_computes_does_not_starve(void **state)
     }
 }
 
+/* a's slice is over, and nobody has asked it: nobody was there. Of the two it has the earlier
+ * deadline, so b does not ask for its own sake. */
+static void test_a_slice_that_was_over_before_is_asked_for_at_once(void **state)
+{
+    (void)state;
+    start_in_order(2);
+    make(a, ATTACH);
+    a->self.gil_words[LEFT_NS] = 0;
+    make_wait(b, ATTACH);
+    assert_true(asked(a));
+}
+
+static int open_with_nothing_ahead(void **state)
+{
+    struct gil *gil = new_deadline(SLICES_AHEAD, LOCK.param[SLICES_AHEAD].least - 1);
+
+    gil->param[SLICE_US] = 1;
+    open_stage(actors, ACTORS, gil);
+    return set_watchdog(state);
+}
+
+/* A deadline that is over before it begins would keep the holder for ever. */
+static void test_with_no_slice_ahead_a_waiter_is_let_in(void **state)
+{
+    (void)state;
+    make(a, START);
+    tell(b, START);
+    while (!is_done(b))
+        if (is_done(a))
+            tell(a, PASS);
+    make(b, DETACH);
+    wait_until_done(a);
+}
+
 #define on_stage(f, open) cmocka_unit_test_setup_teardown(f, open, close_all)
 
 int main(void)
@@ -398,6 +432,8 @@ int main(void)
         on_stage(test_who_has_passed_its_deadline_keeps_its_turn, open_long),
         on_stage(test_a_slice_ends_whoever_keeps_the_time, open_short),
         on_stage(test_who_computes_does_not_starve, open_bounded),
+        on_stage(test_a_slice_that_was_over_before_is_asked_for_at_once, open_long),
+        on_stage(test_with_no_slice_ahead_a_waiter_is_let_in, open_with_nothing_ahead),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

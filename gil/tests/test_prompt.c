@@ -2,7 +2,7 @@
  *
  * With -DGIL_TWIN=gil_x the same promises are put to that class alone.
  */
-#include "gil/tests/testing.h"
+#include "gil/tests/acting.h"
 
 #include "gil/mutex.h"
 
@@ -295,6 +295,39 @@ static void test_a_crowd_that_looks(void **state)
     crowd(*state, 100, 5);
 }
 
+enum { CREDIT_NS }; /* of gil_words, as in prompt.c */
+
+/* For more than twice of what it can have been promised since it came. */
+static void use_too_much(struct thread *self)
+{
+    uint64_t came_ns = (uint64_t)self->gil_words[CREDIT_NS + 1], now_ns = clock_ns();
+    uint64_t until_ns = now_ns + 2 * (now_ns - came_ns) + NS_PER_MS;
+
+    while (clock_ns() < until_ns)
+        ;
+}
+
+/* Else who has a little left could claim it for as long as it likes, again and again. */
+static void test_what_a_claim_takes_beyond_it_is_owed(void **state)
+{
+    const struct gil_class *class = *state;
+    static struct actor actors[2];
+    struct actor *computes = &actors[0], *claims = &actors[1];
+
+    open_stage(actors, 2, gil_with(class, class->param[TURN].most, 0));
+    claims->call = use_too_much;
+    make(computes, START);
+    tell(claims, START);
+    while (!is_done(claims))
+        if (is_done(computes))
+            tell(computes, PASS);
+    make(claims, CALL);
+    make(claims, DETACH);
+    wait_until_done(computes);
+    assert_true(claims->self.gil_words[CREDIT_NS] < 0);
+    close_stage(actors, 2);
+}
+
 static const struct promise promises[] = {
     { "a crowd that sleeps", test_a_crowd_that_sleeps },
     { "a crowd that looks", test_a_crowd_that_looks },
@@ -304,6 +337,7 @@ static const struct promise promises[] = {
     { "the next safe point is the one", test_the_next_safe_point_is_the_one },
     { "equals take turns", test_equals_take_turns },
     { "claims starve nobody", test_claims_starve_nobody },
+    { "what a claim takes beyond it is owed", test_what_a_claim_takes_beyond_it_is_owed },
     { NULL, NULL },
 };
 
