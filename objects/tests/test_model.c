@@ -17,7 +17,7 @@ enum { SCRIPT_BYTES = 1 << 16, SHORT = 8 };
 enum {
     POLICIES = 0
 #define POLICY(name) +1
-#include "gen/policies.h"
+#include "gen/known_policies.h"
 #undef POLICY
 };
 
