@@ -1,5 +1,5 @@
 # make run        measure this machine: one table, three sentences, one picture
-# make test       the tests of every policy, plain and with sanitizers (under half an hour)
+# make test       the tests of every policy, plain and with sanitizers (some half an hour)
 # make            build the command, build/release/lab
 # make bench      micro-benchmarks beside the bare instructions that they cannot beat
 # make bench-cells  cells of the lab as Google Benchmarks
