@@ -383,7 +383,7 @@ def test_clock():
 
 def test_stopped():
     path = folder("stopped") + "/r.db"
-    lab = start("run", *LONG, "--timeout", "300ms", "--results", path)
+    lab = start("run", *LONG, "--timeout", "2s", "--results", path)
     for _ in range(3):
         before = count(path)
         wait_until(lambda: count(path) > before and children(), lab)
@@ -391,7 +391,7 @@ def test_stopped():
         for pid in everybody:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
-        time.sleep(0.5)  # longer than a window may take
+        time.sleep(2.5)  # longer than a window may take
         for pid in everybody:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
