@@ -253,7 +253,7 @@ static void test_a_signal_does_not_end_a_wait(void **state)
 
 #ifndef GIL_TWIN
 
-extern const struct gil_class gil_interval, gil_mutex;
+extern const struct gil_class gil_interval;
 
 /* Visits at once whenever it has got the lock, and waits for it only when the main
  * thread has it again. */
@@ -306,35 +306,6 @@ static void test_who_was_asked_waits_for_another(void **state)
     assert_int_equal(retaken, 0);
 }
 
-static int yields;
-
-static void counting_yield(struct gil *gil, struct thread *t)
-{
-    yields++;
-    gil_mutex.yield(gil, t);
-}
-
-static void test_mutex_lets_go_at_every_nth_safe_point(void **state)
-{
-    enum { EVERY = 7 };
-    struct gil_class counting = gil_mutex;
-    struct thread self = { 0 };
-    struct gil *gil;
-
-    set_watchdog(state);
-    counting.yield = counting_yield;
-    gil = gil_new(&counting, (int64_t[PARAM_MAX]){ EVERY });
-    assert_non_null(gil);
-    assert_int_equal(thread_start(&self, gil, NULL), 0);
-    yields = 0;
-    for (int i = 1; i <= 10 * EVERY; i++) {
-        safepoint(&self);
-        assert_int_equal(yields, i / EVERY);
-    }
-    thread_stop(&self);
-    gil_delete(gil);
-}
-
 static int fail_to_init(struct gil *gil)
 {
     (void)gil;
@@ -356,7 +327,6 @@ static int run_promises_of_some(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_was_asked_waits_for_another),
-        cmocka_unit_test(test_mutex_lets_go_at_every_nth_safe_point),
         cmocka_unit_test(test_a_lock_that_cannot_be_made_says_why),
     };
 

@@ -9,8 +9,8 @@
 
 #include <errno.h>
 
-extern const struct gil_class gil_interval, gil_quantum, gil_roundrobin, gil_spinpark, gil_steal,
-    gil_tick;
+extern const struct gil_class gil_interval, gil_mutex, gil_quantum, gil_roundrobin,
+    gil_spinpark, gil_steal, gil_tick;
 
 enum { VISITORS = 5 };
 static const int64_t HOUR_US = 3600000000; /* longer than any watchdog waits */
@@ -159,11 +159,23 @@ static void test_the_next_has_the_rest_of_the_turn(void **state)
 
 static const struct promise promises_of_counting[] = {
     { "lets go at every nth safe point", test_lets_go_at_every_nth_safe_point },
-    { "the next has the rest of the turn", test_the_next_has_the_rest_of_the_turn },
     { NULL, NULL },
 };
 
 static const struct named_gil that_count[] = {
+    { "mutex", &gil_mutex },
+    { "steal", &gil_steal },
+    { "tick", &gil_tick },
+    { NULL, NULL },
+};
+
+static const struct promise promises_of_counting_together[] = {
+    { "the next has the rest of the turn", test_the_next_has_the_rest_of_the_turn },
+    { NULL, NULL },
+};
+
+/* `mutex` counts for each thread. */
+static const struct named_gil that_count_together[] = {
     { "steal", &gil_steal },
     { "tick", &gil_tick },
     { NULL, NULL },
@@ -476,6 +488,7 @@ static int run_promises_of_some(void)
     };
     int failed = run_promises(promises_of_counting, that_count, EVERY_LOCK);
 
+    failed += run_promises(promises_of_counting_together, that_count_together, EVERY_LOCK);
     failed += run_promises(promises_of_handing_over, that_hand_over, EVERY_LOCK);
     failed += run_promises(promises_of_asking, that_ask, EVERY_LOCK);
     return failed + cmocka_run_group_tests(tests, NULL, NULL);
