@@ -77,6 +77,7 @@ all: $B/lab
 # For commands that build on the way: with every core, unless -j says how many.
 build = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
+comma := ,
 # The registries: the listing of a folder, as lines X(name). Rewritten only if changed.
 define registry
 $(shell mkdir -p $B/gen; { printf '$2(%s)\n' $3 | grep -v '()' > $B/gen/$1.new; \
@@ -89,7 +90,7 @@ $(call registry,heaps.h,HEAP,$(call name,objects/heaps/*.c))
 $(call registry,workloads.h,WORKLOAD,$(call name,benches/workloads/*.c))
 $(call registry,micros.h,MICRO,$(call name,benches/micro/*.c))
 $(call registry,peers.h,PEER,$(call name,benches/peers/*.c benches/peers/*.cc))
-$(call registry,demos.h,DEMO,$(call name,benches/demos/*.c))
+$(call registry,demos.h,DEMO,$(foreach d,$(call name,benches/demos/*.c),$d$(comma)$(subst _,-,$d)))
 $(call registry,commands.h,COMMAND,$(call name,lab/command/*.c))
 $(call registry,exports.h,EXPORT,$(call name,lab/export/*.c))
 # From which tree: nothing if it is not a git's own, "dirty" if it has what no commit has.
@@ -155,6 +156,7 @@ CXX := $(if $(clang),$(CC:clang%=clang++%),$(CXX))
 $B/once/%.o: %.cc $B/gen/flags
 	$(call say,CXX $<)$(CXX) -std=c++17 -I. -MMD -MP -g -Wall -Wextra $(mode.$(MODE)) -c -o $@ $<
 $B/once/lab/store.o: lab/schema.sql
+$B/once/lab/show_frontier.o: lab/frontier.sql
 $B/once/lab/bench/bench.o $B/once/lab/software.o: CPPFLAGS += -DBUILD_MODE='"$(MODE)"'
 $B/bench: $(addprefix $B/once/,lab/bench/bench.o lab/runtimes.o benches/gbench.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(LDLIBS)
@@ -182,6 +184,7 @@ figures:
 	+$(build) $B/bench-peers $B/lab
 	scripts/figures.py $B/bench-peers
 	scripts/run_figures.py $B/lab
+	scripts/watch_cost.py $B/lab
 	scripts/plan_figures.py $B/lab
 	scripts/record_figures.py $B/lab
 

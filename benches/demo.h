@@ -1,7 +1,8 @@
 /* demo.h - what a demonstration file defines.
  *
  * One file in demos/ is one story for `lab demo NAME`: `const struct demo
- * demo_<file name>`. `lab` runs it in a fresh process for each mode that it names.
+ * demo_<file name>`; in NAME a - stands for each _ of it. `lab` runs it in a fresh process for
+ * each mode that it names.
  */
 #ifndef BENCHES_DEMO_H
 #define BENCHES_DEMO_H
@@ -13,7 +14,7 @@ struct runtime;
 
 struct demo {
     const char *about;
-    const char *modes; /* such as "gil" or "nolock,gil,atomic", in the order to be shown */
+    const char *modes; /* such as "gil" or "nolock,plain+all", in the order to be shown */
     const char *head;  /* printed once before the first; may be NULL */
     const char *tail;  /* printed once after the last; may be NULL */
 

@@ -28,11 +28,11 @@ static const struct named_micro micros[] = {
     { NULL, NULL },
 };
 
-#define DEMO(name) extern const struct demo demo_##name;
+#define DEMO(file, name) extern const struct demo demo_##file;
 #include "gen/demos.h"
 #undef DEMO
 static const struct named_demo demos[] = {
-#define DEMO(name) { #name, &demo_##name },
+#define DEMO(file, name) { #name, &demo_##file },
 #include "gen/demos.h"
 #undef DEMO
     { NULL, NULL },

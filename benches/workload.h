@@ -69,6 +69,8 @@ struct role {
     bool records_latency;
     bool shares_core;           /* bound by role: all such share one processor, the others keep
                                    away from it */
+    bool outside;               /* stands for another program: its step is called detached. It
+                                   attaches to say what failed, and detaches again */
     int (*begin)(struct worker *w); /* may be NULL */
     int (*step)(struct worker *w);
     void (*end)(struct worker *w);  /* may be NULL; also after a failed step */

@@ -27,6 +27,8 @@ struct gil_class {
     const char *source;  /* paper, system, or file that it follows */
     size_t size_bytes;   /* of the lock's own struct, which begins with struct gil */
     bool excludes;       /* at most one thread is attached at a time */
+    bool fair;           /* every wait ends after a bounded number of turns of others; the file
+                            says which */
     struct param param[PARAM_MAX];
 
     /* 0, or -1 and errno. `param` has been set. */

@@ -68,9 +68,10 @@ json_t *catalogue_locks(void)
     json_t *array = json_array();
 
     for (const struct named_gil *lock = gil_list; lock->name; lock++)
-        array = json_with(array, json_pack("{ss ss? ss? sb so}", "name", lock->name, "about",
-                                           lock->class->about, "source", lock->class->source,
-                                           "excludes", lock->class->excludes, "parameters",
+        array = json_with(array, json_pack("{ss ss? ss? sb sb so}", "name", lock->name,
+                                           "about", lock->class->about, "source",
+                                           lock->class->source, "excludes", lock->class->excludes,
+                                           "fair", lock->class->fair, "parameters",
                                            params_of(lock->class->param)));
     return array;
 }

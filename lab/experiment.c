@@ -24,7 +24,7 @@ const struct argp_option experiment_options[] = {
     { "mode", 'm', "LIST", 0, "gil, atomic, nolock, POLICY+LOCK, or a policy that needs no lock",
       0 },
     { "policy", 'p', "LIST", 0, "refcount policies, each with each --gil", 0 },
-    { "gil", 'g', "LIST", 0, "global locks, as interval:interval_us=500; with --policy", 0 },
+    { "gil", 'g', "LIST", 0, "global locks, as interval:interval_us=500, or all; with --policy", 0 },
     { "heap", 'H', "LIST", 0, "where objects come from (jemalloc)", 0 },
     { "threads", 't', "LIST", 0, "how many: 1,2,4 or 1..8 or 1..2*cores", 0 },
     { "build", 'B', "LIST", 0, "paths of builds of the lab to compare; self is this one", 0 },

@@ -121,21 +121,33 @@ static void enter_window(struct station *s)
 }
 
 /* The measured loop: one relaxed load of the phase and one call per batch. */
-static void work(struct station *s)
+static int step_until_over(struct station *s)
 {
     struct run *run = s->run;
-    int phase;
+    int phase, result = 0;
 
-    while ((phase = atomic_load_explicit(&run->phase, memory_order_relaxed)) != PHASE_OVER) {
+    while (result == 0 && (phase = atomic_load_explicit(&run->phase, memory_order_relaxed)) !=
+                              PHASE_OVER) {
         if (unlikely(phase == PHASE_WINDOW && !s->first_ns))
             enter_window(s);
-        if (unlikely(s->role->step(&s->worker) < 0)) {
-            report_error(run, s->role->name);
-            break;
-        }
+        result = s->role->step(&s->worker);
     }
     s->last_ns = clock_ns();
     s->worker.latency = NULL;
+    return result;
+}
+
+static void work(struct station *s)
+{
+    int result;
+
+    if (s->role->outside)
+        thread_detach(&s->thread);
+    result = step_until_over(s);
+    if (s->role->outside)
+        thread_attach(&s->thread);
+    if (result < 0)
+        report_error(s->run, s->role->name);
 }
 
 static void place(struct station *s)

@@ -309,6 +309,30 @@ static int parse_variant(const struct names *names, params_of *params_of, const 
     return set_params(names->kind, name, params, params_of(out->index), out->param, m);
 }
 
+static int add_variant(const struct names *names, params_of *params_of, const char *item,
+                       struct variants *out, struct mistake *m)
+{
+    if (out->count == LIST_MAX)
+        return mistake_set(m, "more than %d of %s", LIST_MAX, names->kind);
+    if (parse_variant(names, params_of, item, &out->item[out->count], m) < 0)
+        return -1;
+    for (int i = 0; i < out->count; i++)
+        if (strcmp(out->item[i].label, item) == 0)
+            return mistake_set(m, "%s '%s' is there twice", names->kind, item);
+    out->count++;
+    return 0;
+}
+
+static int add_every_variant(const struct names *names, params_of *params_of, struct variants *out,
+                             struct mistake *m)
+{
+    for (int i = 0; names_at(names, i); i++)
+        if (!names_hidden(names, i) &&
+            add_variant(names, params_of, names_at(names, i), out, m) < 0)
+            return -1;
+    return 0;
+}
+
 static int parse_variants(struct names names, params_of *params_of, const char *text,
                           struct variants *out, struct mistake *m)
 {
@@ -316,15 +340,13 @@ static int parse_variants(struct names names, params_of *params_of, const char *
 
     out->count = 0;
     while (text) {
-        if (out->count == LIST_MAX)
-            return mistake_set(m, "more than %d of %s", LIST_MAX, names.kind);
-        if (next_item(&text, item, m) < 0 ||
-            parse_variant(&names, params_of, item, &out->item[out->count], m) < 0)
+        int result = next_item(&text, item, m);
+
+        if (result == 0)
+            result = strcmp(item, "all") == 0 ? add_every_variant(&names, params_of, out, m)
+                                              : add_variant(&names, params_of, item, out, m);
+        if (result < 0)
             return -1;
-        for (int i = 0; i < out->count; i++)
-            if (strcmp(out->item[i].label, item) == 0)
-                return mistake_set(m, "%s '%s' is there twice", names.kind, item);
-        out->count++;
     }
     return 0;
 }
@@ -488,20 +510,53 @@ static int parse_mode(const char *item, struct mode *out, struct mistake *m)
     return set_params("lock", out->lock_name, params, out->lock->param, out->param, m);
 }
 
+static int add_mode(const char *item, struct modes *out, struct mistake *m)
+{
+    if (out->count == LIST_MAX)
+        return mistake_set(m, "more than %d modes", LIST_MAX);
+    if (parse_mode(item, &out->item[out->count], m) < 0)
+        return -1;
+    for (int i = 0; i < out->count; i++)
+        if (strcmp(out->item[i].label, item) == 0)
+            return mistake_set(m, "mode '%s' is there twice", item);
+    out->count++;
+    return 0;
+}
+
+/* Of "plain+all" what stands before "all"; 0: it is another mode. */
+static size_t before_all(const char *item)
+{
+    const char *plus = strchr(item, '+');
+
+    return plus && strcmp(plus, "+all") == 0 ? (size_t)(plus + 1 - item) : 0;
+}
+
+static int add_every_lock(const char *item, size_t length, struct modes *out, struct mistake *m)
+{
+    char mode[LABEL_MAX];
+
+    for (const struct named_gil *lock = gil_list; lock->name; lock++) {
+        int wanted = snprintf(mode, sizeof mode, "%.*s%s", (int)length, item, lock->name);
+
+        if ((size_t)wanted >= sizeof mode)
+            return mistake_set(m, "'%.40s...' is longer than %d characters", item, LABEL_MAX - 1);
+        if (add_mode(mode, out, m) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int parse_modes(const char *text, struct modes *out, struct mistake *m)
 {
     char item[LABEL_MAX];
 
     out->count = 0;
     while (text) {
-        if (out->count == LIST_MAX)
-            return mistake_set(m, "more than %d modes", LIST_MAX);
-        if (next_item(&text, item, m) < 0 || parse_mode(item, &out->item[out->count], m) < 0)
+        if (next_item(&text, item, m) < 0)
             return -1;
-        for (int i = 0; i < out->count; i++)
-            if (strcmp(out->item[i].label, item) == 0)
-                return mistake_set(m, "mode '%s' is there twice", item);
-        out->count++;
+        if (before_all(item) ? add_every_lock(item, before_all(item), out, m) < 0
+                             : add_mode(item, out, m) < 0)
+            return -1;
     }
     return 0;
 }

@@ -3,6 +3,7 @@
  *     fib,echo                          names
  *     interval:interval_us=500:force=0  a variant: a name, then its parameters
  *     gil,biased+none,locked            modes: below
+ *     all   plain+all                   every name; every lock with this policy
  *     1,2,4  or  1..4                   numbers
  *     cores  2*cores  cores/2  1..cores of this machine; after topology_load
  *     0.25  250ms  5 min                times

@@ -27,6 +27,9 @@ void show_stats(const struct results *results, FILE *out);
 /* What the cycle collector did in each cell, and how long the world stood still for it. */
 void show_pauses(const struct results *results, FILE *out);
 
+/* What spinners had of each lock, and those that wait beside them: lab/frontier.sql. */
+void show_frontier(struct store *store, int64_t run, FILE *out);
+
 /* What the objects of each cell took. */
 void show_memory(const struct results *results, FILE *out);
 

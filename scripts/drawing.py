@@ -73,6 +73,7 @@ class Panel:
 class Picture:
     panels: list
     caption: list = field(default_factory=list)  # paragraphs
+    columns: int = None  # side by side on a sheet; None: as they fit
 
 
 @dataclass
@@ -85,6 +86,12 @@ class Style:
     @property
     def label(self):
         return self.name + (" (unsafe)" if self.unsafe else "")
+
+
+def nth_look(number):
+    """A colour and a mark for more lines than there are colours: no two alike."""
+    again = number // len(COLOURS)
+    return COLOURS[number % len(COLOURS)], MARKERS[(number + 3 * again) % len(MARKERS)]
 
 
 @dataclass
@@ -436,7 +443,7 @@ def draw_labels(axes, ends):
     """Each name right of the end of its line, with its mark and a thread to it: dotted if the
     line ends early."""
     last = max(x for _, _, x, _ in ends)
-    place = axes.transLimits.transform
+    place = (axes.transScale + axes.transLimits).transform
     heights = spread([min(1, place((x, y))[1]) for _, _, x, y in ends], 0.068)
     for (name, style, x, y), height in zip(ends, heights):
         start, level = place((x, y))
@@ -571,7 +578,8 @@ def figure_of(panel):
 def sheet(picture, title, small_print, columns=None):
     """A figure with all panels, a title above, the caption and lines of small print below."""
     line, margin = 0.175, 0.3
-    columns = columns or min(len(picture.panels), 2 if len(picture.panels) <= 4 else 3)
+    columns = columns or picture.columns or \
+        min(len(picture.panels), 2 if len(picture.panels) <= 4 else 3)
     rows = [picture.panels[i:i + columns] for i in range(0, len(picture.panels), columns)]
     sizes = [panel_size(panel) for panel in picture.panels]
     column = max(w for w, _ in sizes)

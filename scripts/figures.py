@@ -61,6 +61,8 @@ def micro_figures():
                "heap_pair/freelist", "bare_malloc", 0.5),
         Figure("the same against bare mallocx and sdallocx",
                "heap_pair/freelist", "bare_mallocx", 0.5),
+        Figure("the lock prompt, let go and taken, against two exchanges",
+               "gil_alone/prompt", "bare_exchange", 1.5),
     ]
 
 

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """The same experiments in CPython, beside ours: one table for each, ready for the README.
 
-    peers.py [--lab build/release/lab] [--rounds N] [--window S] [--real-time]
+    peers.py [--lab build/release/lab] [--rounds N] [--window S] [--real-time] [EXPERIMENT...]
 
 The windows alternate, ours, theirs, ours, so that a machine that is slow for a while is
-slow for both. What is said is the median of the rounds.
+slow for both. What the tables say is the median of the rounds. What the figures say is the
+median of the rounds' ratios, and the range that holds it with 95 %.
 
 A spinner that waits for the GIL gets it only if it wakes before the others take it back,
 and where other programs keep the cores busy it wakes too late: the convoy then comes and
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 
+from figures import median_interval
 import results
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -48,7 +50,7 @@ def ours(options, workload, threads):
     with tempfile.TemporaryDirectory() as place:
         path = os.path.join(place, "peers.csv")
         output_of(options, [options.lab, "run", "--workload", workload, "--mode", "gil",
-                            "--threads", str(threads), "--rounds", "1",
+                            "--threads", str(threads), "--rounds", "1", "--bind", "no",
                             "--window", str(options.window), "--csv", path])
         windows = results.read(path)
     if len(windows) != 1 or not windows[0].has_data:
@@ -73,9 +75,18 @@ def echo_spin(options, spinners):
             "their p50": their["p50_ns"], "their rate": their["round_trips_per_s"]}
 
 
-def fib(options, threads):
-    our, their = ours(options, "fib", threads), theirs(options, "twin_fib.py", "--threads", threads)
-    return {"our rate": our.rate, "their rate": their["calls_per_s"]}
+def computing(workload, twin):
+    def compute(options, threads):
+        our = ours(options, workload, threads)
+        their = theirs(options, twin, "--threads", threads)
+        return {"our rate": our.rate, "their rate": their["ops_per_s"]}
+
+    compute.__name__ = workload
+    return compute
+
+
+fib = computing("fib", "twin_fib.py")
+countdown = computing("countdown", "twin_countdown.py")
 
 
 def medians(samples):
@@ -83,14 +94,14 @@ def medians(samples):
 
 
 def measure(options, experiment, levels):
-    """By level, the median of the rounds; the levels alternate too."""
+    """By level, the rounds; the levels alternate too."""
     samples = {level: [] for level in levels}
     for number in range(options.rounds):
         for level in levels:
             print(f"{experiment.__name__}, round {number + 1} of {options.rounds}, {level}",
                   file=sys.stderr)
             samples[level].append(experiment(options, level))
-    return {level: medians(samples[level]) for level in levels}
+    return samples
 
 
 def duration(ns):
@@ -115,7 +126,7 @@ def echo_spin_table(figures, python):
     return table(rows)
 
 
-def fib_table(figures, python):
+def speed_up_table(figures, python):
     """Speed-ups, not speeds: ours has no bytecode to interpret."""
     one = figures[THREADS[0]]
     rows = [["threads", "speed-up, lab", f"speed-up, {python}"]]
@@ -131,10 +142,59 @@ def falls(figures, python):
             f"by {their:.0f} in {python}.")
 
 
+def figure(name, ratios, factor):
+    """Whether the lab behaves as CPython does, within a factor."""
+    middle, (low, high) = statistics.median(ratios), median_interval(ratios)
+    verdict = "reached" if 1 / factor <= middle <= factor else "NOT reached"
+    return (f"{name:50} within {factor:4g} times  {middle:6.3f} [{low:.3f} {high:.3f}]  {verdict}")
+
+
+def echo_spin_figures(samples):
+    def ratios(level, key):
+        return [s[f"our {key}"] / s[f"their {key}"] for s in samples[level]]
+
+    yield figure("p50 beside 1 spinner, lab over CPython", ratios(1, "p50"), 1.1)
+    yield figure("round trips beside 1 spinner", ratios(1, "rate"), 1.5)
+    yield figure("round trips beside 2 spinners", ratios(2, "rate"), 3)
+
+
+def countdown_figures(samples):
+    def speed_ups(whose, threads):
+        return [s[whose] / one[whose] for s, one in zip(samples[threads], samples[THREADS[0]])]
+
+    for threads in THREADS[1:]:
+        ratios = [our / their for our, their in zip(speed_ups("our rate", threads),
+                                                    speed_ups("their rate", threads))]
+        yield figure(f"countdown's speed-up in {threads} threads, lab over CPython", ratios, 1.05)
+
+
+# The experiment, its levels, what it is; what is made of its medians, and of its rounds.
+EXPERIMENTS = {
+    "echo_spin": (echo_spin, SPINNERS, "64 bytes there and back beside spinning threads",
+                  (echo_spin_table, falls), echo_spin_figures),
+    "countdown": (countdown, THREADS, "a loop that counts down in each thread",
+                  (speed_up_table,), countdown_figures),
+    "fib": (fib, THREADS, "fib(12) again and again in each thread", (speed_up_table,),
+            lambda samples: ()),
+}
+
+
+def report(options, python, experiment, levels, about, words, figures):
+    samples = measure(options, experiment, levels)
+    middle = {level: medians(of) for level, of in samples.items()}
+    print(f"{experiment.__name__}: {about}, under the GIL",
+          *(word(middle, python) for word in words), sep="\n\n", end="\n\n")
+    for line in figures(samples):
+        print(line)
+    print(flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description="CPython beside the lab.")
+    parser.add_argument("experiment", nargs="*",
+                        help=f"{', '.join(EXPERIMENTS)}; default: all of them")
     parser.add_argument("--lab", default="build/release/lab", help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N")
+    parser.add_argument("--rounds", type=int, default=10, metavar="N")
     parser.add_argument("--window", type=float, default=1.5, metavar="S",
                         help="seconds of a window")
     parser.add_argument("--real-time", action="store_true", help="run both under SCHED_RR")
@@ -142,15 +202,13 @@ def main():
     options = parser.parse_args()
     if options.rounds < 1 or options.window <= 0:
         parser.error("there is a round, and a window longer than 0 s")
+    for name in options.experiment:
+        if name not in EXPERIMENTS:
+            parser.error(f"no experiment '{name}'; there are: {', '.join(EXPERIMENTS)}")
     python = f"CPython {sys.version_info.major}.{sys.version_info.minor}"
     try:
-        figures = measure(options, echo_spin, SPINNERS)
-        print("echo_spin: 64 bytes there and back beside spinning threads, under the GIL\n")
-        print(echo_spin_table(figures, python), falls(figures, python), sep="\n\n", end="\n\n",
-              flush=True)
-        figures = measure(options, fib, THREADS)
-        print("fib: fib(12) again and again in each thread, under the GIL\n")
-        print(fib_table(figures, python))
+        for name in options.experiment or EXPERIMENTS:
+            report(options, python, *EXPERIMENTS[name])
     except (PeerError, results.BadResults) as error:
         print(f"peers.py: {error}", file=sys.stderr)
         sys.exit(1)

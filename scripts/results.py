@@ -196,6 +196,8 @@ class Window:
     held_back: int    # how many of them at most were not destroyed
     rates: dict = field(default_factory=dict)  # by worker of the first role: operations a second
     p50s_ns: list = field(default_factory=list)
+    p99s_ns: list = field(default_factory=list)
+    background: float = 0  # operations a second of its spinners
 
     @property
     def has_data(self):
@@ -209,19 +211,35 @@ class Window:
     def p50_ns(self):
         return statistics.median(self.p50s_ns) if self.p50s_ns else None
 
+    @property
+    def p99_ns(self):
+        return max(self.p99s_ns, default=None)
+
+    @property
+    def fairness(self):
+        """Jain's index of the first role's workers."""
+        squares = sum(rate * rate for rate in self.rates.values())
+        return self.rate ** 2 / (len(self.rates) * squares) if squares else None
+
 
 def read(path):
     """Every timed window, in the order of the file. BadResults if it is not such a file."""
     windows = {}
     for row in connect(path).execute("""
             SELECT w.window, c.workload, c.mode, c.threads, w.block, w.status, w.note,
-                   w.handed_over, w.held_back, w.seconds, s.worker, s.ops, s.p50_ns
-            FROM windows w JOIN cells c USING (cell)
-            LEFT JOIN samples s ON s.window = w.window AND s.role = 0
+                   w.handed_over, w.held_back, w.seconds, s.role, s.name, s.worker, s.ops, s.p50_ns,
+                   s.p99_ns
+            FROM windows w JOIN cells c USING (cell) LEFT JOIN samples s ON s.window = w.window
             WHERE w.kind = 'timed' ORDER BY w.window"""):
         window = windows.setdefault(row["window"], Window(*row[1:9]))
-        if row["ops"] is not None and row["seconds"]:
-            window.rates[row["worker"]] = row["ops"] / row["seconds"]
+        if row["ops"] is None or not row["seconds"]:
+            continue
+        if row["name"] == "spinner":
+            window.background += row["ops"] / row["seconds"]
+        if row["role"] != 0:
+            continue
+        window.rates[row["worker"]] = row["ops"] / row["seconds"]
         if row["p50_ns"] is not None:
             window.p50s_ns.append(row["p50_ns"])
+            window.p99s_ns.append(row["p99_ns"])
     return list(windows.values())

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The figures that this project set itself for whole runs, each a ratio to a control.
 
-    run_figures.py LAB [--rounds N] [--window SECONDS]
+    run_figures.py LAB [--rounds N] [--window SECONDS] [counting|locks]
 
 `lab run` measures subject and control in the same rounds, interleaved; a figure is the
 median over the rounds of their ratio, with an interval that holds the true median with
@@ -24,9 +24,12 @@ import results
 class Run:
     """One call of `lab run`, and the windows that it gave, by cell and round."""
     arguments: list
+    rounds: int = None  # None: as the command line has it
+    window: float = None
     windows: dict = None
 
     def measure(self, lab, rounds, window):
+        rounds, window = self.rounds or rounds, self.window or window
         with tempfile.TemporaryDirectory() as folder:
             path = f"{folder}/run.csv"
             command = [lab, "run", *self.arguments, "--rounds", str(rounds), "--window",
@@ -44,8 +47,8 @@ class Run:
         for number in sorted({key[3] for key in self.windows}):
             try:
                 values.append(value(lambda *cell: self.windows[(*cell, number)]))
-            except KeyError:
-                pass
+            except (KeyError, TypeError, ZeroDivisionError):
+                pass  # a window failed, or nothing was served in it
         return values
 
 
@@ -63,6 +66,8 @@ class Figure:
             return f"{self.name:64} not measured"
         median = statistics.median(values)
         low, high = median_interval(values)
+        if not self.low and self.high == float("inf"):
+            return f"{self.name:64} {'':16} {median:8.3f} [{low:.3f} {high:.3f}]"
         goal = (f"{self.low:g} to {self.high:g}" if self.low and self.high != float("inf")
                 else f"at least {self.low:g}" if self.low else f"at most {self.high:g}")
         verdict = "reached" if self.low <= median <= self.high else "NOT reached"
@@ -82,7 +87,7 @@ def held_back(of, threads):
     return window.held_back / window.handed_over
 
 
-def all_figures():
+def counting_figures():
     cpu = Run(["--workload", "empty,fib,churn,fib_shared", "--mode", "gil,atomic,biased",
                "--threads", "1,2"])
     hot = Run(["--workload", "empty,hot_object", "--mode", "atomic,sharded,immortal+none",
@@ -121,13 +126,65 @@ def all_figures():
     return figures
 
 
+ASKED = 10000  # requests a second, of echo_open
+
+
+def kept(of, lock, spinners, workload="echo_open"):
+    """What spinners do beside it, of what they do under the same lock with nobody to wait."""
+    return (of(workload, lock, spinners).background /
+            of("echo_open:rate=0", lock, spinners).background)
+
+
+def lock_figures():
+    beside = Run(["--workload", "echo_open,echo_open:rate=0,echo_spin", "--mode",
+                  "plain+prompt,nolock", "--threads", "0,1,2,4", "--bind", "apart"])
+    equals = Run(["--workload", "countdown", "--mode", "plain+prompt", "--threads", "2"], 20, 0.1)
+    battle = Run(["--workload", "countdown", "--mode", "plain+tick,plain+interval", "--threads",
+                  "1,2"])
+    figures = []
+    for k, times, share in ((1, 2, 0.95), (2, 2, 0.95), (4, 3, 0.9)):
+        name = f"prompt, open loop, {k} spinner{'s' * (k > 1)}"
+        figures += [
+            Figure(f"{name}: served of what was asked", beside,
+                   lambda of, k=k: of("echo_open", "plain+prompt", k).rate / ASKED, 0.99),
+            Figure(f"{name}: p99 over that with none", beside,
+                   lambda of, k=k: of("echo_open", "plain+prompt", k).p99_ns /
+                   of("echo_open", "plain+prompt", 0).p99_ns, high=times),
+            Figure(f"{name}: kept by them", beside,
+                   lambda of, k=k: kept(of, "plain+prompt", k), share),
+            Figure(f"{name}: the same without a lock", beside,
+                   lambda of, k=k: kept(of, "nolock", k))]
+    for k in (1, 2, 4):
+        name = f"prompt, closed loop, {k} spinner{'s' * (k > 1)}"
+        figures += [
+            Figure(f"{name}: round trips over those without a lock", beside,
+                   lambda of, k=k: of("echo_spin", "plain+prompt", k).rate /
+                   of("echo_spin", "nolock", k).rate, 0.8),
+            Figure(f"{name}: kept by them", beside,
+                   lambda of, k=k: kept(of, "plain+prompt", k, "echo_spin"))]
+    return figures + [
+        Figure("prompt, two equal threads: Jain's index over 100 ms", equals,
+               lambda of: of("countdown", "plain+prompt", 2).fairness, 0.99),
+        Figure("tick, two threads that compute: over one after the other", battle,
+               lambda of: speed_up(of, "countdown", "plain+tick"), high=1),
+        Figure("interval, the same", battle,
+               lambda of: speed_up(of, "countdown", "plain+interval"))]
+
+
+GROUPS = {"counting": counting_figures, "locks": lock_figures}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("lab", help="the command, such as build/release/lab")
     parser.add_argument("--rounds", type=int, default=11, help="of each cell (%(default)s)")
     parser.add_argument("--window", type=float, default=0.5, help="seconds (%(default)s)")
+    parser.add_argument("groups", nargs="*", metavar="GROUP",
+                        help=f"{' or '.join(GROUPS)}; default: all")
     options = parser.parse_args()
-    figures = all_figures()
+    for name in set(options.groups) - set(GROUPS):
+        parser.error(f"no group '{name}'; there are: {', '.join(GROUPS)}")
+    figures = [f for name in options.groups or GROUPS for f in GROUPS[name]()]
     for figure in figures:
         if figure.run.windows is None:
             figure.run.measure(options.lab, options.rounds, options.window)

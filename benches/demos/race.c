@@ -8,6 +8,7 @@
  * published objects are parked instead of freed, so that the accident can be told.
  */
 #include "benches/demo.h"
+#include "benches/together.h"
 #include "gil/gil.h"
 #include "gil/mutex.h"
 #include "objects/dict.h"
@@ -15,7 +16,6 @@
 #include "objects/int.h"
 #include "objects/str.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
@@ -24,18 +24,14 @@ enum { THREADS = 2, TURNS = 100000, ROUNDS = 20 };
 
 /* A round: what both threads see. */
 struct scene {
-    const struct thread *narrator; /* set once; threads run as this one does */
-    struct object *dict, *key;     /* set once; owned */
-    borrowed value;                /* set once; the dict's */
+    struct object *dict, *key; /* set once; owned */
+    borrowed value;            /* set once; the dict's */
 };
 
 /* One thread, and the books that it keeps of the value. */
 struct actor {
     _Alignas(128) const struct scene *scene;
-    int core;
-    pthread_t id;
     int64_t taken, dropped;
-    bool failed;
 };
 
 struct outcome {
@@ -70,60 +66,16 @@ static int turn(struct actor *actor)
     return result;
 }
 
-/* A busy machine may leave both threads on one core, where they take turns and
- * nothing races. */
-static void take_core(int core)
+static int act(int number, struct thread *self, void *argument)
 {
-    cpu_set_t mask;
+    struct actor *actor = &((struct outcome *)argument)->actors[number];
 
-    if (sched_getaffinity(0, sizeof mask, &mask) < 0)
-        return;
-    core %= CPU_COUNT(&mask);
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &mask) && core-- != 0)
-            CPU_CLR(cpu, &mask);
-    pthread_setaffinity_np(pthread_self(), sizeof mask, &mask);
-}
-
-static void *act(void *argument)
-{
-    struct actor *actor = argument;
-    const struct thread *narrator = actor->scene->narrator;
-    struct thread self = { .locks_containers = narrator->locks_containers };
-
-    take_core(actor->core);
-    actor->failed = thread_start(&self, narrator->gil, narrator->hooks) < 0;
-    if (actor->failed)
-        return NULL;
-    for (int i = 0; i < TURNS && !actor->failed; i++) {
-        actor->failed = turn(actor) < 0;
-        safepoint(&self);
+    for (int i = 0; i < TURNS; i++) {
+        if (turn(actor) < 0)
+            return -1;
+        safepoint(self);
     }
-    thread_stop(&self);
-    return NULL;
-}
-
-/* Both threads, from their start to their end. */
-static int play(const struct scene *scene, struct actor *actors)
-{
-    int started, error = 0, failed = 0;
-
-    thread_detach(thread_self);
-    for (started = 0; started < THREADS && !error; started += !error) {
-        actors[started] = (struct actor){ .scene = scene, .core = started };
-        error = pthread_create(&actors[started].id, NULL, act, &actors[started]);
-    }
-    for (int i = 0; i < started; i++) {
-        pthread_join(actors[i].id, NULL);
-        failed += actors[i].failed;
-    }
-    thread_attach(thread_self);
-    errno = error;
-    if (error)
-        exception_set_errno("pthread_create");
-    else if (failed)
-        exception_set(&runtime_error, "%d of %d threads failed", failed, THREADS);
-    return error || failed ? -1 : 0;
+    return 0;
 }
 
 /* d = {"x": 42} */
@@ -132,7 +84,7 @@ static int scene_init(struct scene *scene)
     struct object *value = int_new(42);
     int result = -1;
 
-    *scene = (struct scene){ .narrator = thread_self, .dict = dict_new(), .key = str_new("x") };
+    *scene = (struct scene){ .dict = dict_new(), .key = str_new("x") };
     if (scene->dict && scene->key && value) {
         publish(scene->dict);
         publish(scene->key);
@@ -156,7 +108,9 @@ static int play_round(struct outcome *outcome)
 
     if (result == 0) {
         outcome->right = refcount(scene.value);
-        result = play(&scene, outcome->actors);
+        for (int i = 0; i < THREADS; i++)
+            outcome->actors[i] = (struct actor){ .scene = &scene };
+        result = together(THREADS, act, outcome);
     }
     if (result == 0) {
         rc_quiesce();
@@ -242,7 +196,7 @@ static int run(const char *mode, struct gil *gil, const struct thread_hooks *hoo
     struct damage damage;
     int result;
 
-    (void)hooks; /* the narrator's, as its lock is */
+    (void)hooks; /* the caller's, as its lock is */
     if (parks)
         parking_begin(PARKING_BOUND_BYTES);
     result = play_rounds(&story, parks);

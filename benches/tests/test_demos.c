@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct demo demo_deadlock, demo_race, demo_refcount;
+extern const struct demo demo_deadlock, demo_not_thread_safe, demo_race, demo_refcount;
 extern const struct gil_class gil_interval;
 
 enum { AS_USUAL, NAIVE_CONTAINERS, DEADLOCKS = 20 };
@@ -68,6 +68,30 @@ static void test_race_goes_well_where_counts_are_protected(void **state)
     assert_non_null(strstr(text, "count should be 1 (the dict's own), and it is 1: right\n"));
     assert_non_null(strstr(text, " rounds were right\n"));
     assert_null(strstr(text, "went wrong"));
+}
+
+/* "this mode  120 100 20  right": 20 of 120 additions were lost. */
+static void loses_updates_under(const struct gil_class *class)
+{
+    long additions, number, lost;
+    char count[16];
+
+    tell(&demo_not_thread_safe, class);
+    assert_int_equal(sscanf(text, "this mode %ld %ld %ld %15s", &additions, &number, &lost, count),
+                     4);
+    assert_int_equal(additions - number, lost);
+    assert_in_range(lost, 1, additions);
+    assert_string_equal(count, "right");
+}
+
+static void test_a_lock_does_not_make_a_program_thread_safe(void **state)
+{
+    (void)state;
+    for (const struct named_gil *lock = gil_list; lock->name; lock++)
+        if (lock->class->excludes)
+            loses_updates_under(lock->class);
+    if (!RC_NEEDS_GIL)
+        loses_updates_under(&gil_none);
 }
 
 #if !RC_NEEDS_GIL
@@ -142,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refcount_prints_what_cpython_prints),
         cmocka_unit_test(test_race_goes_well_where_counts_are_protected),
+        cmocka_unit_test(test_a_lock_does_not_make_a_program_thread_safe),
 #if !RC_NEEDS_GIL
         cmocka_unit_test(test_naive_locks_stop_and_sections_go_on),
 #endif

@@ -116,16 +116,30 @@ static int steps_of(const struct seat *s)
     return atomic_load_explicit(&s->steps, memory_order_relaxed);
 }
 
-static int work(struct seat *s)
+static int step_until_stopped(struct seat *s)
 {
-    int result = s->role->begin ? s->role->begin(&s->worker) : 0;
+    int result = 0;
 
-    s->began = result == 0;
     while (result == 0 && !stopping()) {
         result = s->role->step(&s->worker);
         if (!stopping()) /* the last may have been interrupted */
             atomic_store_explicit(&s->steps, steps_of(s) + 1, memory_order_relaxed);
     }
+    return result;
+}
+
+static int work(struct seat *s)
+{
+    int result = s->role->begin ? s->role->begin(&s->worker) : 0;
+
+    s->began = result == 0;
+    if (result < 0)
+        return result;
+    if (s->role->outside)
+        thread_detach(&s->thread);
+    result = step_until_stopped(s);
+    if (s->role->outside)
+        thread_attach(&s->thread);
     return result;
 }
 
@@ -568,7 +582,7 @@ static bool run_short_of_memory(const struct named_workload *w, int64_t count)
 {
     const char *error = cell.error;
 
-    cell_init(w, 1);
+    cell_init(w, w->workload->least_threads > 1 ? w->workload->least_threads : 1);
     allow_allocations(count);
     if (cell_setup() == 0) {
         start_workers(-1);
@@ -588,6 +602,11 @@ static int64_t more_memory(int64_t count)
     return count < 48 || !cell.seat[0].began ? count + 1 : count + count / 8;
 }
 
+static bool makes_no_objects(const struct named_workload *w)
+{
+    return strcmp(w->name, "empty") == 0 || strcmp(w->name, "baton") == 0;
+}
+
 static void test_no_memory_is_an_error_and_leaves_nothing(void **state)
 {
     (void)state;
@@ -601,7 +620,7 @@ static void test_no_memory_is_an_error_and_leaves_nothing(void **state)
         if (count < ALLOCATIONS_MOST)
             cell_fini(); /* enough for three steps */
         if (count == 0)
-            assert_string_equal(w->name, "empty");
+            assert_true(makes_no_objects(w));
     }
 }
 

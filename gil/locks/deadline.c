@@ -328,7 +328,7 @@ static void yield(struct gil *gil, struct thread *t)
 const struct gil_class gil_deadline = {
     .about = "the earliest deadline goes next; who blocks keeps its slice, and its deadline",
     .source = "N. Aides, the BFS patch of bpo-7946 (2010)",
-    .size_bytes = sizeof(struct gil_deadline), .excludes = true,
+    .size_bytes = sizeof(struct gil_deadline), .excludes = true, .fair = true,
     .param = {
         { "slice_us", "how long a thread may run before its deadline is put off", 10000, 1,
           100000000 },

@@ -663,7 +663,7 @@ static void yield(struct gil *gil, struct thread *t)
 const struct gil_class gil_prompt = {
     .about = "who comes back from a wait is let in at the next safe point; others take turns",
     .source = "this lab: docs/decisions/22-prompt.md",
-    .size_bytes = sizeof(struct gil_prompt), .excludes = true,
+    .size_bytes = sizeof(struct gil_prompt), .excludes = true, .fair = true,
     .param = {
         { "quantum_us", "how long a turn is, and how much of its promise a thread can save", 5000,
           10, 10000000 },

@@ -221,7 +221,7 @@ static void yield(struct gil *gil, struct thread *t)
 const struct gil_class gil_quantum = {
     .about = "a queue, handed over to its first; a timer asks who has run for a quantum",
     .source = "Ruby 3.3 and later (K. Sasada, 2023); with other parameters OCaml's master lock",
-    .size_bytes = sizeof(struct gil_quantum), .excludes = true,
+    .size_bytes = sizeof(struct gil_quantum), .excludes = true, .fair = true,
     .param = {
         { "tick_us", "how often the timer looks, while somebody waits", 10000, 1, 10000000 },
         { "quantum_ticks", "after so many ticks the holder is asked", 10, 1, 1000000 },

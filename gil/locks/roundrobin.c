@@ -153,7 +153,7 @@ static void yield(struct gil *gil, struct thread *t)
 const struct gil_class gil_roundrobin = {
     .about = "tickets: served in the order of arrival; the first in line asks after an interval",
     .source = "K. V. Jonsson, bpo-8299, 2010",
-    .size_bytes = sizeof(struct gil_roundrobin), .excludes = true,
+    .size_bytes = sizeof(struct gil_roundrobin), .excludes = true, .fair = true,
     .param = { { "interval_us", "how long the first in line waits before it asks", 5000, 1,
                  10000000 } },
     .init = init, .fini = fini,

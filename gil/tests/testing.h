@@ -51,7 +51,12 @@ static inline int nobody_is_left(void **state)
 
 enum { PROMISES_MAX = 200, NAME_MAX_BYTES = 120 };
 
-enum which_locks { EVERY_LOCK, LOCKS_THAT_EXCLUDE };
+enum which_locks { EVERY_LOCK, LOCKS_THAT_EXCLUDE, LOCKS_THAT_ARE_FAIR };
+
+static inline bool is_among(const struct gil_class *class, enum which_locks which)
+{
+    return which == EVERY_LOCK || (which == LOCKS_THAT_EXCLUDE ? class->excludes : class->fair);
+}
 
 static inline int run_promises(const struct promise *promises, const struct named_gil *classes,
                                enum which_locks which)
@@ -62,7 +67,7 @@ static inline int run_promises(const struct promise *promises, const struct name
 
     for (const struct named_gil *c = classes; c->name; c++)
         for (const struct promise *p = promises; p->name && count < PROMISES_MAX; p++) {
-            if (which == LOCKS_THAT_EXCLUDE && !c->class->excludes)
+            if (!is_among(c->class, which))
                 continue;
             snprintf(names[count], NAME_MAX_BYTES, "%s: %s", c->name, p->name);
             tests[count] = (struct CMUnitTest){ names[count], p->test, set_watchdog,

@@ -121,20 +121,31 @@ static int run_mode(const char *name, const struct mode *mode)
     return judge(name, mode->label, status);
 }
 
-static int run_modes(const char *name, const struct demo *demo)
+/* An item of the demo's list: a mode, or several ("plain+all"). */
+static int run_item(const char *name, const char *item)
 {
-    char *modes = strdup(demo->modes ? demo->modes : ""), *rest = modes, *mode;
     static struct modes known;
     struct mistake m;
     int status = 0;
 
+    if (parse_modes(item, &known, &m) < 0) {
+        printf("%s, %s: not run: %s\n", name, item, m.text);
+        return 0;
+    }
+    for (int i = 0; i < known.count; i++)
+        status |= run_mode(name, &known.item[i]);
+    return status;
+}
+
+static int run_modes(const char *name, const struct demo *demo)
+{
+    char *modes = strdup(demo->modes ? demo->modes : ""), *rest = modes, *item;
+    int status = 0;
+
     if (demo->head)
         puts(demo->head);
-    while ((mode = strsep(&rest, ",")))
-        if (parse_modes(mode, &known, &m) < 0)
-            printf("%s, %s: not run: %s\n", name, mode, m.text);
-        else
-            status |= run_mode(name, &known.item[0]);
+    while ((item = strsep(&rest, ",")))
+        status |= run_item(name, item);
     if (demo->tail)
         puts(demo->tail);
     free(modes);
@@ -148,7 +159,7 @@ static int list_demos(void)
     if (!demos->name)
         puts("there are no demos in this build");
     for (; demos->name; demos++)
-        printf("%-12s %s\n", demos->name, demos->demo->about ? demos->demo->about : "-");
+        printf("%-16s %s\n", demos->name, demos->demo->about ? demos->demo->about : "-");
     return 0;
 }
 
@@ -200,6 +211,7 @@ static const struct explained examples[] = {
     { "lab demo refcount", "how many references a list has, line by line" },
     { "lab demo race", "two threads, one dict, and what becomes of a count" },
     { "lab demo deadlock", "two threads, two lists, and why not simply lock both" },
+    { "lab demo not-thread-safe", "what no global lock does for a program, under each of them" },
     { NULL, NULL },
 };
 

@@ -125,6 +125,9 @@ static void list_locks(void)
     for (const struct named_gil *lock = gil_list; lock->name; lock++) {
         write_name(width, lock->name, lock->class->about);
         write_field(width, "source", lock->class->source);
+        if (lock->class->excludes)
+            write_field(width, "waits", lock->class->fair ? "bounded: nobody starves"
+                                                          : "unbounded: a thread may starve");
         write_params(width, lock->class->param);
     }
 }

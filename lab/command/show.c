@@ -9,7 +9,7 @@
 
 struct options {
     const char *run;
-    bool json, scaling, counters, memory, pauses, stats;
+    bool json, scaling, counters, memory, pauses, stats, frontier;
 };
 
 static int take(void *input, int key, char *value, struct mistake *m)
@@ -25,6 +25,7 @@ static int take(void *input, int key, char *value, struct mistake *m)
     o->memory |= key == 'm';
     o->pauses |= key == 'p';
     o->stats |= key == 'S';
+    o->frontier |= key == 'f';
     return 0;
 }
 
@@ -51,7 +52,7 @@ static int run(const struct command *self, int argc, char **argv)
         mistake_exit(argv[0], &m);
     if (o.json) {
         status = show_json(store, run.id, &results);
-    } else if (o.scaling || o.counters || o.memory || o.pauses || o.stats) {
+    } else if (o.scaling || o.counters || o.memory || o.pauses || o.stats || o.frontier) {
         if (o.scaling)
             show_scaling(&results, stdout);
         if (o.counters)
@@ -62,6 +63,8 @@ static int run(const struct command *self, int argc, char **argv)
             show_pauses(&results, stdout);
         if (o.stats)
             show_stats(&results, stdout);
+        if (o.frontier)
+            show_frontier(store, run.id, stdout);
     } else {
         print_run(&run);
         table_print(&results, stdout);
@@ -80,6 +83,8 @@ static const struct argp_option described[] = {
     { "pauses", 'p', NULL, 0, "instead: how often, how long the cycle collector stopped all", 0 },
     { "stats", 'S', NULL, 0,
       "instead: who contended for which object, and for the lock, of a run with --stats", 0 },
+    { "frontier", 'f', NULL, 0,
+      "instead: what each lock leaves spinners beside what it does for those that wait", 0 },
     JSON_OPTION,
     { 0 },
 };

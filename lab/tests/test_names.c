@@ -236,6 +236,65 @@ static void lists_have_a_bound(void **state)
     assert_int_equal(parse_locks(list, &v, &m), 0);
 }
 
+static int locks_there_are(void)
+{
+    int count = 0;
+
+    while (gil_list[count].name)
+        count++;
+    return count;
+}
+
+/* The parameters as usual, the audited builds not among them. */
+static void all_of_a_registry(void **state)
+{
+    static struct variants v;
+    struct mistake m;
+
+    (void)state;
+    assert_int_equal(parse_locks("interval:force=0,all", &v, &m), 0);
+    assert_int_equal(v.count, 1 + locks_there_are());
+    for (int i = 1; i < v.count; i++) {
+        assert_string_equal(v.item[i].label, gil_list[i - 1].name);
+        assert_int_equal(v.item[i].param[0], gil_list[i - 1].class->param[0].standard);
+    }
+    assert_int_equal(parse_locks("all,interval", &v, &m), -1);
+    assert_string_equal(m.text, "lock 'interval' is there twice");
+    assert_int_equal(parse_locks("all,all", &v, &m), -1);
+    assert_int_equal(parse_locks("all:force=0", &v, &m), -1);
+    assert_int_equal(parse_policies("all", &v, &m), 0);
+    for (int i = 0; i < v.count; i++)
+        assert_null(strstr(v.item[i].label, "_audit"));
+}
+
+static void a_policy_with_all_locks(void **state)
+{
+    static struct modes modes;
+    struct mistake m;
+    char text[LABEL_MAX], longest[LABEL_MAX];
+    const char *policy = runtime_list[0].name;
+
+    (void)state;
+    snprintf(text, sizeof text, "%s+all", policy);
+    assert_int_equal(parse_modes(text, &modes, &m), 0);
+    assert_int_equal(modes.count, locks_there_are());
+    for (int i = 0; i < modes.count; i++) {
+        snprintf(text, sizeof text, "%s+%s", policy, gil_list[i].name);
+        assert_string_equal(modes.item[i].label, text);
+        assert_string_equal(modes.item[i].runtime->name, policy);
+        assert_string_equal(modes.item[i].lock_name, gil_list[i].name);
+    }
+    snprintf(text, sizeof text, "%s+all,%s+none", policy, policy);
+    assert_int_equal(parse_modes(text, &modes, &m), -1);
+    assert_non_null(strstr(m.text, "is there twice"));
+    assert_int_equal(parse_modes("no_such+all", &modes, &m), -1);
+    assert_non_null(strstr(m.text, "unknown policy 'no_such'"));
+    memset(longest, 'x', sizeof longest);
+    strcpy(longest + sizeof longest - 5, "+all");
+    assert_int_equal(parse_modes(longest, &modes, &m), -1);
+    assert_non_null(strstr(m.text, "is longer than 127 characters"));
+}
+
 static void workloads_and_heaps(void **state)
 {
     static struct variants v;
@@ -405,6 +464,8 @@ int main(void)
         cmocka_unit_test(locks_with_parameters),
         cmocka_unit_test(wrong_parameters),
         cmocka_unit_test(lists_have_a_bound),
+        cmocka_unit_test(all_of_a_registry),
+        cmocka_unit_test(a_policy_with_all_locks),
         cmocka_unit_test(workloads_and_heaps),
         cmocka_unit_test(modes_of_the_table),
         cmocka_unit_test(pairs_and_lone_policies),

@@ -11,7 +11,7 @@ import drawing
 from drawing import INK, PAPER, TINTS, Nothing, Panel, Picture
 
 TITLE = "Which machine was it?"
-PLACE = 7
+PLACE = 9
 QUERY = """\
 SELECT m.key, m.host, m.synthetic, m.hwloc_xml
 FROM machines m JOIN runs r USING (machine) WHERE r.run = {run}"""

@@ -4,7 +4,7 @@ import drawing
 from drawing import KINDS, Nothing, Panel, Picture, joined
 
 TITLE = "How much memory does it take?"
-PLACE = 6
+PLACE = 8
 QUERY = drawing.median_query("r.max_rss_bytes / 1048576.0")
 
 

@@ -4,6 +4,7 @@
  * that came later hand the lock to each other. That is what a queue is to prevent.
  *
  * Caught by: gil/tests/test_fifo (debug asan tsan).
+ * Caught by: gil/tests/test_fair (debug asan tsan).
  */
 #include "gil/gil.h"
 #include "gil/mutex.h"
@@ -87,7 +88,7 @@ static void yield(struct gil *gil, struct thread *t)
 
 const struct gil_class gil_last_first = {
     .about = "wrong: handed to the one that came last", .source = "a planted fault",
-    .size_bytes = sizeof(struct gil_last_first), .excludes = true,
+    .size_bytes = sizeof(struct gil_last_first), .excludes = true, .fair = true,
     .init = init, .fini = fini,
     .acquire = acquire, .release = release, .yield = yield,
 };
