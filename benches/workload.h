@@ -83,7 +83,7 @@ struct workload {
     const char *unit;  /* of what is counted, singular */
     enum kind kind;
     enum shares shares;
-    int least_threads;               /* 0 if `threads` may be 0, as for spinners; else 1 */
+    int least_threads;               /* 0 if `threads` may be 0, as for spinners; else 1 or 2 */
     bool by_role;                    /* bound by role unless the lab is told otherwise */
     struct param param[PARAM_MAX];
     struct role roles[ROLE_MAX];

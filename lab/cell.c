@@ -42,7 +42,8 @@ static const char *refusal(const struct cell *cell)
     if (cell->miscounts && cell->shares == SHARES_TABLES)
         return "not run: threads would rebuild one table with nothing to protect it";
     if (cell->threads < cell->work->least_threads)
-        return "not run: this workload needs a thread";
+        return cell->work->least_threads == 1 ? "not run: this workload needs a thread"
+                                              : "not run: this workload needs two threads";
     return NULL;
 }
 

@@ -20,10 +20,10 @@
 enum { KEY_AGAIN = 0x100, KEY_TRACE, KEY_WATCHDOG };
 
 const struct argp_option experiment_options[] = {
-    { "workload", 'w', "LIST", 0, "what is run: see `lab list workloads`", 0 },
-    { "mode", 'm', "LIST", 0, "gil, atomic, nolock, POLICY+LOCK, or a policy that needs no lock",
-      0 },
-    { "policy", 'p', "LIST", 0, "refcount policies, each with each --gil", 0 },
+    { "workload", 'w', "LIST", 0, "what is run: see `lab list workloads`; or all", 0 },
+    { "mode", 'm', "LIST", 0,
+      "gil, atomic, nolock, POLICY+LOCK, POLICY+all, or a policy that needs no lock", 0 },
+    { "policy", 'p', "LIST", 0, "refcount policies, or all; each with each --gil", 0 },
     { "gil", 'g', "LIST", 0, "global locks, as interval:interval_us=500, or all; with --policy", 0 },
     { "heap", 'H', "LIST", 0, "where objects come from (jemalloc)", 0 },
     { "threads", 't', "LIST", 0, "how many: 1,2,4 or 1..8 or 1..2*cores", 0 },

@@ -2,19 +2,24 @@
 -- cell with spinners. :run is the run.
 --
 -- rate, p50_ns, p99_ns: of role 0, what waits. background: what the spinners did a second, all of
--- them. alone: what they do under this lock where nothing is sent (echo_open:rate=0, as many
--- spinners), and kept: how much of that they have kept. share: of the most that any lock which
--- locks lets so many spinners do alone, so that a lock which is slow for them is not praised for
--- keeping them slow. Medians over the windows; NULL: was not measured.
+-- them. alone: what as many threads do under this lock where nobody waits, which is the workload
+-- countdown, and kept: how much of that the spinners have kept. share: of the most that any lock
+-- which locks lets so many do alone, so that a lock which is slow for them is not praised for
+-- keeping them slow. Medians over the windows, and with _low and _high the least and the most of
+-- a window; NULL: was not measured.
 WITH beside AS (
     SELECT w.cell, 1.0 * sum(s.ops) FILTER (WHERE s.role = 0) / w.seconds AS rate,
            max(s.p50_ns) FILTER (WHERE s.role = 0) AS p50_ns,
            max(s.p99_ns) FILTER (WHERE s.role = 0) AS p99_ns,
-           1.0 * sum(s.ops) FILTER (WHERE s.name = 'spinner') / w.seconds AS background
+           1.0 * sum(s.ops) FILTER (WHERE s.name = 'spinner' OR c.workload = 'countdown')
+               / w.seconds AS background
     FROM cells c JOIN windows w USING (cell) JOIN samples s USING (window)
-    WHERE c.run = :run AND NOT c.control AND c.workers > c.counted AND w.kind = 'timed' AND w.status IN ('ok', 'early')
+    WHERE c.run = :run AND NOT c.control AND w.kind = 'timed' AND w.status IN ('ok', 'early')
       AND w.seconds > 0
-    GROUP BY w.window HAVING count(*) FILTER (WHERE s.name = 'spinner') > 0),
+      -- Quickly, for a million samples: cells that have other roles. (0: that is not known.)
+      AND (c.workers > c.counted OR c.workers = 0 OR c.workload = 'countdown')
+    GROUP BY w.window
+    HAVING count(*) FILTER (WHERE s.name = 'spinner' OR c.workload = 'countdown') > 0),
 placed AS (
     SELECT *, count(*) OVER whole AS windows, count(p50_ns) OVER whole AS timed,
            row_number() OVER (PARTITION BY cell ORDER BY rate) AS rate_place,
@@ -25,20 +30,26 @@ placed AS (
 middle AS (
     SELECT c.*, p.windows,
            avg(p.rate) FILTER (WHERE p.rate_place IN ((windows + 1) / 2, (windows + 2) / 2)) AS rate,
+           min(p.rate) AS rate_low, max(p.rate) AS rate_high,
            avg(p.p50_ns) FILTER (WHERE p.p50_place IN ((timed + 1) / 2, (timed + 2) / 2)) AS p50_ns,
            avg(p.p99_ns) FILTER (WHERE p.p99_place IN ((timed + 1) / 2, (timed + 2) / 2)) AS p99_ns,
+           min(p.p99_ns) AS p99_ns_low, max(p.p99_ns) AS p99_ns_high,
            avg(p.background) FILTER (
                WHERE p.background_place IN ((windows + 1) / 2, (windows + 2) / 2)) AS background,
-           c.workload || ':' LIKE 'echo_open:%rate=0:%' AS idle
+           min(p.background) AS background_low, max(p.background) AS background_high
     FROM placed p JOIN cells c USING (cell) GROUP BY p.cell),
+alone AS (SELECT * FROM middle WHERE workload = 'countdown'),
 most AS (
     SELECT threads, heap, build, max(background) AS background
-    FROM middle WHERE idle AND gil NOT LIKE 'none%' GROUP BY threads, heap, build)
+    FROM alone WHERE gil NOT LIKE 'none%' GROUP BY threads, heap, build)
 SELECT m.cell, m.workload, m.mode, m.policy, m.gil, m.heap, m.build, m.threads, m.safe, m.windows,
-       m.rate, m.p50_ns, m.p99_ns, m.background, a.background AS alone,
-       m.background / a.background AS kept, m.background / b.background AS share
+       m.rate, m.rate_low, m.rate_high, m.p50_ns, m.p99_ns, m.p99_ns_low, m.p99_ns_high,
+       m.background, a.background AS alone, m.background / a.background AS kept,
+       m.background_low / a.background AS kept_low, m.background_high / a.background AS kept_high,
+       m.background / b.background AS share, m.background_low / b.background AS share_low,
+       m.background_high / b.background AS share_high
 FROM middle m
-LEFT JOIN middle a ON a.idle AND (a.mode, a.gil, a.heap, a.build, a.threads)
-                               = (m.mode, m.gil, m.heap, m.build, m.threads)
+LEFT JOIN alone a ON (a.mode, a.gil, a.heap, a.build, a.threads)
+                   = (m.mode, m.gil, m.heap, m.build, m.threads)
 LEFT JOIN most b ON (b.threads, b.heap, b.build) = (m.threads, m.heap, m.build)
-WHERE NOT m.idle ORDER BY m.number
+WHERE m.workload <> 'countdown' ORDER BY m.number

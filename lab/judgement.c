@@ -173,7 +173,7 @@ static void warn_of_nothing(const struct outcome *o, struct warnings *w)
     struct estimate rate = outcome_rate(o);
 
     if (rate.count && rate.high <= 0)
-        warn(w, "nothing was done: no operation ended in a window; --window makes it longer");
+        warn(w, "nothing was done: it was starved, or takes longer than a window (--window)");
 }
 
 static void warn_of_clock(const struct outcome *o, struct warnings *w)

@@ -50,7 +50,7 @@ double measurement_fairness(const struct measurement *m)
             squares += ops * ops;
             count++;
         }
-    return squares > 0 ? sum * sum / (count * squares) : 1;
+    return squares > 0 ? sum * sum / (count * squares) : 0;
 }
 
 static int by_value(const void *a, const void *b)

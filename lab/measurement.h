@@ -78,7 +78,7 @@ void measurement_free(struct measurement *m);
 double measurement_rate(const struct measurement *m);
 
 /* Jain's index of the first role's workers: 1 if all did the same, 1/n if one did all.
- * (R. Jain, D. Chiu, W. Hawe, DEC TR-301, 1984.) 1 if none did anything. */
+ * (R. Jain, D. Chiu, W. Hawe, DEC TR-301, 1984.) 0 if none did anything. */
 double measurement_fairness(const struct measurement *m);
 
 /* The median over the first role's workers of their median latency; 0: none. */

@@ -342,6 +342,9 @@ static int parse_variants(struct names names, params_of *params_of, const char *
     while (text) {
         int result = next_item(&text, item, m);
 
+        if (result == 0 && strncmp(item, "all:", 4) == 0)
+            result = mistake_set(m, "'all' takes no parameters: '%s'; a matrix can give them as factors, "
+                                 "as gil.interval_us", item);
         if (result == 0)
             result = strcmp(item, "all") == 0 ? add_every_variant(&names, params_of, out, m)
                                               : add_variant(&names, params_of, item, out, m);
@@ -416,6 +419,9 @@ static int unknown_lock(const char *name, struct mistake *m)
     const struct named_mode *mode = mode_named(name);
     struct names locks = names_locks();
 
+    if (strcmp(name, "all") == 0)
+        return mistake_set(m, "POLICY+all takes no parameters; a matrix can give them as factors, as "
+                           "gil.interval_us");
     if (policy_known(name) || runtime_named(name))
         return mistake_set(m, "'%s' is a refcount policy, and stands before the +: %s+%s", name,
                            name, gil_list[0].name);

@@ -209,7 +209,7 @@ struct estimate outcome_rate(const struct outcome *o)
 
 struct estimate outcome_fairness(const struct outcome *o)
 {
-    return over_rounds(o, measurement_fairness, true);
+    return over_rounds(o, measurement_fairness, false);
 }
 
 static double p50_ns(const struct measurement *m)

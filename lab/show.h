@@ -9,6 +9,7 @@
 #include "lab/results.h"
 #include "lab/store.h"
 
+#include <jansson.h>
 #include <stdio.h>
 
 /* All that is judged, as JSON on standard output. The exit status. */
@@ -29,6 +30,7 @@ void show_pauses(const struct results *results, FILE *out);
 
 /* What spinners had of each lock, and those that wait beside them: lab/frontier.sql. */
 void show_frontier(struct store *store, int64_t run, FILE *out);
+json_t *frontier_json(struct store *store, int64_t run);
 
 /* What the objects of each cell took. */
 void show_memory(const struct results *results, FILE *out);

@@ -351,7 +351,8 @@ int show_json(struct store *store, int64_t number, const struct results *r)
         fprintf(stderr, "lab: %s\n", m.text);
         return 1;
     }
-    return json_print(json_pack("{s:o, s:o, s:o, s:o, s:o}", "run", run_json(store, &run), "floor",
-                                floor_json(r), "cells", cells_json(r), "scaling", scaling_json(r),
+    return json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "run", run_json(store, &run),
+                                "floor", floor_json(r), "cells", cells_json(r), "scaling",
+                                scaling_json(r), "frontier", frontier_json(store, number),
                                 "findings", findings_json(r)));
 }

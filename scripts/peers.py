@@ -98,8 +98,8 @@ def measure(options, experiment, levels):
     samples = {level: [] for level in levels}
     for number in range(options.rounds):
         for level in levels:
-            print(f"{experiment.__name__}, round {number + 1} of {options.rounds}, {level}",
-                  file=sys.stderr)
+            print(f"{experiment.__name__}, round {number + 1} of {options.rounds}, {level} "
+                  f"{'spinners' if experiment is echo_spin else 'threads'}", file=sys.stderr)
             samples[level].append(experiment(options, level))
     return samples
 
@@ -144,7 +144,8 @@ def falls(figures, python):
 
 def figure(name, ratios, factor):
     """Whether the lab behaves as CPython does, within a factor."""
-    middle, (low, high) = statistics.median(ratios), median_interval(ratios)
+    middle = statistics.median(ratios)
+    low, high = median_interval(ratios) if len(ratios) > 5 else (float("nan"),) * 2
     verdict = "reached" if 1 / factor <= middle <= factor else "NOT reached"
     return (f"{name:50} within {factor:4g} times  {middle:6.3f} [{low:.3f} {high:.3f}]  {verdict}")
 
@@ -201,7 +202,7 @@ def main():
     parser.error = lambda words: parser.exit(2, f"peers.py: {words}\n")
     options = parser.parse_args()
     if options.rounds < 1 or options.window <= 0:
-        parser.error("there is a round, and a window longer than 0 s")
+        parser.error("--rounds must be at least 1, and --window longer than 0 s")
     for name in options.experiment:
         if name not in EXPERIMENTS:
             parser.error(f"no experiment '{name}'; there are: {', '.join(EXPERIMENTS)}")

@@ -34,8 +34,11 @@ class Run:
             path = f"{folder}/run.csv"
             command = [lab, "run", *self.arguments, "--rounds", str(rounds), "--window",
                        str(window), "--csv", path]
-            done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                  text=True)
+            try:
+                done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                      text=True)
+            except OSError as error:
+                sys.exit(f"run_figures.py: {lab}: {error.strerror}")
             if done.returncode:
                 sys.exit(f"run_figures.py: {' '.join(command)} failed:\n{done.stderr}")
             self.windows = {(w.workload, w.mode, w.threads, w.round): w
@@ -130,13 +133,13 @@ ASKED = 10000  # requests a second, of echo_open
 
 
 def kept(of, lock, spinners, workload="echo_open"):
-    """What spinners do beside it, of what they do under the same lock with nobody to wait."""
+    """What spinners do beside it, of what as many do under the same lock where nobody waits."""
     return (of(workload, lock, spinners).background /
-            of("echo_open:rate=0", lock, spinners).background)
+            of("countdown", lock, spinners).rate)
 
 
 def lock_figures():
-    beside = Run(["--workload", "echo_open,echo_open:rate=0,echo_spin", "--mode",
+    beside = Run(["--workload", "countdown,echo_open,echo_spin", "--mode",
                   "plain+prompt,nolock", "--threads", "0,1,2,4", "--bind", "apart"])
     equals = Run(["--workload", "countdown", "--mode", "plain+prompt", "--threads", "2"], 20, 0.1)
     battle = Run(["--workload", "countdown", "--mode", "plain+tick,plain+interval", "--threads",
@@ -179,7 +182,7 @@ def main():
     parser.add_argument("lab", help="the command, such as build/release/lab")
     parser.add_argument("--rounds", type=int, default=11, help="of each cell (%(default)s)")
     parser.add_argument("--window", type=float, default=0.5, help="seconds (%(default)s)")
-    parser.add_argument("groups", nargs="*", metavar="GROUP",
+    parser.add_argument("groups", nargs="*", metavar="GROUP", default=[],
                         help=f"{' or '.join(GROUPS)}; default: all")
     options = parser.parse_args()
     for name in set(options.groups) - set(GROUPS):

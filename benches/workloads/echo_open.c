@@ -10,8 +10,8 @@
  * the one that was asked for.
  *
  * Client and server are bound to one processor and the spinners to the others, so who comes
- * back from a wait never waits for a processor that a spinner has, only for the lock. With
- * rate=0 there is no traffic: what the spinners do then is what they could do.
+ * back from a wait never waits for a processor that a spinner has, only for the lock. What as
+ * many threads do alone is the workload `countdown`.
  */
 #include "benches/countdown.h"
 #include "benches/echo.h"
@@ -58,8 +58,6 @@ static int client_step(struct worker *w)
     int64_t rate = w->job->param[RATE];
     uint64_t *due_ns = w->state;
 
-    if (!rate)
-        return io_sleep_ns(10 * NS_PER_MS);
     set_next_due(due_ns, rate);
     if (wait_until(*due_ns) < 0)
         return -1;
@@ -75,8 +73,7 @@ const struct workload workload_echo_open = {
     .about = "64 bytes and back, so many times a second, beside CPU-bound spinners (the threads)",
     .unit = "round trip", .kind = KIND_MIXED, .shares = SHARES_NOTHING, .least_threads = 0,
     .by_role = true,
-    .param = { { "rate", "requests a second; 0: none, to see what the spinners could do", 10000, 0,
-                 1000000 } },
+    .param = { { "rate", "requests a second", 10000, 1, 1000000 } },
     .roles = {
         { .name = "client", .fixed = 1, .records_latency = true, .shares_core = true,
           .begin = client_begin, .step = client_step, .end = client_end },

@@ -262,6 +262,7 @@ static void all_of_a_registry(void **state)
     assert_string_equal(m.text, "lock 'interval' is there twice");
     assert_int_equal(parse_locks("all,all", &v, &m), -1);
     assert_int_equal(parse_locks("all:force=0", &v, &m), -1);
+    assert_non_null(strstr(m.text, "'all' takes no parameters"));
     assert_int_equal(parse_policies("all", &v, &m), 0);
     for (int i = 0; i < v.count; i++)
         assert_null(strstr(v.item[i].label, "_audit"));

@@ -46,6 +46,9 @@ static void rate_and_fairness_are_of_the_first_role(void **state)
     assert_near(measurement_fairness(&m), 1600.0 / (2 * 1000));
     assert_int_equal(measurement_p50_ns(&m), 9);
     measurement_free(&m);
+    m = two_workers(0, 0);
+    assert_near(measurement_fairness(&m), 0);
+    measurement_free(&m);
 }
 
 /* Through a pipe, as a parent gets it. */

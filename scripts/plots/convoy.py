@@ -36,42 +36,47 @@ def lines_of(rows, run, styles):
     for row in rows:
         label = run.style(row).label
         line = lines.setdefault(label, drawing.Line(styles[label], []))
-        if row["middle"] > 0:
-            line.points.append(drawing.Point(row["threads"], row["middle"],
-                                             *run.interval(row, "rate")))
+        line.points.append(drawing.Point(row["threads"], row["middle"], *run.interval(row, "rate")))
     for line in lines.values():
         line.points.sort(key=lambda p: p.threads)
-    lines = [line for line in lines.values() if line.points]
-    return sorted(lines, key=lambda line: -line.points[-1].middle)[:MOST_LINES]
+    return sorted(lines.values(), key=lambda line: -line.points[-1].middle)[:MOST_LINES]
 
 
-def draw_line(axes, line):
+def draw_line(axes, line, floor):
+    """What did nothing stands on the floor."""
     threads = [p.threads for p in line.points]
+    heights = [max(p.middle, floor) for p in line.points]
     style = line.style
-    axes.fill_between(threads, [p.low for p in line.points], [p.high for p in line.points],
-                      color=style.colour, alpha=0.1, lw=0)
-    axes.plot(threads, [p.middle for p in line.points], color=style.colour, marker=style.marker,
-              lw=1.3, ms=6, mfc=drawing.face(style), mew=1.3, zorder=3)
+    axes.fill_between(threads, [max(p.low, floor) for p in line.points],
+                      [max(p.high, floor) for p in line.points], color=style.colour, alpha=0.1, lw=0)
+    axes.plot(threads, heights, color=style.colour, marker=style.marker, lw=1.3, ms=6,
+              mfc=drawing.face(style), mew=1.3, zorder=3, clip_on=False)
+
+
+def ends_of(lines, floor):
+    """Where each line ends, and that it has come to nothing."""
+    return [(line.style.label + (": 0" if not line.points[-1].middle else ""), line.style,
+             line.points[-1].threads, max(line.points[-1].middle, floor)) for line in lines]
 
 
 def panel(workload, rows, run, styles):
     lines = lines_of(rows, run, styles)
     threads = drawing.all_threads(lines)
-    lowest = min(p.middle for line in lines for p in line.points)
+    floor = min(p.middle for line in lines for p in line.points if p.middle) / 3
     highest = max(p.middle for line in lines for p in line.points)
 
     def draw(axes):
         drawing.thread_axis(axes, threads, run)
         axes.set_xlabel("threads that compute")
         axes.set_yscale("log")
-        axes.set_ylim(lowest / 2, highest * 2)
+        axes.set_ylim(floor, highest * 2)
         axes.yaxis.set_major_locator(LogLocator(10, numticks=9))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.7g}"))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_formatter(NullFormatter())
         for line in lines:
-            draw_line(axes, line)
-        drawing.draw_labels(axes, drawing.ends_of(lines))
+            draw_line(axes, line, floor)
+        drawing.draw_labels(axes, ends_of(lines, floor))
 
     return lines, Panel(
         workload, f"{rows[0]['unit']}s a second\neach step of the scale is ten times the one below",
@@ -97,6 +102,6 @@ def picture(rows, run):
         "stays up is a lock that lets it in at once; what that costs those that compute is in the "
         "plot `frontier`. Without a lock a line may rise: a busy processor is sooner awake.",
         joined(["Points: the median of a cell's windows.", drawing.intervals(run),
-                "A line that ends early goes down to nothing, which has no place on this scale."
+                "On the floor: nothing was done, which has no place on this scale."
                 if any(not row["middle"] for of in groups.values() for row in of) else "",
                 drawing.unsafe_words(lines), *run.gaps(groups)])])

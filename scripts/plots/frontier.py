@@ -2,7 +2,7 @@
 
 import os
 
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullFormatter, NullLocator
 
 import drawing
 from drawing import INK, PALE, Nothing, Panel, Picture, joined
@@ -37,11 +37,17 @@ def places(rows, what):
     return [row for row in rows if row["share"] and row[what]]
 
 
+def ranges(row, what):
+    """Of both figures, the more the better: the least window, the median, the most."""
+    y = sorted(AXES[what][2] * row[name] for name in (f"{what}_low", what, f"{what}_high"))
+    return (row["share_low"], row["share"], row["share_high"]), tuple(y)
+
+
 def goes_before(one, other, what):
-    """No worse in either, and better in one."""
-    good = AXES[what][2]
-    ones, others = ([row["share"], good * row[what]] for row in (one, other))
-    return ones != others and all(a >= b for a, b in zip(ones, others))
+    """Better in one figure in all of its windows, and in the other not behind by more than the
+    windows differ anyway."""
+    pairs = list(zip(ranges(one, what), ranges(other, what)))
+    return any(a[0] > b[2] for a, b in pairs) and all(a[1] >= b[0] for a, b in pairs)
 
 
 def front(rows, what):
@@ -61,6 +67,11 @@ def draw_lock(axes, rows, style, what, on_front):
     rows = sorted(rows, key=lambda row: row["share"])
     xs, ys = [row["share"] for row in rows], [row[what] for row in rows]
     axes.plot(xs, ys, color=style.colour, lw=0.8, alpha=0.6, zorder=2)
+    for row, x, y in zip(rows, xs, ys):
+        axes.plot([row["share_low"], row["share_high"]], [y, y], color=style.colour, alpha=0.3, lw=3,
+                  solid_capstyle="butt", zorder=1)
+        axes.plot([x, x], [max(row[f"{what}_low"], y / 100), row[f"{what}_high"]],
+                  color=style.colour, alpha=0.3, lw=3, solid_capstyle="butt", zorder=1)
     axes.plot(xs, ys, style.marker, ls="", color=style.colour, mfc=drawing.face(style), ms=6.5,
               mew=1.4, zorder=3)
     ringed = [row for row in rows if row in on_front]
@@ -107,6 +118,7 @@ def panel(rows, what, spinners, styles, most):
         scale(axes, [row[what] for row in drawn], what)
         axes.set_xlim(0, most)
         axes.axvline(1, color=PALE, lw=1.1, ls=(0, (4, 3)), zorder=1)
+        axes.xaxis.set_major_locator(MultipleLocator(0.25))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
         axes.set_xlabel("of what the spinners can do")
         drawing.bare(axes, "y")
@@ -117,6 +129,13 @@ def panel(rows, what, spinners, styles, most):
                  f"{AXES[what][0]} against background throughput kept, beside "
                  f"{drawing.counted(spinners, 'spinner')}. {words_of(rows, what)}",
                  draw, left=0.95, right=1.6)
+
+
+def unserved(rows):
+    """Those that have no place on a scale of powers."""
+    names = list(dict.fromkeys(f"{row['gil']} with {row['threads']}" for row in rows
+                               if row["share"] and not row["rate"]))
+    return f"No place on the scale, for nothing was served: {', '.join(names)}." if names else ""
 
 
 def front_words(rows, spinners):
@@ -136,8 +155,8 @@ def chosen(rows, run):
     if run.workloads:
         names = [name for name in names if name in run.workloads]
     if not names:
-        raise Nothing("no cell has spinners beside others, and echo_open:rate=0 under the same locks "
-                      "to say what they can do alone")
+        raise Nothing("it needs a workload with spinners, such as echo_open, and countdown under the "
+                      "same locks, which says what they can do alone")
     return [row for row in rows if row["workload"] == names[0] and row["threads"]]
 
 
@@ -151,13 +170,15 @@ def picture(rows, run):
                     for count, of in groups.items() for what in AXES if places(of, what)], [
         "How to read it. A point is a lock with one setting of its parameters; a thin line joins "
         "the settings of one lock. To the right, threads that compute get more done: 100 % is the "
-        "most that so many of them do under any lock when nobody sends. Upwards, the one that waits "
+        "most that so many of them do under any lock where nobody waits. Upwards, the one that waits "
         "is served more often, or sooner. A lock that is good at one and bad at the other lies at "
         "an edge; the upper right corner has both.",
         joined(["Points: medians of windows. A latency is of what was served: where next to nothing "
                 "is, it says how long a lucky one waited.",
                 "Hollow marks: nothing is locked, and nothing is safe; they show what the machine "
                 "could do." if any(map(is_free, rows)) else "",
-                "Rings: no lock is better in one and as good in the other."]),
+                "The pale cross behind a point goes from the least to the most of its windows.",
+                "Rings: no other lock is better in one, in all of its windows, and in the other "
+                "behind by no more than windows differ anyway.", unserved(rows)]),
         *(front_words(of, count) for count, of in groups.items()),
         joined(run.gaps({rows[0]["workload"]}))], columns=len(AXES))
