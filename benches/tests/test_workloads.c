@@ -392,7 +392,7 @@ static void test_with_other_parameters(void **state)
         int64_t parameter;
     } cases[] = {
         { "binary_trees", 0 }, { "blocked_owner", 1 }, { "blocked_owner", 1000 }, { "config", 0 },
-        { "config", 1 }, { "echo_open", 0 },
+        { "config", 1 }, { "echo_open", 100000 }, { "ping", 0 },
     };
 
     (void)state;
