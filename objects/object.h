@@ -202,6 +202,11 @@ static inline void mark_hot(borrowed o)
 /* What a thread of this runtime does for its counts: for thread_start. */
 extern const struct thread_hooks object_hooks;
 
+/* For who stops the world: what dies from now on and is unfinished (type.h) is left as it is;
+ * then, when the world runs again, it is finished and destroyed. */
+void object_postpone(void);
+void object_catch_up(void);
+
 /* Takes stack for as many levels as both are nested. */
 bool object_equal(borrowed a, borrowed b);
 
