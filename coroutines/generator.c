@@ -11,7 +11,9 @@
  *      Whoever ends breaks its link (unpair, at the end of a turn that was the last, and in
  *      the destructor). So neither end points to what is gone.
  *   2. Every drive that runs a generator links it to its own root, which breaks the link that
- *      there was. So if r still has a leaf, nobody else has run that since.
+ *      there was, or if it is the root itself breaks the link upwards. (That is what LENT is
+ *      for: a step that need not look at links sees by it that there may be one.) So if r
+ *      still has a leaf, nobody else has run that since.
  *   3. What a generator delegates to changes only when it is resumed itself, for which that must
  *      have ended, or have been closed, in a drive that has run the leaf below. So by 2, as long
  *      as r has a leaf, all between the two is as r's drive left it: delegations, parents,
@@ -45,8 +47,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* SUSPENDED is at a `yield` of its own, DELEGATING in a `yield from`. */
-enum stage { CREATED, SUSPENDED, DELEGATING, RUNNING, CLOSED };
+/* SUSPENDED is at a `yield` of its own, and so is LENT, but by a drive that came from above;
+ * DELEGATING in a `yield from`. */
+enum stage { CREATED, SUSPENDED, LENT, DELEGATING, RUNNING, CLOSED };
 
 /* Whose the fields are: of whoever has brought it to RUNNING, until it is so no more. */
 struct generator {
@@ -149,6 +152,14 @@ static void visit_handled(const struct generator *g, void (*visit)(borrowed held
         visit(h->exception, argument);
 }
 
+/* Whether it has been left at a `yield` or in a `yield from`. */
+static bool is_left(const struct generator *g)
+{
+    enum stage stage = stage_of(g);
+
+    return stage == SUSPENDED || stage == LENT || stage == DELEGATING;
+}
+
 /* Of one that runs the blocks are the thread's, and it is held from outside anyway. */
 static void generator_traverse(borrowed o, void (*visit)(borrowed held, void *argument),
                                void *argument)
@@ -156,7 +167,7 @@ static void generator_traverse(borrowed o, void (*visit)(borrowed held, void *ar
     const struct generator *g = as_generator(o);
 
     visit_held(g, visit, argument);
-    if (stage_of(g) == SUSPENDED || stage_of(g) == DELEGATING)
+    if (is_left(g))
         visit_handled(g, visit, argument);
 }
 
@@ -205,6 +216,14 @@ static inline void unpair(struct generator *g)
     g->root = g->leaf = NULL;
 }
 
+static void become_root(struct generator *g)
+{
+    if (g->root) {
+        g->root->leaf = NULL;
+        g->root = NULL;
+    }
+}
+
 static inline void pair(struct generator *root, struct generator *leaf)
 {
     if (likely(root->leaf == leaf && leaf->root == root))
@@ -231,17 +250,14 @@ static inline struct generator *below(const struct generator *g)
     return g->from && is_chained(g->from) ? as_generator(g->from) : NULL;
 }
 
-/* The last one below `g` that is alone, or the first that is running; `g`: there is none. */
-static struct generator *last_alone(struct generator *g)
+/* The first one below `g` that is running, before any that is shared; NULL: there is none. It
+ * may be `g` itself, which has just been told to delegate to what leads back to it. */
+static struct generator *find_running(struct generator *g)
 {
-    struct generator *next;
-
-    while ((next = below(g)) && alone(next)) {
-        g = next;
-        if (stage_of(g) == RUNNING)
-            break;
-    }
-    return g;
+    do
+        g = below(g);
+    while (g && alone(g) && stage_of(g) != RUNNING);
+    return g && alone(g) ? g : NULL;
 }
 
 /* Of all that the drive goes through which runs `running`. */
@@ -257,28 +273,28 @@ static void chain_mark(struct generator *running, bool marked)
 /* Whether a drive goes through `g`, which is DELEGATING and alone. */
 static bool chain_runs(struct generator *g)
 {
-    struct generator *last = last_alone(g);
+    struct generator *running = find_running(g);
     bool runs;
 
-    if (last == g || stage_of(last) != RUNNING)
+    if (!running)
         return false;
-    chain_mark(last, true);
+    chain_mark(running, true);
     runs = g->marked;
-    chain_mark(last, false);
+    chain_mark(running, false);
     return runs;
 }
 
 /* The first of those below `g` through which a drive goes; NULL: there is none that is alone. */
 static struct generator *first_running(struct generator *g)
 {
-    struct generator *last = last_alone(g), *first = below(g);
+    struct generator *running = find_running(g), *first = below(g);
 
-    if (last == g || stage_of(last) != RUNNING)
+    if (likely(!running))
         return NULL;
-    chain_mark(last, true);
+    chain_mark(running, true);
     while (!first->marked)
         first = below(first);
-    chain_mark(last, false);
+    chain_mark(running, false);
     return first;
 }
 
@@ -462,11 +478,11 @@ static enum turn resume(struct drive *d, struct object **result)
 }
 
 /* It is not run any more, and can be resumed. */
-static void suspend(struct generator *g)
+static void suspend(const struct drive *d, struct generator *g)
 {
     if (unlikely(published(&g->head)))
         publish_turn(g);
-    set_stage(g, g->from ? DELEGATING : SUSPENDED);
+    set_stage(g, g->from ? DELEGATING : g == d->root ? SUSPENDED : LENT);
 }
 
 /* From the one that has yielded up to `until`: all that have been claimed. */
@@ -477,12 +493,12 @@ static void suspend_all(struct drive *d, struct generator *until)
     g->top = exception_innermost;
     while (g != until && !alone(g)) {
         parent = g->parent;
-        suspend(g);
+        suspend(d, g);
         g = parent;
     }
-    suspend(g);
+    suspend(d, g);
     if (g != until)
-        suspend(until);
+        suspend(d, until);
 }
 
 /* The one that is being closed has yielded instead: it is left alone, and who delegated to it
@@ -645,6 +661,8 @@ static bool begin(struct drive *d, uint8_t *stage)
         *stage = RUNNING;
         return false;
     }
+    if (alone(g))
+        become_root(g);
     d->at = g;
     g->base.outer = exception_innermost;
     exception_innermost = g->top;
@@ -883,10 +901,8 @@ static int generator_close_slot(struct object *o)
 static bool generator_unfinished(borrowed o)
 {
     const struct generator *g = as_generator(o);
-    enum stage stage = stage_of(g);
 
-    return !g->finished && (stage == SUSPENDED || stage == DELEGATING ||
-                            (stage == CREATED && is_coroutine(g)));
+    return !g->finished && (is_left(g) || (stage_of(g) == CREATED && is_coroutine(g)));
 }
 
 static void generator_finish(struct object *o)
