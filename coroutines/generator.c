@@ -518,14 +518,17 @@ static SLOW_PATH void say_ignored(struct drive *d, struct object *yielded /* ste
     decref(yielded);
 }
 
+/* True: so has the root. Once that is suspended it is not ours any more. */
 static bool yielded(struct drive *d, struct object **result)
 {
+    struct handling *outer = d->root->base.outer;
+
     if (unlikely(d->closing)) {
         say_ignored(d, *result);
         return false;
     }
     suspend_all(d, d->root);
-    exception_innermost = d->root->base.outer;
+    exception_innermost = outer;
     return true;
 }
 
@@ -781,8 +784,10 @@ static void throw_exit(struct drive *d)
     d->exit_below = exception_exit();
     go_to_leaf(d);
     d->closing = d->at == d->root ? NULL : d->at;
-    if (d->closing && d->argument == d->exit)
+    if (d->closing && d->argument == d->exit) {
         d->argument = d->exit_below;
+        exception_chain(d->exit_below);
+    }
 }
 
 /* The root has been begun. */
@@ -874,6 +879,7 @@ static int close_for(struct generator *g, struct object **result)
         return 0;
     }
     d.argument = exit = exception_exit();
+    exception_chain(exit);
     step = drive_throw(&d, stage, result);
     decref(exit);
     return judge_exit(g, step, result);

@@ -137,12 +137,13 @@ static inline void tell_unraisable(borrowed exception, const char *where)
     snprintf(told.where, sizeof told.where, "%s", where);
 }
 
-/* For each test. */
+/* For each test. What the one before has dropped is destroyed. */
 static inline int listen_to_hooks(void **state)
 {
     static const struct warning_hooks hooks = { tell_warning, tell_unraisable };
 
     (void)state;
+    settle_heap();
     memset(&told, 0, sizeof told);
     warning_set_hooks(&hooks);
     return 0;

@@ -382,6 +382,42 @@ static void test_close_lets_other_exceptions_out_in_the_context_of_generator_exi
     decref(g);
 }
 
+/* Each led to the next. */
+static void test_generator_exit_has_what_the_caller_handles_as_context(void **state)
+{
+    struct object *g = closing_by(RAISE_VALUE), *exit, *handled;
+    struct handling h;
+
+    (void)state;
+    exception_handle_begin(&h, exception_new(&key_error, "outside"));
+    assert_int_equal(generator_close(g, NULL), -1);
+    exception_handle_end(&h);
+    exit = exception_context(exception_pending());
+    assert_ptr_equal(type_of(exit), &generator_exit);
+    handled = exception_context(exit);
+    assert_ptr_equal(type_of(handled), &key_error);
+    exception_restore(NULL);
+    decref(handled);
+    decref(exit);
+    decref(g);
+}
+
+/* What is thrown is not raised by the caller, and has no such context. */
+static void test_what_is_thrown_does_not_get_what_the_caller_handles_as_context(void **state)
+{
+    struct object *g = make(&body_three);
+    struct handling h;
+
+    (void)state;
+    assert_yields(next_of(g), 0);
+    exception_handle_begin(&h, exception_new(&key_error, "outside"));
+    assert_int_equal(throw_into(g, &value_error, "x"), STEP_ERROR);
+    assert_null(pending_context());
+    exception_restore(NULL);
+    exception_handle_end(&h);
+    decref(g);
+}
+
 static void test_close_drops_what_the_frame_holds(void **state)
 {
     int64_t before = live_blocks();
@@ -920,6 +956,8 @@ int main(void)
         TEST(test_close_of_a_new_one_is_silent_and_runs_nothing),
         TEST(test_close_swallows_generator_exit_and_twice_is_once),
         TEST(test_close_lets_other_exceptions_out_in_the_context_of_generator_exit),
+        TEST(test_generator_exit_has_what_the_caller_handles_as_context),
+        TEST(test_what_is_thrown_does_not_get_what_the_caller_handles_as_context),
         TEST(test_close_drops_what_the_frame_holds),
         TEST(test_yielding_in_close_is_an_error_and_it_stays_usable),
         TEST(test_close_returns_what_the_generator_returned),

@@ -1489,9 +1489,10 @@ static void test_close_and_throw_at_every_kind_of_end(void **state)
 
 static int alone(void **state)
 {
+    listen_to_hooks(state);
     publishing = false;
     trace[0] = '\0';
-    return listen_to_hooks(state);
+    return 0;
 }
 
 static int in_public(void **state)
