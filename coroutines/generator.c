@@ -7,9 +7,8 @@
  *
  * A root remembers its leaf, that it need not go down again. Why what it remembers is true:
  *
- *   1. `leaf` and `root` are two ends of one link: r->leaf == l if and only if l->root == r.
- *      Whoever ends breaks its link (unpair, at the end of a turn that was the last, and in
- *      the destructor). So neither end points to what is gone.
+ *   1. The link has two ends and is broken by whoever ends (leaf.h; at the end of the last
+ *      turn, and in the destructor). So neither points to what is gone.
  *   2. Every drive that runs a generator links it to its own root, which breaks the link that
  *      there was, or if it is the root itself breaks the link upwards. (That is what LENT is
  *      for: a step that need not look at links sees by it that there may be one.) So if r
@@ -39,6 +38,7 @@
 #include "coroutines/generator.h"
 
 #include "coroutines/coroutine.h"
+#include "coroutines/leaf.h"
 #include "objects/collector.h"
 #include "objects/iterator.h"
 #include "objects/warning.h"
@@ -62,8 +62,7 @@ struct generator {
     struct handling *top;      /* while it is not running: its innermost block, or the base */
     struct object *from;       /* owned; what it delegates to, or NULL */
     struct generator *parent;  /* who delegates to it in the drive that last ran it */
-    struct generator *root;    /* fact 1; NULL: it is one itself, or none */
-    struct generator *leaf;    /* fact 1; NULL: to be found */
+    struct leaf_link link;     /* to its leaf, or its root */
     struct frame frame;
 };
 
@@ -84,6 +83,12 @@ struct drive {
 static struct generator *as_generator(borrowed o)
 {
     return (struct generator *)o;
+}
+
+/* NULL: there is none. */
+static inline struct generator *of_link(struct leaf_link *link)
+{
+    return link ? (struct generator *)((char *)link - offsetof(struct generator, link)) : NULL;
 }
 
 static inline bool alone(const struct generator *g)
@@ -205,38 +210,6 @@ static void drop_handled(struct generator *g)
     }
 }
 
-/* ---- the link between root and leaf ---- */
-
-static inline void unpair(struct generator *g)
-{
-    if (g->root)
-        g->root->leaf = NULL;
-    if (g->leaf)
-        g->leaf->root = NULL;
-    g->root = g->leaf = NULL;
-}
-
-static void become_root(struct generator *g)
-{
-    if (g->root) {
-        g->root->leaf = NULL;
-        g->root = NULL;
-    }
-}
-
-static inline void pair(struct generator *root, struct generator *leaf)
-{
-    if (likely(root->leaf == leaf && leaf->root == root))
-        return;
-    unpair(leaf);
-    if (root == leaf)
-        return;
-    if (root->leaf)
-        root->leaf->root = NULL;
-    root->leaf = leaf;
-    leaf->root = root;
-}
-
 /* ---- chains ---- */
 
 static inline bool is_chained(borrowed o)
@@ -263,7 +236,7 @@ static struct generator *find_running(struct generator *g)
 /* Of all that the drive goes through which runs `running`. */
 static void chain_mark(struct generator *running, bool marked)
 {
-    struct generator *g = running->root ? running->root : running;
+    struct generator *g = running->link.root ? of_link(running->link.root) : running;
 
     for (; g != running; g = below(g))
         g->marked = marked;
@@ -316,7 +289,7 @@ static void enter(struct drive *d, struct generator *g)
     exception_innermost = g->top;
     if (alone(g)) {
         set_stage(g, RUNNING);
-        pair(d->root, g);
+        leaf_join(&d->root->link, &g->link);
     }
 }
 
@@ -378,7 +351,7 @@ static void descend(struct drive *d)
         if (alone(next)) {
             if (d->at != d->root)
                 set_stage(d->at, DELEGATING);
-            pair(d->root, next);
+            leaf_join(&d->root->link, &next->link);
         }
         d->at = next;
     }
@@ -388,7 +361,7 @@ static void descend(struct drive *d)
 /* To the leaf that the root remembers, and on from there. */
 static void go_to_leaf(struct drive *d)
 {
-    struct generator *leaf = d->root->leaf;
+    struct generator *leaf = of_link(d->root->link.leaf);
 
     if (likely(leaf && alone(leaf) && alone(d->root)))
         enter(d, leaf);
@@ -509,7 +482,7 @@ static SLOW_PATH void say_ignored(struct drive *d, struct object *yielded /* ste
 
     suspend_all(d, closing);
     if (alone(d->at))
-        unpair(d->at);
+        leaf_part(&d->at->link);
     enter(d, parent);
     exception_set(&runtime_error, "%s ignored GeneratorExit", kind_of(closing));
     d->closing = parent == d->root ? NULL : parent;
@@ -587,7 +560,7 @@ static void end(struct generator *g, enum turn turn)
     drop_handled(g);
     exception_innermost = g->base.outer;
     if (alone(g))
-        unpair(g);
+        leaf_part(&g->link);
 }
 
 /* As a step of the root, which the caller sees. */
@@ -659,13 +632,13 @@ static bool begin(struct drive *d, uint8_t *stage)
 
     if (!claim(g, stage))
         return false;
-    if (unlikely(*stage == DELEGATING && !g->leaf && alone(g) && chain_runs(g))) {
+    if (unlikely(*stage == DELEGATING && !g->link.leaf && alone(g) && chain_runs(g))) {
         set_stage(g, DELEGATING);
         *stage = RUNNING;
         return false;
     }
     if (alone(g))
-        become_root(g);
+        leaf_rise(&g->link);
     d->at = g;
     g->base.outer = exception_innermost;
     exception_innermost = g->top;
@@ -942,7 +915,7 @@ static void generator_clear(struct object *o)
 static void generator_destroy(struct object *o)
 {
     if (alone(as_generator(o)))
-        unpair(as_generator(o));
+        leaf_part(&as_generator(o)->link);
     generator_clear(o);
 }
 

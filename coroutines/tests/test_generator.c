@@ -796,10 +796,12 @@ static _Atomic uint8_t seen[SHARED_STEPS_IN_SOAK * TEST_THREADS];
 static enum turn counts(struct frame *f, enum resume how, borrowed argument,
                         struct object **result)
 {
-    int64_t *count = frame_locals(f), number = (*count)++;
+    int64_t *count = frame_locals(f), number = *count;
 
     (void)how, (void)argument;
     safepoint(thread_self);
+    sched_yield();
+    *count = number + 1;
     xdecref(f->reference[0]);
     f->reference[0] = int_new(number);
     *result = incref(f->reference[0]);
@@ -853,6 +855,40 @@ static void test_threads_on_one_generator_get_a_value_or_are_refused(void **stat
     for (int64_t i = 0; i < given; i++)
         assert_int_equal(seen[i], 1);
     decref(shared);
+}
+
+/* keeps a new list, and what it handles */
+static enum turn keeps_a_list(struct frame *f, enum resume how, borrowed argument,
+                              struct object **result)
+{
+    struct handling *h = frame_locals(f);
+
+    if (how == RESUME_THROW)
+        return frame_raise(argument);
+    if (f->at++ == 1) {
+        f->reference[0] = list_new();
+        exception_handle_begin(h, exception_new(&key_error, "handled"));
+    }
+    if (f->at == 3) {
+        assert_true(published(f->reference[0]));
+        assert_true(published(h->exception));
+    }
+    return turn_yield(result, f->at);
+}
+
+/* Others will find it in there. */
+static void test_what_a_published_one_keeps_is_published_when_it_yields(void **state)
+{
+    static const struct body body = { .name = "keeps", .resume = keeps_a_list, .references = 1,
+                                      .locals_bytes = sizeof(struct handling) };
+    struct object *g = make(&body);
+
+    (void)state;
+    assert_yields(next_of(g), 1);
+    publish(g);
+    assert_yields(next_of(g), 2);
+    assert_yields(next_of(g), 3);
+    decref(g);
 }
 
 static _Atomic(struct thread *) ended_in;
@@ -975,6 +1011,7 @@ int main(void)
         TEST(test_a_cycle_through_a_handled_exception_is_collected),
         TEST(test_a_long_row_of_suspended_ones_ends_without_stack),
         TEST(test_threads_on_one_generator_get_a_value_or_are_refused),
+        TEST(test_what_a_published_one_keeps_is_published_when_it_yields),
         TEST(test_it_ends_in_the_thread_that_dropped_it),
         TEST(test_no_memory_is_an_error_wherever_it_runs_out),
         TEST(test_without_memory_it_is_closed_all_the_same),
