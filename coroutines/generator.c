@@ -20,8 +20,9 @@
  *   4. Only generators that are `alone` are linked, which no other thread can reach, or which
  *      a lock keeps for the one that runs. What an alone one delegates to may be published,
  *      but not the other way round, for publishing goes down. So a chain is alone at its
- *      upper end, and below, if anywhere, shared. When generators are published later their
- *      links stay as they are, and are not used any more, nor broken.
+ *      upper end, and below, if anywhere, shared. When a generator is published its
+ *      link is broken, and if a drive goes through it at that moment, what that has left
+ *      unclaimed is marked as 5 has it (generator_publish).
  *   5. In the shared part each generator is claimed by itself, from above, by a compare-and-swap to
  *      RUNNING, and released at the end of the drive: there is nothing to remember. Its fields
  *      are touched by who has claimed it, and by the destructor.
@@ -182,11 +183,17 @@ static void publish_held(borrowed held, void *unused)
     publish(held);
 }
 
-/* What its last turn has put into a published generator is reached by others through it. */
-static SLOW_PATH void publish_turn(const struct generator *g)
+/* What its last turn has put into a published generator is reached by others through it. Mostly
+ * there is nothing new. */
+static void publish_turn(const struct generator *g)
 {
-    visit_held(g, publish_held, NULL);
-    visit_handled(g, publish_held, NULL);
+    if (g->from)
+        publish_held(g->from, NULL);
+    for (int i = 0; i < g->frame.body->references; i++)
+        if (g->frame.reference[i] && !published(g->frame.reference[i]))
+            publish(g->frame.reference[i]);
+    if (unlikely(g->top != &g->base))
+        visit_handled(g, publish_held, NULL);
 }
 
 static void drop_references(struct generator *g)
@@ -269,6 +276,44 @@ static struct generator *first_running(struct generator *g)
         first = below(first);
     chain_mark(running, false);
     return first;
+}
+
+/* What a drive goes through from `g` on is RUNNING, each by itself, from now on. */
+static void mark_claimed(struct generator *g)
+{
+    for (; g && alone(g) && stage_of(g) == DELEGATING; g = below(g))
+        set_stage(g, RUNNING);
+}
+
+/* Of `g`, through which a drive goes and which is not its root, the parent is now the last that is
+ * alone. */
+static void leave_to_parent(const struct generator *g, struct leaf_link *root)
+{
+    struct generator *parent = g->parent;
+
+    if (!alone(parent))
+        return;
+    if (&parent->link != root)
+        set_stage(parent, RUNNING);
+    leaf_join(root, &parent->link);
+}
+
+/* It is still alone. */
+static void generator_publish(struct object *o)
+{
+    struct generator *g = as_generator(o);
+
+    if (!thread_self->locks_containers)
+        return;
+    if (stage_of(g) == RUNNING) {
+        mark_claimed(below(g));
+        if (g->link.root)
+            leave_to_parent(g, g->link.root);
+    } else if (stage_of(g) == DELEGATING && chain_runs(g)) {
+        leave_to_parent(g, find_running(g)->link.root);
+        mark_claimed(g);
+    }
+    leaf_part(&g->link);
 }
 
 /* ---- a drive ---- */
@@ -669,11 +714,48 @@ static SLOW_PATH enum step send_in_vain(const struct generator *g, uint8_t stage
     return STEP_ERROR;
 }
 
-static SLOW_PATH enum step drive_send(struct generator *g, borrowed value, struct object **result)
+/* The leaf, if it is known and can be resumed as it is; else NULL. */
+static inline struct generator *ready_leaf(const struct generator *g)
+{
+    struct generator *leaf = of_link(g->link.leaf);
+
+    if (leaf && stage_of(g) == DELEGATING && stage_of(leaf) == LENT && alone(g) && alone(leaf))
+        return leaf;
+    return NULL;
+}
+
+/* The usual step of a chain: its leaf yields. */
+static enum step send_to_leaf(struct generator *g, struct generator *leaf, borrowed value,
+                              struct object **result)
+{
+    enum turn turn;
+
+    set_stage(g, RUNNING);
+    set_stage(leaf, RUNNING);
+    g->base.outer = exception_innermost;
+    exception_innermost = leaf->top;
+    turn = leaf->frame.body->resume(&leaf->frame, RESUME_SEND, value, result);
+    if (unlikely(turn != TURN_YIELD || published(&leaf->head))) {
+        struct drive d = { .root = g, .at = leaf };
+
+        return go_on(&d, turn, result);
+    }
+    leaf->top = exception_innermost;
+    exception_innermost = g->base.outer;
+    set_stage(leaf, LENT);
+    set_stage(g, DELEGATING);
+    return STEP_NEXT;
+}
+
+static __attribute__((noinline)) enum step drive_send(struct generator *g, borrowed value,
+                                                      struct object **result)
 {
     struct drive d = { .root = g, .how = RESUME_SEND, .argument = value };
+    struct generator *leaf = ready_leaf(g);
     uint8_t stage;
 
+    if (likely(leaf))
+        return send_to_leaf(g, leaf, value, result);
     if (!begin(&d, &stage))
         return send_in_vain(g, stage, result);
     if (unlikely(stage == CREATED && value != none())) {
@@ -686,7 +768,8 @@ static SLOW_PATH enum step drive_send(struct generator *g, borrowed value, struc
 }
 
 /* The rest of a step of one that stands alone in its chain. */
-static SLOW_PATH enum step drive_on(struct generator *g, enum turn turn, struct object **result)
+static __attribute__((noinline)) enum step drive_on(struct generator *g, enum turn turn,
+                                                    struct object **result)
 {
     struct drive d = { .root = g, .at = g };
 
@@ -1012,7 +1095,7 @@ static struct object *generator_await(borrowed o)
 const struct type generator_type = {
     .name = "generator", .size_of = generator_size, .destroy = generator_destroy,
     .clear = generator_clear, .unfinished = generator_unfinished, .finish = generator_finish,
-    .traverse = generator_traverse, .iterate = incref, .next = generator_next,
+    .publish = generator_publish, .traverse = generator_traverse, .iterate = incref, .next = generator_next,
     .send = generator_send, .throw = generator_throw, .close = generator_close_slot,
     .await = generator_await, .repr = generator_repr,
 };
@@ -1020,14 +1103,14 @@ const struct type generator_type = {
 const struct type coroutine_type = {
     .name = "coroutine", .size_of = generator_size, .destroy = generator_destroy,
     .clear = generator_clear, .unfinished = generator_unfinished, .finish = generator_finish,
-    .traverse = generator_traverse, .send = generator_send, .throw = generator_throw,
+    .publish = generator_publish, .traverse = generator_traverse, .send = generator_send, .throw = generator_throw,
     .close = generator_close_slot, .await = coroutine_await, .repr = generator_repr,
 };
 
 const struct type async_frame_type = {
     .name = "async_generator", .size_of = generator_size, .destroy = generator_destroy,
     .clear = generator_clear, .unfinished = generator_unfinished, .finish = generator_finish,
-    .traverse = generator_traverse, .repr = generator_repr,
+    .publish = generator_publish, .traverse = generator_traverse, .repr = generator_repr,
 };
 
 struct object *generator_new(const struct body *body, borrowed const *arguments, size_t count)

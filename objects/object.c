@@ -200,6 +200,8 @@ void rc_destroy_all(rc_t *const *all, size_t count)
 
 static void set_published(struct object *o)
 {
+    if (unlikely(o->type->publish))
+        o->type->publish(o);
     if (unlikely(parking))
         parking_enter(o);
 #if RC_STATS

@@ -54,6 +54,10 @@ struct type {
     bool (*unfinished)(borrowed o);
     void (*finish)(struct object *o);
 
+    /* Other threads are about to see it; then what it holds is published. NULL: that is all the
+     * same to it. */
+    void (*publish)(struct object *o);
+
     /* Calls `visit` on every object that this one holds. NULL: none. */
     void (*traverse)(borrowed o, void (*visit)(borrowed held, void *argument), void *argument);
 

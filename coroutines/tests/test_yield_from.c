@@ -918,6 +918,59 @@ static void test_who_runs_is_known_across_both_parts_of_a_chain(void **state)
     decref(g);
 }
 
+static struct object *exposed; /* borrowed */
+
+/* Publishes `exposed`, and looks up, at its second step. */
+static enum turn publishes(struct frame *f, enum resume how, borrowed argument,
+                           struct object **result)
+{
+    if (how == RESUME_THROW)
+        return frame_raise(argument);
+    if (f->at == 1)
+        publish(exposed);
+    return looks_up(f, how, argument, result);
+}
+
+/* From there on it is of those that must be claimed, and is, by the drive that is under way. */
+static void test_a_chain_is_published_while_it_runs_from_wherever(void **state)
+{
+    static const struct body body = { .name = "publishes", .resume = publishes };
+
+    (void)state;
+    for (int which = 0; which < LEVELS; which++) {
+        struct object *g = levels[LEVELS - 1] = make(&body);
+
+        for (int i = LEVELS - 2; i >= 0; i--)
+            levels[i] = g = make_around(&body_outer, g);
+        exposed = levels[which];
+        for (int i = 1; i <= 3; i++) {
+            assert_yields(next_of(g), i);
+            for (int level = 0; level < LEVELS; level++)
+                assert_int_equal(generator_state(levels[level]), GENERATOR_SUSPENDED);
+        }
+        assert_returns(next_of(g), NOTHING);
+        trace[0] = '\0';
+        decref(g);
+    }
+}
+
+/* The root's memory of its leaf does not outlast that: another thread may end it. */
+static void test_a_leaf_that_was_published_may_go_without_its_root(void **state)
+{
+    struct object *leaf = make(&body_inner), *middle = make_around(&body_outer, leaf);
+    struct object *g = make_with(&body_outer, middle);
+
+    (void)state;
+    assert_yields(next_of(g), 1);
+    publish(middle);
+    assert_int_equal(generator_close(middle, NULL), 0);
+    settle_heap();
+    assert_returns(next_of(g), NOTHING);
+    decref(middle);
+    decref(g);
+    trace[0] = '\0';
+}
+
 /* ---- what is handled on the way ---- */
 
 /* except KeyError: yield from its argument */
@@ -1545,6 +1598,8 @@ int main(void)
         ALONE(test_a_chain_is_published_while_it_is_under_way),
         ALONE(test_the_lower_end_of_a_chain_is_published),
         ALONE(test_who_runs_is_known_across_both_parts_of_a_chain),
+        ALONE(test_a_chain_is_published_while_it_runs_from_wherever),
+        ALONE(test_a_leaf_that_was_published_may_go_without_its_root),
         TWICE(test_a_sub_sees_what_its_delegator_handles),
         TWICE(test_what_it_delegates_to_can_be_asked),
         TWICE(test_a_deep_chain_is_sent_to_without_stack),
