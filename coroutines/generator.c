@@ -57,7 +57,7 @@ struct generator {
     struct object head;
     _Atomic uint8_t stage;     /* atomic; enum stage */
     bool finished;             /* it has been closed because nobody holds it */
-    bool dying;                /* and its count is zero: the destructor drops what it holds */
+    bool dying;                /* and will be destroyed, which drops what it holds */
     bool marked;               /* chain_mark */
     struct handling base;      /* beneath its own blocks; handles nothing */
     struct handling *top;      /* while it is not running: its innermost block, or the base */
@@ -526,8 +526,6 @@ static SLOW_PATH void say_ignored(struct drive *d, struct object *yielded /* ste
     struct generator *closing = d->closing, *parent = closing->parent;
 
     suspend_all(d, closing);
-    if (alone(d->at))
-        leaf_part(&d->at->link);
     enter(d, parent);
     exception_set(&runtime_error, "%s ignored GeneratorExit", kind_of(closing));
     d->closing = parent == d->root ? NULL : parent;
@@ -973,7 +971,7 @@ static void generator_finish(struct object *o)
     struct object *pending = exception_take();
 
     g->finished = true;
-    g->dying = refcount(o) == 0;
+    g->dying = !o->tracked;
     if (stage_of(g) == CREATED)
         warn(&runtime_warning, "coroutine '%s' was never awaited", g->frame.body->name);
     else if (generator_close(o, NULL) < 0)

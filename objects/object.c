@@ -100,8 +100,10 @@ static void end_container(struct object *o)
         return;
     }
     container_forget(o);
-    if (unlikely(has_to_finish))
+    if (unlikely(has_to_finish)) {
+        o->tracked = 0;
         finish(o);
+    }
     destroy_now(o);
 }
 

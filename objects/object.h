@@ -43,7 +43,8 @@ struct object {
     const struct type *type; /* set once; read it through type_of */
     _Atomic uint8_t flags;   /* atomic */
     struct bytelock lock;    /* of its sections: section.h */
-    uint32_t tracked;        /* its number in the collector's register; 0: it is not there */
+    uint32_t tracked;        /* its number in the collector's register; 0: it is not there. Of one
+                              * that is finished since nobody holds it: not any more */
 #if RC_AUDIT
     uint32_t audit; /* set once, when published: its number in the tallies; 0: none */
 #endif

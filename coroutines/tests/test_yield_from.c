@@ -661,6 +661,34 @@ static void test_a_delegation_within_close_is_ignored_generator_exit(void **stat
     trace[0] = '\0';
 }
 
+static struct object *published_inner(void)
+{
+    struct object *g = make(&body_inner);
+
+    publish(g);
+    return g;
+}
+
+/* The same, and what is left alone delegates to what is shared. */
+static void test_one_that_ignores_generator_exit_is_left_alone_above_a_shared_one(void **state)
+{
+    struct object *deep = first_and_second(published_inner(), published_inner());
+    struct object *g = make_with(&body_catches, deep);
+
+    (void)state;
+    assert_yields(next_of(g), 1);
+    assert_yields(throw_into(g, &generator_exit, ""), 100);
+    assert_trace("inner raises GeneratorExit, outer catches GeneratorExit, "
+                 "outer catches RuntimeError");
+    assert_yields(next_of(deep), 2);
+    assert_returns(next_of(g), 200);
+    decref(g);
+    assert_yields(next_of(deep), 3);
+    decref(deep);
+    settle_heap();
+    trace[0] = '\0';
+}
+
 /* ---- who is running ---- */
 
 static struct object *levels[LEVELS]; /* borrowed: the outermost first */
@@ -1587,6 +1615,7 @@ int main(void)
         TWICE(test_a_value_returned_out_of_a_throw_is_that_of_the_yield_from),
         TWICE(test_one_sub_after_the_other),
         TWICE(test_a_delegation_within_close_is_ignored_generator_exit),
+        ALONE(test_one_that_ignores_generator_exit_is_left_alone_above_a_shared_one),
         TWICE(test_all_of_a_chain_are_running_while_the_leaf_runs),
         TWICE(test_a_yield_from_itself_is_refused),
         TWICE(test_a_yield_from_ones_own_delegator_is_refused),

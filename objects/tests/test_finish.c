@@ -217,8 +217,8 @@ static void test_garbage_is_finished_before_any_of_it_is_emptied(void **state)
     assert_int_equal(finished, 0);
     assert_int_equal(collect(GENERATION_YOUNG), 4);
     assert_int_equal(finished, 2);
-    assert_int_equal(destroyed, 2);
     assert_int_equal(live_blocks(), before);
+    assert_int_equal(destroyed, 2);
     assert_false(in_stopped_world);
 }
 
@@ -235,8 +235,8 @@ static void test_garbage_that_somebody_was_given_stays(void **state)
     drop(kept);
     assert_int_equal(collect(GENERATION_ALL), 2);
     assert_int_equal(finished, 1);
-    assert_int_equal(destroyed, 1);
     assert_int_equal(live_blocks(), before);
+    assert_int_equal(destroyed, 1);
 }
 
 /* Publishing links through the slots of what it comes to. */
@@ -272,8 +272,8 @@ static void test_what_becomes_unfinished_meanwhile_is_finished_too(void **state)
     collect(GENERATION_ALL);
     assert_int_equal(finished, 2);
     collect(GENERATION_ALL);
-    assert_int_equal(destroyed, 2);
     assert_int_equal(live_blocks(), before);
+    assert_int_equal(destroyed, 2);
 }
 
 /* ---- while the world is stopped ---- */
