@@ -305,9 +305,9 @@ static enum step throw_first(struct awaitable *a, struct object **result)
     struct async_generator *g = as_async_generator(a->generator);
 
     if (a->request == ATHROW)
-        return generator_throw_through(g->frame, incref(a->argument), result);
+        return generator_throw(g->frame, incref(a->argument), result);
     atomic_store_explicit(&g->closed, true, memory_order_relaxed);
-    return generator_throw_through(g->frame, exception_exit(), result);
+    return generator_throw(g->frame, exception_exit(), result);
 }
 
 static enum step end_fresh(struct awaitable *a, enum step step)

@@ -75,7 +75,6 @@ struct drive {
     borrowed argument;
     struct object *carried;    /* owned; the argument, if it is not the caller's; or NULL */
     bool throws;               /* it began with an exception */
-    bool through;              /* GeneratorExit is one like any other */
     borrowed exit;             /* the caller's GeneratorExit, which is for the root; or NULL */
     struct object *exit_below; /* owned; and that with which those below it are closed */
     struct generator *closing; /* below the root: the one that is being closed; NULL: none */
@@ -445,7 +444,7 @@ static bool foreign_throw(struct drive *d, struct object *o, enum step *step,
     const struct type *type = type_of(o);
 
     *step = STEP_ERROR;
-    if (!d->through && exception_is(d->argument, &generator_exit))
+    if (exception_is(d->argument, &generator_exit))
         return type->close && type->close(o) < 0;
     if (!type->throw)
         return false;
@@ -853,7 +852,7 @@ static enum step drive_throw(struct drive *d, uint8_t stage, struct object **res
         exception_restore(incref(d->argument));
         return end_root(d, TURN_ERROR);
     }
-    if (stage == DELEGATING && !d->through && exception_is(d->argument, &generator_exit))
+    if (stage == DELEGATING && exception_is(d->argument, &generator_exit))
         throw_exit(d);
     else if (stage == DELEGATING)
         go_to_leaf(d);
@@ -862,11 +861,10 @@ static enum step drive_throw(struct drive *d, uint8_t stage, struct object **res
     return step;
 }
 
-static enum step throw(struct object *o, struct object *exception /* steals */, bool through,
-                       struct object **result)
+enum step generator_throw(struct object *o, struct object *exception, struct object **result)
 {
     struct drive d = { .root = as_generator(o), .how = RESUME_THROW, .argument = exception,
-                       .throws = true, .through = through };
+                       .throws = true };
     uint8_t stage;
     enum step step;
 
@@ -875,17 +873,6 @@ static enum step throw(struct object *o, struct object *exception /* steals */, 
     step = drive_throw(&d, stage, result);
     decref(exception);
     return step;
-}
-
-enum step generator_throw(struct object *o, struct object *exception, struct object **result)
-{
-    return throw(o, exception, false, result);
-}
-
-enum step generator_throw_through(struct object *o, struct object *exception,
-                                  struct object **result)
-{
-    return throw(o, exception, true, result);
 }
 
 /* What the end of one that was told to go means for who has told it. */

@@ -177,9 +177,4 @@ const struct body *generator_body_of(borrowed g);
  * whether what came last was the generator's own. */
 bool generator_yielded(borrowed g);
 
-/* generator_throw, by which GeneratorExit reaches what it delegates to like any other
- * exception, and does not close it. */
-enum step generator_throw_through(struct object *g, struct object *exception /* steals */,
-                                  struct object **result);
-
 #endif

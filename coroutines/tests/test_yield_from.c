@@ -982,6 +982,39 @@ static void test_a_chain_is_published_while_it_runs_from_wherever(void **state)
     }
 }
 
+static enum turn sees_itself_published(struct frame *f, enum resume how, borrowed argument,
+                                       struct object **result)
+{
+    (void)how, (void)argument;
+    assert_true(published(target));
+    return f->at++ ? frame_return(result) : turn_yield(result, 1);
+}
+
+/* What a published one delegates to is published before it runs. */
+static enum turn makes_its_sub(struct frame *f, enum resume how, borrowed argument,
+                               struct object **result)
+{
+    static const struct body sub = { .name = "sub", .resume = sees_itself_published };
+
+    (void)argument;
+    if (f->at++)
+        return how == RESUME_THROW ? frame_raise(argument) : frame_return(result);
+    *result = target = generator_new(&sub, NULL, 0);
+    return *result ? TURN_FROM : TURN_ERROR;
+}
+
+static void test_a_sub_of_a_published_one_is_published_before_it_runs(void **state)
+{
+    static const struct body body = { .name = "makes", .resume = makes_its_sub };
+    struct object *g = make(&body);
+
+    (void)state;
+    publish(g);
+    assert_yields(next_of(g), 1);
+    assert_returns(next_of(g), NOTHING);
+    decref(g);
+}
+
 /* The root's memory of its leaf does not outlast that: another thread may end it. */
 static void test_a_leaf_that_was_published_may_go_without_its_root(void **state)
 {
@@ -1629,6 +1662,7 @@ int main(void)
         ALONE(test_who_runs_is_known_across_both_parts_of_a_chain),
         ALONE(test_a_chain_is_published_while_it_runs_from_wherever),
         ALONE(test_a_leaf_that_was_published_may_go_without_its_root),
+        ALONE(test_a_sub_of_a_published_one_is_published_before_it_runs),
         TWICE(test_a_sub_sees_what_its_delegator_handles),
         TWICE(test_what_it_delegates_to_can_be_asked),
         TWICE(test_a_deep_chain_is_sent_to_without_stack),

@@ -179,21 +179,27 @@ static void drop_a_nest(struct loose *l)
         assert_int_equal(finished, before + 1);
 }
 
-static void test_what_dies_while_it_is_finished_does_not_wait(void **state)
+static struct object *in_lists(struct object *o /* steals */, int depth)
 {
-    struct object *o = loose_new(NULL, drop_a_nest);
-
-    (void)state;
-    for (int i = 0; i < 60; i++) { /* as deep as destructors nest, and more */
+    while (depth--) {
         struct object *list = list_new();
 
         assert_int_equal(list_append(list, o), 0);
         decref(o);
         o = list;
     }
-    drop(o);
-    assert_int_equal(finished, 2);
-    assert_int_equal(destroyed, 2);
+    return o;
+}
+
+static void test_what_dies_while_it_is_finished_does_not_wait(void **state)
+{
+    (void)state;
+    for (int depth = 0; depth < 60; depth++) { /* as deep as destructors nest, and more */
+        begin(state);
+        drop(in_lists(loose_new(NULL, drop_a_nest), depth));
+        assert_int_equal(finished, 2);
+        assert_int_equal(destroyed, 2);
+    }
 }
 
 /* ---- garbage ---- */
