@@ -748,11 +748,8 @@ static __attribute__((noinline)) enum step drive_send(struct generator *g, borro
                                                       struct object **result)
 {
     struct drive d = { .root = g, .how = RESUME_SEND, .argument = value };
-    struct generator *leaf = ready_leaf(g);
     uint8_t stage;
 
-    if (likely(leaf))
-        return send_to_leaf(g, leaf, value, result);
     if (!begin(&d, &stage))
         return send_in_vain(g, stage, result);
     if (unlikely(stage == CREATED && value != none())) {
@@ -771,6 +768,15 @@ static __attribute__((noinline)) enum step drive_on(struct generator *g, enum tu
     struct drive d = { .root = g, .at = g };
 
     return go_on(&d, turn, result);
+}
+
+/* Of one that is not at a yield of its own. */
+static __attribute__((noinline)) enum step send_to_chain(struct generator *g, borrowed value,
+                                                         struct object **result)
+{
+    struct generator *leaf = ready_leaf(g);
+
+    return likely(leaf) ? send_to_leaf(g, leaf, value, result) : drive_send(g, value, result);
 }
 
 /* Whether it could be claimed, and is at a yield of its own. */
@@ -795,7 +801,7 @@ enum step generator_send(struct object *o, borrowed value, struct object **resul
     enum turn turn;
 
     if (unlikely(!claim_suspended(g)))
-        return drive_send(g, value, result);
+        return send_to_chain(g, value, result);
     g->base.outer = exception_innermost;
     exception_innermost = g->top;
     turn = g->frame.body->resume(&g->frame, RESUME_SEND, value, result);
