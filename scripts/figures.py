@@ -46,9 +46,9 @@ def micro_figures():
         Figure("a safe point against the empty loop", "safepoint", "bare_loop", 1.2),
         Figure("dynamic's pair, of an unpublished int, against plain", "pair/dynamic", "pair/plain",
                1.15),
-        Figure("a generator's step, plain, against a bare call through a pointer",
+        Figure("a generator's step, plain, against a bare indirect call",
                "generator_next/plain", "bare_call", 3.0),
-        *(Figure(f"a generator's step, {policy}, against pair and compare-and-swap",
+        *(Figure(f"a generator's step, {policy}, against pair and swap",
                  f"generator_next_int/{policy}", f"pair_swap/{policy}", 1.1)
           for policy in ("atomic", "biased")),
         *(Figure(f"the same of a published one, {policy}",
