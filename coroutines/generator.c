@@ -18,7 +18,9 @@
  *      as r has a leaf, all between the two is as r's drive left it: delegations, parents,
  *      and the blocks that `base.outer` leads through.
  *   4. Only generators that are `alone` are linked, which no other thread can reach, or which
- *      a lock keeps for the one that runs. What an alone one delegates to may be published,
+ *      a lock keeps for the one that runs. (Where the policy lets another thread destroy what
+ *      one alone has seen, none is: what dies there is closed there, and what it delegates
+ *      to may live on here.) What an alone one delegates to may be published,
  *      but not the other way round, for publishing goes down. So a chain is alone at its
  *      upper end, and below, if anywhere, shared. When a generator is published its
  *      link is broken, and if a drive goes through it at that moment, what that has left
@@ -93,7 +95,7 @@ static inline struct generator *of_link(struct leaf_link *link)
 
 static inline bool alone(const struct generator *g)
 {
-    return !object_has(&g->head, OBJECT_PUBLISHED) || !thread_self->locks_containers;
+    return (!RC_LATE_HERE && !published(&g->head)) || !thread_self->locks_containers;
 }
 
 static inline enum stage stage_of(const struct generator *g)
@@ -784,7 +786,7 @@ static inline bool claim_suspended(struct generator *g)
 {
     uint8_t suspended = SUSPENDED;
 
-    if (likely(!published(&g->head)) || !thread_self->locks_containers) {
+    if (likely(alone(g))) {
         if (unlikely(stage_of(g) != SUSPENDED))
             return false;
         atomic_store_explicit(&g->stage, RUNNING, memory_order_relaxed);

@@ -39,7 +39,8 @@
  * Threads. Whoever resumes a generator has it until it is suspended again; who comes meanwhile
  * gets ValueError "generator already executing", and the generator goes on unharmed. That is
  * decided by one compare-and-swap, and without one where no other thread can come: where a
- * lock excludes them, or the generator is not published. Under plain counts without a lock
+ * lock excludes them, or the generator is not published (and its policy destroys it here, if
+ * nobody else has seen it: RC_LATE_HERE). Under plain counts without a lock
  * only one thread may use it.
  *
  * The end. When nobody holds a suspended generator any more it is closed at once, by the

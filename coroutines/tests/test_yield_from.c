@@ -1375,6 +1375,64 @@ static void test_threads_on_one_chain_get_a_value_or_are_refused(void **state)
     decref(shared[1]);
 }
 
+/* return (yield from its argument) */
+static enum turn quiet(struct frame *f, enum resume how, borrowed argument, struct object **result)
+{
+    if (f->at++ == 0) {
+        *result = iterate(f->reference[0]);
+        return TURN_FROM;
+    }
+    if (how == RESUME_THROW)
+        return frame_raise(argument);
+    *result = incref(argument);
+    return TURN_RETURN;
+}
+
+static const struct body body_quiet = { .name = "quiet", .resume = quiet, .references = 1 };
+
+/* A root is dropped, and this thread goes on with its leaf: wherever the root is closed, that is
+ * decided between the two. */
+static void step_or_not(struct object *g)
+{
+    struct object *number;
+
+    if (generator_send(g, none(), &number) == STEP_ERROR)
+        exception_restore(NULL);
+    else
+        decref(number);
+}
+
+static void drop_roots(struct thread *t, int index)
+{
+    static const struct body leaf_body = { .name = "leaf", .resume = counts,
+                                           .locals_bytes = sizeof(int64_t) };
+
+    (void)index;
+    for (int i = 0; i < shared_steps; i++) {
+        struct object *leaf = make(&leaf_body), *root = make_with(&body_quiet, leaf);
+
+        step_or_not(root);
+        decref(root);
+        for (int step = 0; step < 30; step++) {
+            step_or_not(leaf);
+            safepoint(t);
+            if (step % 10 == 0)
+                sched_yield();
+        }
+        decref(leaf);
+    }
+}
+
+static void test_a_leaf_goes_on_while_its_root_is_dropped(void **state)
+{
+    int64_t before = live_blocks();
+
+    (void)state;
+    shared_steps = SHARED_STEPS;
+    run_threads(drop_roots);
+    assert_int_equal(live_blocks(), before);
+}
+
 /* ---- memory ---- */
 
 static int session(void)
@@ -1508,21 +1566,6 @@ static enum turn edge_inner(struct frame *f, enum resume how, borrowed argument,
 
 static const struct body body_edge = { .name = "edge", .resume = edge_inner, .references = 1,
                                        .locals_bytes = sizeof(struct handling) };
-
-/* return (yield from its argument) */
-static enum turn quiet(struct frame *f, enum resume how, borrowed argument, struct object **result)
-{
-    if (f->at++ == 0) {
-        *result = iterate(f->reference[0]);
-        return TURN_FROM;
-    }
-    if (how == RESUME_THROW)
-        return frame_raise(argument);
-    *result = incref(argument);
-    return TURN_RETURN;
-}
-
-static const struct body body_quiet = { .name = "quiet", .resume = quiet, .references = 1 };
 
 static void describe_one(borrowed e)
 {
@@ -1674,6 +1717,7 @@ int main(void)
         ALONE(test_a_chain_in_a_cycle_is_closed_and_collected),
         ALONE(test_a_chain_whose_leaf_holds_its_root_is_closed_and_collected),
         ALONE(test_threads_on_one_chain_get_a_value_or_are_refused),
+        ALONE(test_a_leaf_goes_on_while_its_root_is_dropped),
         ALONE(test_no_memory_is_an_error_wherever_it_runs_out),
         TWICE(test_close_and_throw_at_every_kind_of_end),
     };
