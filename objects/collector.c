@@ -25,7 +25,11 @@
  *      was made by itself, or by one that has left.
  *   5. Each piece of garbage is held by a reference until all have been emptied, so none
  *      goes while the list of them, linked through their slots, is still walked.
- *   6. One thread collects at a time (`busy`), until its garbage is freed: so the slots'
+ *   6. What is unfinished may reach all other garbage and hand it out, so while it is
+ *      finished nothing else is held, linked or emptied: to a program it is as if it had not
+ *      been found. What is to be finished stands in a table, not on a list through slots,
+ *      for publishing uses those.
+ *   7. One thread collects at a time (`busy`), until its garbage is freed: so the slots'
  *      links are its own, and to a later collection what is still held is alive.
  *
  * A slot says of its object, while the set is worked on: references from outside in `held`;
@@ -39,6 +43,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 static struct {
     _Atomic bool busy;         /* atomic; what says `busy` belongs to who has set it */
@@ -222,6 +227,52 @@ static void let_go(struct slot *garbage)
     }
 }
 
+/* ---- what is unfinished ---- */
+
+/* Of the garbage: with a reference to each, from outside the set. */
+struct unfinished {
+    struct object **object; /* owned; NULL: there was no memory for them */
+    size_t count;
+};
+
+static bool is_unfinished(borrowed o)
+{
+    return o->type->unfinished && o->type->unfinished(o);
+}
+
+/* The world is stopped. */
+static struct unfinished find_unfinished(struct slot *garbage)
+{
+    struct unfinished found = { NULL, 0 };
+    size_t i = 0;
+
+    for (struct slot *slot = garbage; slot; slot = slot->next)
+        found.count += is_unfinished(slot->object);
+    if (found.count)
+        found.object = malloc(found.count * sizeof *found.object);
+    if (!found.object)
+        return found;
+    for (struct slot *slot = garbage; slot; slot = slot->next)
+        if (is_unfinished(slot->object))
+            found.object[i++] = incref(slot->object);
+    return found;
+}
+
+/* The world runs. */
+static void finish(struct unfinished *found)
+{
+    if (!found->object)
+        return;
+    for (size_t i = 0; i < found->count; i++) {
+        struct object *o = found->object[i];
+
+        if (is_unfinished(o)) /* another has not ended it */
+            o->type->finish(o);
+        decref(o);
+    }
+    free(found->object);
+}
+
 /* ---- when ---- */
 
 /* Whether counts may be wrong, or may become so when one thread drops what another holds. */
@@ -251,7 +302,10 @@ static void note(enum generation generation, uint64_t survivors)
     }
 }
 
-static struct sorted pause(struct thread *t, enum generation generation)
+/* The garbage is held for the caller; if there is any that is unfinished, that is, and
+ * the rest is left as it was. */
+static struct slot *pause(struct thread *t, enum generation generation,
+                          struct unfinished *unfinished)
 {
     struct pauses *p = &collector.pauses[generation];
     struct sorted sorted;
@@ -260,30 +314,43 @@ static struct sorted pause(struct thread *t, enum generation generation)
     world_stop(t);
     p->stop_total_ns += clock_ns() - began_ns;
     p->collections++;
+    object_postpone();
     rc_quiesce();
     sorted = find_garbage(generation, &p->examined);
+    *unfinished = find_unfinished(sorted.garbage);
+    if (unfinished->count)
+        sorted.garbage = NULL;
     hold(sorted.garbage);
     note(generation, sorted.survivors);
     world_start(t);
     took_ns = clock_ns() - began_ns;
     p->pause_total_ns += took_ns;
     histogram_record(&p->pauses_ns, took_ns);
-    return sorted;
+    object_catch_up();
+    return sorted.garbage;
 }
 
-/* The caller is busy. */
+/* The caller is busy. What becomes unfinished in the second pass waits for another
+ * collection. */
 static uint64_t run(enum generation generation)
 {
-    struct sorted sorted;
+    struct unfinished unfinished;
+    struct slot *garbage;
     uint64_t found;
 
     atomic_store_explicit(&collector.young, 0, memory_order_relaxed);
     if (counts_race(thread_self))
         return 0;
-    sorted = pause(thread_self, generation);
-    found = empty(sorted.garbage);
+    garbage = pause(thread_self, generation, &unfinished);
+    if (unlikely(unfinished.count)) {
+        finish(&unfinished);
+        generation = GENERATION_ALL;
+        garbage = pause(thread_self, generation, &unfinished);
+        finish(&unfinished);
+    }
+    found = empty(garbage);
     collector.pauses[generation].found += found;
-    let_go(sorted.garbage);
+    let_go(garbage);
     return found;
 }
 

@@ -14,6 +14,10 @@
  * Weak references to garbage lead to nothing before any of it is emptied; their callbacks
  * are not called.
  *
+ * If some of the garbage is unfinished (type.h), that is finished first, and nothing is
+ * emptied: it may have let go of the others, or have given one of them to somebody. A second
+ * collection, of all, then takes what is garbage still.
+ *
  * Source: G. Collins, 1960, says what counts cannot do; the trial deletion is that of
  * CPython (N. Schemenauer, 2000; InternalDocs/garbage_collector.md), after T. Christopher,
  * Reference count garbage collection, Software: Practice and Experience 14(6), 1984.

@@ -70,7 +70,11 @@ static void exception_traverse(borrowed o, void (*visit)(borrowed held, void *ar
         .name = text, .base = of, .size_bytes = sizeof(struct exception_object), \
         .destroy = exception_destroy, .clear = exception_clear, .traverse = exception_traverse, \
     }
-KIND(exception, "Exception", NULL);
+KIND(base_exception, "BaseException", NULL);
+KIND(generator_exit, "GeneratorExit", &base_exception);
+KIND(cancelled_error, "CancelledError", &base_exception);
+KIND(keyboard_interrupt, "KeyboardInterrupt", &base_exception);
+KIND(exception, "Exception", &base_exception);
 KIND(type_error, "TypeError", &exception);
 KIND(value_error, "ValueError", &exception);
 KIND(index_error, "IndexError", &exception);
@@ -82,14 +86,22 @@ KIND(memory_error, "MemoryError", &exception);
 KIND(runtime_error, "RuntimeError", &exception);
 KIND(os_error, "OSError", &exception);
 KIND(stop_iteration, "StopIteration", &exception);
+KIND(stop_async_iteration, "StopAsyncIteration", &exception);
+KIND(runtime_warning, "RuntimeWarning", &exception);
 #undef KIND
 
 static const struct exception_object no_memory = {
     .head.type = &memory_error, .message = "out of memory",
-};
+}, exit_without_memory = { .head.type = &generator_exit };
+
+/* Uncounted, like None: any number of threads may have one in hand. */
+static struct object *uncounted_exception(const struct exception_object *e)
+{
+    return (struct object *)((uintptr_t)&e->head + 1);
+}
 
 static _Thread_local struct object *pending; /* owned */
-static _Thread_local struct handling *innermost;
+_Thread_local struct handling *exception_innermost;
 
 /* Its message is still to be written. */
 static struct exception_object *new_with(const struct type *kind,
@@ -178,10 +190,17 @@ void exception_set_stop(struct object *value)
         exception_raise(&e->head);
 }
 
-/* Uncounted, like None: any number of threads may have it pending. */
 void exception_set_no_memory(void)
 {
-    exception_restore((struct object *)((uintptr_t)&no_memory.head + 1));
+    exception_restore(uncounted_exception(&no_memory));
+}
+
+struct object *exception_exit(void)
+{
+    struct object *pending_before = exception_take(), *e = exception_new(&generator_exit, "%s", "");
+
+    exception_restore(pending_before);
+    return e ? e : uncounted_exception(&exit_without_memory);
 }
 
 void exception_set_errno(const char *call)
@@ -194,12 +213,17 @@ borrowed exception_pending(void)
     return pending;
 }
 
-bool exception_matches(const struct type *kind)
+bool exception_is(borrowed e, const struct type *kind)
 {
-    for (const struct type *t = pending ? type_of(pending) : NULL; t; t = t->base)
+    for (const struct type *t = type_of(e); t; t = t->base)
         if (t == kind)
             return true;
     return false;
+}
+
+bool exception_matches(const struct type *kind)
+{
+    return pending && exception_is(pending, kind);
 }
 
 struct object *exception_take(void)
@@ -213,20 +237,24 @@ struct object *exception_take(void)
 void exception_handle_begin(struct handling *h, struct object *e)
 {
     h->exception = e;
-    h->outer = innermost;
-    innermost = h;
+    h->outer = exception_innermost;
+    exception_innermost = h;
 }
 
 void exception_handle_end(struct handling *h)
 {
-    assert(innermost == h);
-    innermost = h->outer;
+    assert(exception_innermost == h);
+    exception_innermost = h->outer;
     decref(h->exception);
 }
 
 borrowed exception_handled(void)
 {
-    return innermost ? innermost->exception : NULL;
+    const struct handling *h = exception_innermost;
+
+    while (h && !h->exception)
+        h = h->outer;
+    return h ? h->exception : NULL;
 }
 
 static struct object *incref_or_null(borrowed o)
@@ -316,7 +344,7 @@ static void unchain(borrowed raised, borrowed handled)
     decref(at);
 }
 
-void exception_raise(struct object *e)
+void exception_chain(borrowed e)
 {
     borrowed handled = exception_handled();
 
@@ -324,7 +352,29 @@ void exception_raise(struct object *e)
         unchain(e, handled);
         set_context(e, incref(handled));
     }
+}
+
+void exception_raise(struct object *e)
+{
+    exception_chain(e);
     exception_restore(e);
+}
+
+void exception_wrap(const struct type *kind, const char *format, ...)
+{
+    va_list arguments;
+    struct handling h;
+    struct object *o;
+
+    exception_handle_begin(&h, exception_take());
+    va_start(arguments, format);
+    o = format_new(kind, format, arguments);
+    va_end(arguments);
+    if (o) {
+        exception_set_cause(o, h.exception);
+        exception_raise(o);
+    }
+    exception_handle_end(&h);
 }
 
 /* ---- reports ---- */

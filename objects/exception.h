@@ -16,10 +16,13 @@
 
 #include "objects/object.h"
 
-/* The kinds. `base` makes their tree: everything is an `exception`. */
-extern const struct type exception, type_error, value_error, index_error, key_error,
-    attribute_error, overflow_error, zero_division_error, memory_error, runtime_error, os_error,
-    stop_iteration;
+/* The kinds. `base` makes their tree: everything is a `base_exception`, and what a program
+ * may want to handle is an `exception`. The others are orders to end, and who handles all
+ * errors alike lets them pass. */
+extern const struct type base_exception, generator_exit, cancelled_error, keyboard_interrupt,
+    exception, type_error, value_error, index_error, key_error, attribute_error, overflow_error,
+    zero_division_error, memory_error, runtime_error, os_error, stop_iteration,
+    stop_async_iteration, runtime_warning;
 
 /* A new exception of this kind with a message of printf's form; NULL: MemoryError. */
 __attribute__((format(printf, 2, 3)))
@@ -28,6 +31,9 @@ struct object *exception_new(const struct type *kind, const char *format, ...);
 /* The message; lives as long as the exception. A KeyError's is the key's repr, a
  * StopIteration's is empty, for the value says it all. */
 const char *exception_message(borrowed exception);
+
+/* Whether it is of this kind or of one below it. */
+bool exception_is(borrowed exception, const struct type *kind);
 
 /* What it was made with: the key of a KeyError, what an iterator returned of a
  * StopIteration, else None. Lives as long as the exception. */
@@ -55,6 +61,19 @@ void exception_set_errno(const char *call);
 /* Python's `raise`: makes it pending, and the one being handled its context. */
 void exception_raise(struct object *exception /* steals */);
 
+/* Of what Python's `raise` does the half that leads back: the one being handled becomes its
+ * context. */
+void exception_chain(borrowed exception);
+
+/* Replaces the pending one by another, whose cause and context it is. (If there is no memory,
+ * by MemoryError.) */
+__attribute__((format(printf, 2, 3)))
+void exception_wrap(const struct type *kind, const char *format, ...);
+
+/* A GeneratorExit, to be thrown. Cannot fail: if there is no memory it is one that is always
+ * there, which is like MemoryError in all else. */
+struct object *exception_exit(void);
+
 /* The pending one, or NULL. */
 borrowed exception_pending(void);
 
@@ -71,9 +90,14 @@ void exception_restore(struct object *exception /* steals; may be NULL */);
 
 /* Python's `except` block; stands on the stack of whoever handles, or in its frame. */
 struct handling {
-    struct object *exception; /* owned */
+    struct object *exception; /* owned; NULL: what is handled is that of the outer one */
     struct handling *outer;   /* the block that this one stands in */
 };
+
+/* The block that began last of those that have not ended; NULL: none. What can be left and
+ * come back to (coroutines/generator.c) takes its own blocks out of here when it is left, and
+ * puts them back. */
+extern _Thread_local struct handling *exception_innermost;
 
 /* What is raised until the end has `exception` as its context. Blocks nest: the last to
  * begin is the first to end. */

@@ -36,9 +36,11 @@ enum { NESTING_MOST = 50 };
 enum { NESTING_MOST = 3 };
 #endif
 
-static _Thread_local struct {
-    int nesting;            /* destructors of containers that are running */
-    struct object *waiting; /* the last one that has to wait; NULL: none */
+static _Thread_local struct destroying {
+    int nesting;               /* destructors of containers that are running */
+    struct object *waiting;    /* the last one that has to wait; NULL: none */
+    bool postpones;            /* the world is stopped: programs must not run */
+    struct object *unfinished; /* the last one that waits for its end; NULL: none */
 } destroying;
 
 static void destroy_now(struct object *o)
@@ -53,37 +55,83 @@ static void destroy_now(struct object *o)
         heap_free(o, size_bytes);
 }
 
-static void destroy_later(struct object *o)
+static void put_on(struct object **list, struct object *o)
 {
     struct slot *slot = container_slot(o);
 
     slot->object = NULL;
-    slot->link = destroying.waiting;
-    destroying.waiting = o;
+    slot->link = *list;
+    *list = o;
 }
 
-/* One whose destruction waits, no longer linked; NULL: there is none. */
-static struct object *next_waiting(void)
+/* The first, no longer linked; NULL: there is none. */
+static struct object *take_from(struct object **list)
 {
-    struct object *o = destroying.waiting;
+    struct object *o = *list;
 
     if (o)
-        destroying.waiting = container_slot(o)->link;
+        *list = container_slot(o)->link;
     return o;
+}
+
+/* What runs now is a program and no destructor: what dies in it need not wait for those that
+ * are running. The nesting stays bounded, for `finish` leaves it to the destructor to drop
+ * what the object holds. */
+static SLOW_PATH void finish(struct object *o)
+{
+    struct destroying outer = destroying;
+
+    destroying = (struct destroying){ 0 };
+    o->type->finish(o);
+    destroying = outer;
+}
+
+static bool unfinished(borrowed o)
+{
+    return o->type->unfinished && o->type->unfinished(o);
+}
+
+static void end_container(struct object *o)
+{
+    bool has_to_finish = unfinished(o);
+
+    if (unlikely(has_to_finish) && destroying.postpones) {
+        put_on(&destroying.unfinished, o);
+        return;
+    }
+    container_forget(o);
+    if (unlikely(has_to_finish)) {
+        o->tracked = 0;
+        finish(o);
+    }
+    destroy_now(o);
 }
 
 static void destroy_container(struct object *o)
 {
     if (destroying.nesting == NESTING_MOST) {
-        destroy_later(o);
+        put_on(&destroying.waiting, o);
         return;
     }
     destroying.nesting++;
-    do {
-        container_forget(o);
-        destroy_now(o);
-    } while (destroying.nesting == 1 && (o = next_waiting()));
+    do
+        end_container(o);
+    while (destroying.nesting == 1 && (o = take_from(&destroying.waiting)));
     destroying.nesting--;
+}
+
+void object_postpone(void)
+{
+    destroying.postpones = true;
+}
+
+void object_catch_up(void)
+{
+    struct object *o;
+
+    destroying.postpones = false;
+    while ((o = take_from(&destroying.unfinished)))
+        destroy_container(o);
 }
 
 /* Of an object that holds others, or whose size must be asked, or that was published. Not
@@ -154,6 +202,8 @@ void rc_destroy_all(rc_t *const *all, size_t count)
 
 static void set_published(struct object *o)
 {
+    if (unlikely(o->type->publish))
+        o->type->publish(o);
     if (unlikely(parking))
         parking_enter(o);
 #if RC_STATS

@@ -43,7 +43,8 @@ struct object {
     const struct type *type; /* set once; read it through type_of */
     _Atomic uint8_t flags;   /* atomic */
     struct bytelock lock;    /* of its sections: section.h */
-    uint32_t tracked;        /* its number in the collector's register; 0: it is not there */
+    uint32_t tracked;        /* its number in the collector's register; 0: it is not there. Of one
+                              * that is finished since nobody holds it: not any more */
 #if RC_AUDIT
     uint32_t audit; /* set once, when published: its number in the tallies; 0: none */
 #endif
@@ -201,6 +202,11 @@ static inline void mark_hot(borrowed o)
 
 /* What a thread of this runtime does for its counts: for thread_start. */
 extern const struct thread_hooks object_hooks;
+
+/* For who stops the world: what dies from now on and is unfinished (type.h) is left as it is;
+ * then, when the world runs again, it is finished and destroyed. */
+void object_postpone(void);
+void object_catch_up(void);
 
 /* Takes stack for as many levels as both are nested. */
 bool object_equal(borrowed a, borrowed b);

@@ -21,6 +21,15 @@ enum step { STEP_NEXT, STEP_RETURN, STEP_ERROR };
  * away. */
 typedef const struct object *borrowed;
 
+/* What `async for` and `async with` ask; each gives an awaitable, but for iterate, which gives
+ * what is asked for `next`. NULL: it has no such method. */
+struct async_slots {
+    struct object *(*iterate)(borrowed o);
+    struct object *(*next)(borrowed o);
+    struct object *(*enter)(borrowed o);
+    struct object *(*exit)(borrowed o, borrowed exception); /* None: there was none */
+};
+
 struct type {
     const char *name;
     const struct type *base;    /* the exception that this one is a kind of; NULL: none */
@@ -36,6 +45,18 @@ struct type {
      * object that can. Nobody else can reach the object. Neither this nor `destroy` may
      * keep a reference to it. */
     void (*clear)(struct object *o);
+
+    /* Of a container that has something to do before it goes, such as a generator that is
+     * suspended within a finally block. `unfinished`: whether that is so; `finish` does it,
+     * and then it is not so any more. It is called once nobody holds the object, and runs
+     * whatever a program has there, but it takes no reference to the object itself, for that
+     * is not brought back to life. NULL, both: it only drops what it holds. */
+    bool (*unfinished)(borrowed o);
+    void (*finish)(struct object *o);
+
+    /* Other threads are about to see it; then what it holds is published. NULL: that is all the
+     * same to it. */
+    void (*publish)(struct object *o);
 
     /* Calls `visit` on every object that this one holds. NULL: none. */
     void (*traverse)(borrowed o, void (*visit)(borrowed held, void *argument), void *argument);
@@ -54,6 +75,17 @@ struct type {
 
     /* Of an iterator: what comes next (iterator.h). */
     enum step (*next)(struct object *o, struct object **result);
+
+    /* Of what takes part in a delegation (coroutines/generator.h), as Python's methods of
+     * these names; the step is as of `next`. NULL: it has no such method. */
+    enum step (*send)(struct object *o, borrowed value, struct object **result);
+    enum step (*throw)(struct object *o, struct object *exception /* steals */,
+                       struct object **result);
+    int (*close)(struct object *o);
+
+    /* What is stepped when it is awaited: Python's __await__. NULL: not awaitable. */
+    struct object *(*await)(borrowed o);
+    const struct async_slots *async; /* NULL: it has none of these */
 
     /* Calls it: `call` of function.h. NULL: not callable. */
     struct object *(*call)(borrowed o, borrowed const *arguments, size_t count);

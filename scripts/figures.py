@@ -46,6 +46,17 @@ def micro_figures():
         Figure("a safe point against the empty loop", "safepoint", "bare_loop", 1.2),
         Figure("dynamic's pair, of an unpublished int, against plain", "pair/dynamic", "pair/plain",
                1.15),
+        Figure("a generator's step, plain, against a bare indirect call",
+               "generator_next/plain", "bare_call", 3.0),
+        *(Figure(f"a generator's step, {policy}, against pair and swap",
+                 f"generator_next_int/{policy}", f"pair_swap/{policy}", 1.1)
+          for policy in ("atomic", "biased")),
+        *(Figure(f"the same of a published one, {policy}",
+                 f"generator_shared/{policy}", f"pair_swap/{policy}", 1.1)
+          for policy in ("atomic", "biased")),
+        *(Figure(f"a step 100 generators deep against 1 deep, {policy}",
+                 f"delegate_100/{policy}", f"delegate_1/{policy}", 2.0)
+          for policy in ("plain", "atomic")),
         Figure("an atomic pair against C++'s shared_ptr", "pair/atomic", "shared_ptr_pair", 1.05),
         Figure("an atomic pair against GLib's g_object_ref and unref", "pair/atomic",
                "glib_object_pair", 1.0),

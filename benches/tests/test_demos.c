@@ -1,58 +1,13 @@
 /* test_demos.c - the demonstrations, as they are told under this policy. */
-#include "benches/demo.h"
-#include "objects/tests/testing.h"
+#include "benches/tests/telling.h"
 
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 extern const struct demo demo_deadlock, demo_not_thread_safe, demo_race, demo_refcount;
 extern const struct gil_class gil_interval;
 
 enum { AS_USUAL, NAIVE_CONTAINERS, DEADLOCKS = 20 };
-
-static char text[4096];
-
-static int run_under(const struct demo *demo, struct gil *gil)
-{
-    const struct gil_class *class = gil->class;
-    struct thread self = { .locks_containers = !class->excludes && !RC_NEEDS_GIL };
-    int result;
-
-    assert_int_equal(thread_start(&self, gil, &object_hooks), 0);
-    result = demo->run("this mode", gil, &object_hooks);
-    thread_stop(&self);
-    gil_delete(gil);
-    return result;
-}
-
-/* What the demo prints, in `text`. */
-static void tell_under(const struct demo *demo, struct gil *gil /* steals */)
-{
-    FILE *file = tmpfile();
-    int result, kept = dup(STDOUT_FILENO);
-
-    assert_true(file && kept >= 0);
-    fflush(stdout);
-    dup2(fileno(file), STDOUT_FILENO);
-    result = run_under(demo, gil);
-    fflush(stdout);
-    dup2(kept, STDOUT_FILENO);
-    close(kept);
-    rewind(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    assert_int_equal(result, 0);
-}
-
-static void tell(const struct demo *demo, const struct gil_class *class)
-{
-    struct gil *gil = gil_new(class, NULL);
-
-    assert_non_null(gil);
-    tell_under(demo, gil);
-}
 
 static void test_refcount_prints_what_cpython_prints(void **state)
 {

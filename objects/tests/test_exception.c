@@ -31,6 +31,78 @@ static void test_a_kind_matches_itself_and_what_is_above(void **state)
     exception_restore(NULL);
 }
 
+/* Who handles every Exception does not handle these. */
+static void test_orders_to_end_are_no_exceptions(void **state)
+{
+    const struct type *const orders[] = { &generator_exit, &cancelled_error, &keyboard_interrupt };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        struct object *e = exception_new(orders[i], "go");
+
+        assert_true(exception_is(e, orders[i]));
+        assert_true(exception_is(e, &base_exception));
+        assert_false(exception_is(e, &exception));
+        decref(e);
+    }
+    exception_set(&stop_async_iteration, "x");
+    assert_true(exception_matches(&exception));
+    assert_true(exception_matches(&base_exception));
+    exception_restore(NULL);
+}
+
+static void test_wrapped_it_is_cause_and_context(void **state)
+{
+    struct object *inner = exception_new(&value_error, "inner"), *cause, *context;
+
+    (void)state;
+    exception_restore(incref(inner));
+    exception_wrap(&runtime_error, "outer %d", 1);
+    assert_string_equal(exception_message(exception_pending()), "outer 1");
+    cause = exception_cause(exception_pending());
+    context = exception_context(exception_pending());
+    assert_ptr_equal(cause, inner);
+    assert_ptr_equal(context, inner);
+    assert_raises(&runtime_error);
+    decref(cause);
+    decref(context);
+    exception_restore(inner);
+    fail_allocation(1);
+    exception_wrap(&runtime_error, "lost");
+    assert_raises(&memory_error);
+}
+
+static void test_an_exit_is_there_without_memory(void **state)
+{
+    struct object *e;
+
+    (void)state;
+    exception_set(&value_error, "stays");
+    fail_allocation(1);
+    e = exception_exit();
+    assert_true(exception_is(e, &generator_exit));
+    decref(e);
+    e = exception_exit();
+    assert_int_equal(exact_count(e), 1);
+    decref(e);
+    assert_raises(&value_error);
+}
+
+/* What a frame keeps of its blocks while it is left stands on an empty one. */
+static void test_an_empty_block_lets_the_outer_one_be_seen(void **state)
+{
+    struct handling outer, base = { NULL, NULL };
+
+    (void)state;
+    exception_handle_begin(&outer, exception_new(&key_error, "outer"));
+    base.outer = exception_innermost;
+    exception_innermost = &base;
+    assert_ptr_equal(type_of(exception_handled()), &key_error);
+    exception_innermost = base.outer;
+    exception_handle_end(&outer);
+    assert_null(exception_handled());
+}
+
 static void test_taken_is_owned_and_restored_is_given(void **state)
 {
     int64_t before = live_blocks();
@@ -589,6 +661,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_is_pending_at_first),
         cmocka_unit_test(test_a_kind_matches_itself_and_what_is_above),
+        cmocka_unit_test(test_orders_to_end_are_no_exceptions),
+        cmocka_unit_test(test_wrapped_it_is_cause_and_context),
+        cmocka_unit_test(test_an_exit_is_there_without_memory),
+        cmocka_unit_test(test_an_empty_block_lets_the_outer_one_be_seen),
         cmocka_unit_test(test_taken_is_owned_and_restored_is_given),
         cmocka_unit_test(test_a_new_one_replaces_the_pending),
         cmocka_unit_test(test_a_long_message_is_cut_off),

@@ -1,0 +1,27 @@
+/* delegate_10.c - a step of a generator that delegates to another, 10 deep. */
+#include "benches/micro.h"
+
+#include "benches/stepping.h"
+
+static struct object *generator;
+
+static int setup(void)
+{
+    generator = stepping_new(none(), 10);
+    return generator ? 0 : -1;
+}
+
+MEASURED static void run(uint64_t iterations)
+{
+    stepping_run(generator, iterations);
+}
+
+static void teardown(void)
+{
+    decref(generator);
+}
+
+const struct micro micro_delegate_10 = {
+    .about = "a step through a chain of delegations, 10 deep",
+    .setup = setup, .run = run, .teardown = teardown,
+};
