@@ -4,7 +4,8 @@
 #include <sched.h>
 #include <string.h>
 
-extern const struct demo demo_deadlock, demo_race, demo_refcount;
+extern const struct demo demo_deadlock, demo_io_tasks, demo_race, demo_refcount, demo_task_states,
+    demo_two_hellos;
 extern const struct gil_class gil_interval;
 
 enum { AS_USUAL, NAIVE_CONTAINERS, DEADLOCKS = 20 };
@@ -14,6 +15,33 @@ static void test_refcount_prints_what_cpython_prints(void **state)
     (void)state;
     tell(&demo_refcount, &gil_interval);
     assert_string_equal(text, "a = []      2\nb = a       3\ninside(a)   4\ndel b       2\n");
+}
+
+/* The lines are CPython 3.11's, of the program on top of each demo. */
+static void test_coroutines_print_what_cpython_prints(void **state)
+{
+    (void)state;
+    tell(&demo_two_hellos, &gil_interval);
+    assert_string_equal(text, "hello from first on MainThread\n"
+                              "hello from second on MainThread\n"
+                              "hello again from first\n"
+                              "hello again from second\n"
+                              "took one sleep, not two: True\n");
+    tell(&demo_io_tasks, &gil_interval);
+    assert_string_equal(text, "one starts\n"
+                              "two starts\n"
+                              "one done after 0.2\n"
+                              "two done after 0.3\n"
+                              "2 done, 0 pending\n"
+                              "between 0.3 and 0.4 s: True\n");
+    tell(&demo_task_states, &gil_interval);
+    assert_string_equal(text, "done? False\n"
+                              "working on 21\n"
+                              "callback sees 42\n"
+                              "awaited 42\n"
+                              "done? True cancelled? False\n"
+                              "cancel asked: True\n"
+                              "cancelled? True\n");
 }
 
 static void test_race_goes_well_where_counts_are_protected(void **state)
@@ -96,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refcount_prints_what_cpython_prints),
+        cmocka_unit_test(test_coroutines_print_what_cpython_prints),
         cmocka_unit_test(test_race_goes_well_where_counts_are_protected),
 #if !RC_NEEDS_GIL
         cmocka_unit_test(test_naive_locks_stop_and_sections_go_on),
