@@ -11,6 +11,7 @@
  */
 #include "coroutines/loop.h"
 
+#include "coroutines/closing.h"
 #include "coroutines/files.h"
 #include "coroutines/future.h"
 #include "coroutines/inbox.h"
@@ -50,6 +51,8 @@ struct loop_object {
     struct lag *lag;                                 /* set once */
     struct loop_hooks hooks;                         /* set before it runs */
     struct task_link tasks GUARDED_BY(section_held); /* a ring of all, with this as its end */
+    struct closing closing;
+    struct async_generator_hooks outer_hooks; /* of its thread, before it ran */
     borrowed current_task, main_task;
     _Atomic int interrupts; /* atomic; that have come */
     int interrupts_seen;
@@ -159,6 +162,11 @@ uint64_t loop_next_number(borrowed o)
     return ++as_loop(o)->tasks_made;
 }
 
+struct closing *loop_closing(borrowed o)
+{
+    return &as_loop(o)->closing;
+}
+
 borrowed loop_current_task(borrowed o)
 {
     return as_loop(o)->current_task;
@@ -185,6 +193,7 @@ static void init(struct loop_object *loop)
     loop->lag = NULL;
     loop->hooks = (struct loop_hooks){ NULL };
     loop->tasks = (struct task_link){ &loop->tasks, &loop->tasks, NULL };
+    closing_enter(&loop->closing, &loop->head);
     loop->current_task = loop->main_task = NULL;
     atomic_init(&loop->interrupts, 0);
     loop->interrupts_seen = 0;
@@ -246,6 +255,14 @@ static void drop_timers(struct loop_object *loop)
     loop->cancelled_timers = 0;
 }
 
+static void drop_seen(struct loop_object *loop)
+{
+    struct object *seen = loop->closing.seen;
+
+    loop->closing.seen = NULL;
+    xdecref(seen);
+}
+
 /* Nothing comes in any more, for it is closed from the start; then nothing is left. */
 static void close_loop(struct loop_object *loop)
 {
@@ -260,6 +277,7 @@ static void close_loop(struct loop_object *loop)
     drop_letters(letters);
     drop_timers(loop);
     files_fini(&loop->files, &loop->reactor);
+    drop_seen(loop);
     ready_fini(&loop->ready);
     drop_tasks(loop);
 }
@@ -269,6 +287,7 @@ static void loop_destroy(struct object *o)
 {
     struct loop_object *loop = as_loop(o);
 
+    closing_leave(&loop->closing);
     close_loop(loop);
     if (loop->reactor.epoll >= 0)
         reactor_close(&loop->reactor);
@@ -290,6 +309,8 @@ static void loop_traverse(borrowed o, void (*visit)(borrowed held, void *argumen
     for (size_t i = 0; i < loop->timers.count; i++)
         handle_traverse(&handle_of(loop->timers.entry[i].timer)->head, visit, argument);
     files_traverse(&loop->files, visit, argument);
+    if (loop->closing.seen)
+        visit(loop->closing.seen, argument);
     for (const struct task_link *t = loop->tasks.next; t != &loop->tasks; t = t->next)
         visit(t->task, argument);
 }
@@ -787,11 +808,13 @@ static int begin_running(struct loop_object *loop)
         return refuse("This event loop is already running");
     running = incref(&loop->head);
     lag_watch(loop->lag);
+    loop->outer_hooks = async_generator_set_hooks(closing_hooks(&loop->closing));
     return 0;
 }
 
 static void end_running(struct loop_object *loop)
 {
+    async_generator_set_hooks(loop->outer_hooks);
     lag_unwatch(loop->lag);
     running = NULL;
     loop->stopping = false;

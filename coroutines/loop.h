@@ -185,6 +185,10 @@ struct object *loop_tasks(borrowed loop);
 /* 1, 2 and so on: the numbers of its tasks. */
 uint64_t loop_next_number(borrowed loop);
 
+/* The asynchronous generators that it has seen. */
+struct closing;
+struct closing *loop_closing(borrowed loop);
+
 /* The task that runs now; NULL: none. Borrowed from who runs it. */
 borrowed loop_current_task(borrowed loop);
 void loop_set_current_task(borrowed loop, borrowed task);

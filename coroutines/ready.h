@@ -94,7 +94,7 @@ static inline struct callback callback_of(loop_action *act, borrowed target, bor
 
 static inline void callback_publish_into(borrowed container, borrowed target, borrowed argument)
 {
-    if (likely(!published(container)))
+    if (likely(!object_has(container, OBJECT_PUBLISHED)))
         return;
     publish(target);
     if (argument)

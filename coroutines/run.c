@@ -2,6 +2,7 @@
 #include "coroutines/run.h"
 
 #include "coroutines/gather.h"
+#include "coroutines/closing.h"
 #include "coroutines/coroutine.h"
 #include "objects/exception.h"
 #include "objects/list.h"
@@ -73,15 +74,23 @@ static int cancel_each(borrowed tasks)
     return 0;
 }
 
-static int wait_for_all(borrowed loop, borrowed tasks)
+/* A list of what came of each. */
+static struct object *wait_for_all(borrowed loop, borrowed tasks)
 {
     const struct tuple_object *row = (const struct tuple_object *)tasks;
     struct object *all = gather(loop, (borrowed const *)row->item, row->length, true);
     struct object *result = all ? run_until_complete(loop, all) : NULL;
 
     xdecref(all);
-    xdecref(result);
-    return result ? 0 : -1;
+    return result;
+}
+
+static int wait_for_tasks(borrowed loop, borrowed tasks)
+{
+    struct object *outcomes = wait_for_all(loop, tasks);
+
+    xdecref(outcomes);
+    return outcomes ? 0 : -1;
 }
 
 static void tell_of_failures(borrowed loop, borrowed tasks)
@@ -102,11 +111,76 @@ static int cancel_all(borrowed loop)
 
     xdecref(list);
     if (tasks && tuple_length(tasks)) {
-        result = cancel_each(tasks) < 0 ? -1 : wait_for_all(loop, tasks);
+        result = cancel_each(tasks) < 0 ? -1 : wait_for_tasks(loop, tasks);
         if (result == 0)
             tell_of_failures(loop, tasks);
     }
     xdecref(tasks);
+    return result;
+}
+
+/* ---- asynchronous generators ---- */
+
+static int append_closing(borrowed row, borrowed g)
+{
+    struct object *closing = async_generator_close(g);
+    int result = closing ? list_append(row, closing) : -1;
+
+    xdecref(closing);
+    return result;
+}
+
+/* A tuple of awaitables. */
+static struct object *closings_of(borrowed generators)
+{
+    struct object *row = list_new(), *tuple = NULL;
+    int result = row ? 0 : -1;
+
+    for (size_t i = 0; result == 0 && i < list_length(generators); i++) {
+        struct object *g = list_get(generators, i);
+
+        result = append_closing(row, g);
+        decref(g);
+    }
+    if (result == 0)
+        tuple = list_to_tuple(row);
+    xdecref(row);
+    return tuple;
+}
+
+static void tell_of_errors(borrowed loop, borrowed outcomes)
+{
+    for (size_t i = 0; i < list_length(outcomes); i++) {
+        struct object *outcome = list_get(outcomes, i);
+
+        if (exception_is(outcome, &exception))
+            loop_tell(loop, "an error occurred during closing of asynchronous generator", outcome,
+                      NULL);
+        decref(outcome);
+    }
+}
+
+static int close_all(borrowed loop, borrowed generators)
+{
+    struct object *row = closings_of(generators), *outcomes = NULL;
+
+    if (row)
+        outcomes = wait_for_all(loop, row);
+    if (outcomes)
+        tell_of_errors(loop, outcomes);
+    xdecref(row);
+    xdecref(outcomes);
+    return outcomes ? 0 : -1;
+}
+
+int shutdown_generators(borrowed loop)
+{
+    struct object *generators = closing_take(loop_closing(loop));
+    int result = generators ? 0 : -1;
+
+    if (generators && list_length(generators))
+        result = close_all(loop, generators);
+    xdecref(generators);
     return result;
 }
 
@@ -140,7 +214,7 @@ static struct object *run_main(borrowed loop, borrowed coroutine)
 static struct object *finish(borrowed loop, struct object *result /* steals; may be NULL */)
 {
     struct object *raised = exception_take();
-    int ended = cancel_all(loop);
+    int ended = cancel_all(loop) < 0 || shutdown_generators(loop) < 0 ? -1 : 0;
 
     if (ended < 0 && raised)
         exception_restore(NULL);

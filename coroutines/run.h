@@ -11,9 +11,14 @@
  * ensure_future and loop_run_forever raise; RuntimeError if the loop was stopped before. */
 struct object *run_until_complete(borrowed loop, borrowed awaitable);
 
+/* Closes the asynchronous generators that the loop has seen and that are alive; the hook is told of
+ * what they raise. The loop runs meanwhile. 0 or -1. */
+int shutdown_generators(borrowed loop);
+
 /* Python's asyncio.run: makes a loop, runs the coroutine as its main task, cancels the tasks that
- * are left and waits for them, and closes the loop. `hooks` may be NULL. NULL: what it raises;
- * RuntimeError if this thread runs a loop, ValueError if it is no coroutine, OSError, MemoryError.
+ * are left and waits for them, closes asynchronous generators, and the loop. `hooks` may be NULL.
+ * NULL: what it raises; RuntimeError if this thread runs a loop, ValueError if it is no coroutine,
+ * OSError, MemoryError.
  */
 struct object *run(borrowed coroutine, const struct loop_hooks *hooks);
 

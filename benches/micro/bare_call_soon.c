@@ -3,7 +3,7 @@
 
 #include "benches/bare_loop.h"
 
-enum { BATCH = 100000 };
+enum { BATCH = 1000 };
 
 static struct bare_loop loop;
 static uint64_t calls;

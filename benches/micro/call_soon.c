@@ -8,7 +8,7 @@
 #include "objects/function.h"
 #include "objects/none.h"
 
-enum { BATCH = 100000 };
+enum { BATCH = 1000 };
 
 static struct {
     struct object *loop, *f;

@@ -3,6 +3,7 @@
  * Names in brackets are those of CPython's Lib/test/test_asyncio/test_runners.py (RUN) and
  * test_base_events.py (BE).
  */
+#include "coroutines/async_generator.h"
 #include "coroutines/gather.h"
 #include "coroutines/run.h"
 #include "coroutines/sleep.h"
@@ -200,6 +201,194 @@ static void test_run_cancels_what_is_left_of_one_that_failed(void **state)
     assert_int_equal(heard.told, 0);
 }
 
+/* ---- asynchronous generators ---- */
+
+enum { YIELDS, IN_FINALLY, AFTER };
+
+/* Yields once; its finally block awaits a turn, and says so. With `bad` it raises there. */
+static enum turn yield_once(struct frame *f, enum resume how, borrowed argument,
+                            struct object **result)
+{
+    switch (f->at++) {
+    case YIELDS:
+        *result = none();
+        return TURN_YIELD;
+    case IN_FINALLY:
+        note("finally");
+        *result = sleep_new(0, NULL);
+        f->reference[1] = incref(argument);
+        return give_iterator(*result, result);
+    default:
+        note("closed");
+        if (f->reference[0] != none())
+            exception_set(&value_error, "bad");
+        else
+            exception_raise(incref(f->reference[1]));
+        (void)how;
+        return TURN_ERROR;
+    }
+}
+
+static const struct body yield_body = {
+    .name = "yield_once", .kind = ASYNC_GENERATOR, .resume = yield_once, .references = 2,
+};
+
+static struct object *kept; /* what a play has made; owned by the test */
+
+static int make_generator(struct play *p)
+{
+    borrowed bad = p->number ? p->object : none();
+
+    kept = async_generator_new(&yield_body, (borrowed[]){ bad }, 1);
+    return kept ? 0 : -1;
+}
+
+static struct object *next_of_kept(struct play *p)
+{
+    (void)p;
+    return async_generator_next(kept);
+}
+
+static int drop_kept(struct play *p)
+{
+    (void)p;
+    decref(kept);
+    kept = NULL;
+    return 0;
+}
+
+/* BE test_asyncgen_finalization_by_gc: dropped, it is closed by a task of the loop. */
+static void test_a_dropped_generator_is_closed_by_a_task(void **state)
+{
+    static const struct act acts[] = {
+        { DO, .done = make_generator },
+        { AWAIT, .made = next_of_kept },
+        { SAY, "dropped" },
+        { DO, .done = drop_kept },
+        { PASS },
+        { PASS },
+        { PASS },
+        { PASS },
+        { SAY, "main" },
+        { END },
+    };
+    struct play p = { acts };
+
+    (void)state;
+    if (RC_HAS_LATE)
+        skip(); /* it is closed later, or in the end: the next test */
+    assert_ptr_equal(run_play(&p), none());
+    assert_diary("dropped finally closed main");
+    assert_int_equal(heard.told, 0);
+}
+
+/* AG test_async_gen_asyncio_shutdown_01: what is left when main has ended is closed then. */
+static void test_shutdown_closes_generators(void **state)
+{
+    static const struct act acts[] = {
+        { DO, .done = make_generator },
+        { AWAIT, .made = next_of_kept },
+        { SAY, "main" },
+        { END },
+    };
+    struct play p = { acts };
+
+    (void)state;
+    assert_ptr_equal(run_play(&p), none());
+    assert_diary("main finally closed");
+    assert_int_equal(heard.told, 0);
+    decref(kept);
+}
+
+/* AG test_async_gen_asyncio_shutdown_exception_01: what it raises is told. */
+static void test_shutdown_tells_what_generators_raise(void **state)
+{
+    static const struct act acts[] = {
+        { DO, .done = make_generator },
+        { AWAIT, .made = next_of_kept },
+        { END },
+    };
+    struct object *bad = int_new(1);
+    struct play p = { acts, .number = 1, .object = bad };
+
+    (void)state;
+    assert_ptr_equal(run_play(&p), none());
+    assert_diary("finally closed");
+    assert_heard(1, "an error occurred during closing of asynchronous generator",
+                 "ValueError: bad");
+    decref(kept);
+    decref(bad);
+}
+
+/* It outlives its loop, and is dropped when that has gone: nobody can await its end. */
+static void test_a_generator_outlives_its_loop(void **state)
+{
+    static const struct act acts[] = { { DO, .done = make_generator },
+                                       { AWAIT, .made = next_of_kept },
+                                       { END } };
+    struct object *loop = make_loop(), *task;
+    struct play p = { acts };
+
+    (void)state;
+    task = start(loop, &p);
+    run_ready(loop);
+    assert_true(future_done(task));
+    play_end(&p);
+    decref(task);
+    end_loop(loop);
+    live_blocks();
+    decref(kept);
+    live_blocks();
+    assert_true(strncmp(diary, "finally", strlen("finally")) == 0);
+}
+
+enum { GENERATORS = 40 };
+
+static struct object *many[GENERATORS];
+
+static struct object *next_of_many(struct play *p)
+{
+    many[p->number] = async_generator_new(&yield_body, (borrowed[]){ none() }, 1);
+    return many[p->number] ? async_generator_next(many[p->number]) : NULL;
+}
+
+/* Every other one is closed on the way. */
+static struct object *close_or_pass(struct play *p)
+{
+    int64_t number = p->number++;
+
+    return number % 2 ? async_generator_close(many[number]) : sleep_new(0, NULL);
+}
+
+static int ask_if_done(struct play *p)
+{
+    if (p->number < GENERATORS)
+        return 0;
+    exception_set(&stop_iteration, "%s", "");
+    return -1;
+}
+
+static void test_shutdown_closes_those_that_are_left_of_many(void **state)
+{
+    static const struct act acts[] = {
+        { DO, .done = ask_if_done, .except = 4 },
+        { AWAIT, .made = next_of_many },
+        { AWAIT, .made = close_or_pass },
+        { GO, .number = 0 },
+        { END },
+    };
+    struct play p = { acts };
+    int closed = 0;
+
+    (void)state;
+    assert_ptr_equal(run_play(&p), none());
+    for (const char *at = diary; (at = strstr(at, "closed")); at++)
+        closed++;
+    assert_int_equal(closed, GENERATORS);
+    for (int i = 0; i < GENERATORS; i++)
+        decref(many[i]);
+}
+
 /* ---- interrupts ---- */
 
 static int interrupt(struct play *p)
@@ -391,6 +580,11 @@ int main(void)
         cmocka_unit_test(test_run_from_a_running_loop),
         cmocka_unit_test(test_run_cancels_hanging_tasks),
         cmocka_unit_test(test_run_cancels_what_is_left_of_one_that_failed),
+        cmocka_unit_test(test_a_dropped_generator_is_closed_by_a_task),
+        cmocka_unit_test(test_shutdown_closes_generators),
+        cmocka_unit_test(test_shutdown_tells_what_generators_raise),
+        cmocka_unit_test(test_a_generator_outlives_its_loop),
+        cmocka_unit_test(test_shutdown_closes_those_that_are_left_of_many),
         cmocka_unit_test(test_interrupt_wait),
         cmocka_unit_test(test_interrupt_that_is_caught),
         cmocka_unit_test(test_interrupt_twice),

@@ -4,10 +4,6 @@
  * Under: plain
  * Caught by: coroutines/tests/test_timers (debug asan tsan)
  */
-#include "coroutines/timers.h"
-
-#include <stdint.h>
-
 #define timers_add right_timers_add
 #include "coroutines/timers.c"
 #undef timers_add
