@@ -220,34 +220,57 @@ static enum step resume(struct task_object *t, borrowed given, struct object **r
              : generator_send(t->coroutine, none(), result);
 }
 
+static const char *name_of(borrowed task)
+{
+    return generator_body_of(as_task(task)->coroutine)->name;
+}
+
+/* Of the task that was begun eagerly within another one's step, that one is the outer. */
+static enum step resume_within(struct task_object *t, borrowed given, struct object **result)
+{
+    borrowed loop = t->future.loop, outer = loop_current_task(loop);
+    enum step how;
+
+    loop_enter(loop, name_of(&t->future.head));
+    loop_set_current_task(loop, &t->future.head);
+    how = resume(t, given, result);
+    loop_set_current_task(loop, outer);
+    if (unlikely(outer))
+        loop_enter(loop, name_of(outer));
+    return how;
+}
+
+/* A place is promised to the task. */
+static int take_step(struct task_object *t, borrowed given)
+{
+    struct object *result;
+    int outcome = 0;
+
+    switch (resume_within(t, given, &result)) {
+    case STEP_NEXT:
+        go_on(t, result);
+        return 0;
+    case STEP_RETURN:
+        end_returned(t, result);
+        break;
+    default:
+        outcome = end_raised(t);
+    }
+    leave_loop(t);
+    return outcome;
+}
+
 /* `given` is an exception; or the future that was awaited, which says by itself what came of it; or
  * NULL. */
 static int step(borrowed loop, borrowed o, borrowed given)
 {
     struct task_object *t = as_task(o);
-    struct object *result;
-    enum step how;
-    int outcome = 0;
 
     loop_promise_again(loop);
-    if (unlikely(future_done(o) || !t->coroutine)) { /* it was emptied */
-        loop_unpromise(loop);
-        return 0;
-    }
-    loop_enter(loop, generator_body_of(t->coroutine)->name);
-    loop_set_current_task(loop, o);
-    how = resume(t, given, &result);
-    loop_set_current_task(loop, NULL);
-    if (how == STEP_NEXT) {
-        go_on(t, result);
-        return 0;
-    }
-    if (how == STEP_RETURN)
-        end_returned(t, result);
-    else
-        outcome = end_raised(t);
-    leave_loop(t);
-    return outcome;
+    if (likely(!future_done(o) && t->coroutine))
+        return take_step(t, given);
+    loop_unpromise(loop); /* it was emptied */
+    return 0;
 }
 
 /* ---- its life ---- */
@@ -352,7 +375,8 @@ static struct object *make(borrowed loop, borrowed coroutine, borrowed name)
     return o;
 }
 
-struct object *task_new(borrowed loop, borrowed coroutine, borrowed name)
+/* On the loop's list, with a place promised to it. */
+static struct object *make_listed(borrowed loop, borrowed coroutine, borrowed name)
 {
     struct object *o;
 
@@ -366,13 +390,31 @@ struct object *task_new(borrowed loop, borrowed coroutine, borrowed name)
     if (loop_promise(loop) < 0)
         return NULL;
     o = make(loop, coroutine, name);
-    if (!o) {
+    if (o)
+        loop_add_task(loop, &as_task(o)->link);
+    else
         loop_unpromise(loop);
-        return NULL;
-    }
-    loop_add_task(loop, &as_task(o)->link);
-    loop_push_promised(loop, step, o, NULL);
     return o;
+}
+
+struct object *task_new(borrowed loop, borrowed coroutine, borrowed name)
+{
+    struct object *o = make_listed(loop, coroutine, name);
+
+    if (o)
+        loop_push_promised(loop, step, o, NULL);
+    return o;
+}
+
+struct object *task_new_eager(borrowed loop, borrowed coroutine, borrowed name)
+{
+    struct object *o = make_listed(loop, coroutine, name);
+
+    assert(loop == loop_running());
+    if (!o || take_step(as_task(o), NULL) == 0)
+        return o;
+    decref(o);
+    return NULL;
 }
 
 borrowed task_current(void)

@@ -29,6 +29,11 @@ extern const struct type task_type;
  * it is no coroutine, RuntimeError, MemoryError. */
 struct object *task_new(borrowed loop, borrowed coroutine, borrowed name);
 
+/* The same, but the first step is taken at once, on the loop that runs: a coroutine that need not
+ * wait is done when this returns, and the loop has no work of it. Source: CPython 3.12's
+ * eager_task_factory. NULL: also KeyboardInterrupt and SystemExit that it raised. */
+struct object *task_new_eager(borrowed loop, borrowed coroutine, borrowed name);
+
 /* Python's ensure_future: a future itself, a task of a coroutine, or of one that awaits the
  * awaitable. NULL: TypeError, ValueError if the future is another loop's, MemoryError. */
 struct object *ensure_future(borrowed loop, borrowed awaitable);

@@ -573,9 +573,9 @@ static int note_current(struct play *p)
 
 static void test_current_task(void **state) /* T test_current_task; EAGER test_current_task */
 {
-    static const struct act acts[] = { { DO, .done = note_current },
-                                       { PASS },
-                                       { DO, .done = note_current }, { END } };
+    static const struct act acts[] = {
+        { DO, .done = note_current }, { PASS }, { DO, .done = note_current }, { END }
+    };
     struct object *loop = make_loop(), *task;
     struct play p = { acts };
 
@@ -644,6 +644,108 @@ static void test_names(void **state)
     decref(name);
     run_ready(loop);
     end_loop(loop);
+}
+
+/* ---- eager ---- */
+
+static struct play *eager; /* what the play below begins */
+
+static int begin_eagerly(struct play *p)
+{
+    struct object *coroutine = perform_play(eager), *current = incref(task_current());
+
+    eager->object = p->object;
+    xdecref(p->value);
+    p->value = task_new_eager(loop_running(), coroutine, NULL);
+    decref(coroutine);
+    assert_ptr_equal(task_current(), current);
+    decref(current);
+    return p->value ? 0 : -1;
+}
+
+static int note_done(struct play *p)
+{
+    say(p, future_done(p->value) ? "done" : "not done");
+    return 0;
+}
+
+static const struct act begins_eagerly[] = {
+    { SAY, "before" }, { DO, .done = begin_eagerly }, { DO, .done = note_done }, { PASS }, { END }
+};
+
+static void test_eager_completion(void **state) /* EAGER test_eager_completion */
+{
+    static const struct act acts[] = { { SAY, "within" }, { RETURN, .number = 3 } };
+    struct object *loop = make_loop(), *all, *task;
+    struct play inner = { acts, "eager" }, p = { begins_eagerly };
+
+    (void)state;
+    eager = &inner;
+    task = start(loop, &p);
+    turns(loop, 1);
+    assert_diary("before eager:within done");
+    all = loop_tasks(loop);
+    assert_int_equal(list_length(all), 1); /* the outer one */
+    decref(all);
+    turns(loop, 1);
+    play_end(&p);
+    decref(task);
+    end_loop(loop);
+}
+
+static int note_other_current(struct play *p)
+{
+    struct object *name = task_name(task_current());
+
+    say(p, str_text(name));
+    decref(name);
+    return 0;
+}
+
+/* EAGER test_block_after_eager_step, test_current_task: it runs to where it waits, as a task of its
+ * own, and goes on as any other. */
+static void test_block_after_eager_step(void **state)
+{
+    static const struct act acts[] = { { DO, .done = note_other_current },
+                                       { AWAIT },
+                                       { DO, .done = note_other_current },
+                                       { SAY_VALUE },
+                                       { END } };
+    struct object *loop = make_loop(), *f = future_new(loop), *task;
+    struct play inner = { acts, "eager" }, p = { begins_eagerly, .object = f };
+
+    (void)state;
+    eager = &inner;
+    task = start(loop, &p);
+    turns(loop, 1);
+    assert_diary("before eager:Task-2 not done");
+    finish(f, 1);
+    turns(loop, 3);
+    assert_diary("eager:Task-2 eager:1");
+    play_end(&inner);
+    play_end(&p);
+    decref(task);
+    decref(f);
+    end_loop(loop);
+}
+
+static void test_eager_interrupt(void **state)
+{
+    static const struct act acts[] = { { RAISE, "", .kind = &keyboard_interrupt } };
+    struct object *loop = make_loop(), *task;
+    struct play inner = { acts }, p = { begins_eagerly };
+
+    (void)state;
+    eager = &inner;
+    task = start(loop, &p);
+    assert_int_equal(loop_run_forever(loop), -1);
+    assert_raises(&keyboard_interrupt);
+    assert_fails(task, &keyboard_interrupt, "");
+    play_end(&p);
+    decref(task);
+    end_loop(loop);
+    live_blocks();
+    assert_heard(1, "Task exception was never retrieved", "KeyboardInterrupt");
 }
 
 /* ---- forgotten, dropped, destroyed ---- */
@@ -1081,6 +1183,9 @@ int main(void)
         cmocka_unit_test(test_current_task),
         cmocka_unit_test(test_all_tasks_are_those_that_are_not_done),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_eager_completion),
+        cmocka_unit_test(test_block_after_eager_step),
+        cmocka_unit_test(test_eager_interrupt),
         cmocka_unit_test(test_a_forgotten_task_goes_on),
         cmocka_unit_test(test_log_destroyed_pending_task),
         cmocka_unit_test(test_task_exception_never_retrieved),
