@@ -381,6 +381,34 @@ static void test_misuse(void **state) /* TO test_timeout_already_entered, _not_e
     end_loop(loop);
 }
 
+/* TO test_nested_timeout_in_finally: the first block has expired; a second one in its clean-up is a
+ * block of its own. */
+static void test_timeout_in_finally(void **state)
+{
+    static const struct act acts[] = {
+        { DO, .done = enter },
+        { AWAIT, .made = sleep_long, .except = 2 },
+        { DO, .done = enter },
+        { AWAIT, .made = sleep_long, .except = 4 },
+        { DO, .done = leave, .except = 5 },
+        { SAY_RAISED },
+        { AGAIN, .except = 7 },
+        { DO, .done = leave, .except = 8 },
+        { SAY_RAISED },
+        { END },
+    };
+    struct object *loop = make_loop(), *task;
+    struct play p = { acts };
+
+    (void)state;
+    delay_ns[0] = delay_ns[1] = NS_PER_MS;
+    task = run_play(loop, &p);
+    assert_diary("expired TimeoutError() expired TimeoutError()");
+    assert_int_equal(task_cancelling(task), 0);
+    decref(task);
+    end_loop(loop);
+}
+
 static int session_turns(struct object *loop, struct object *task)
 {
     for (int i = 0; i < 50 && !future_done(task); i++) {
@@ -469,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_foreign_cancel_when_it_expires),
         cmocka_unit_test(test_a_request_from_before_does_not_count),
         cmocka_unit_test(test_rescheduled),
+        cmocka_unit_test(test_timeout_in_finally),
         cmocka_unit_test(test_misuse),
         cmocka_unit_test(test_no_memory_is_an_error),
     };

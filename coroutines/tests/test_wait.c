@@ -415,6 +415,34 @@ static void test_wait_for_cancellation_race_condition(void **state)
     end_loop(loop);
 }
 
+static int finish_child(struct play *p)
+{
+    (void)p;
+    for (uint64_t until_ns = clock_ns() + 3 * NS_PER_MS; clock_ns() < until_ns;)
+        ;
+    finish(child[0], 9);
+    return 0;
+}
+
+/* WF test_wait_for_race_condition: the result and the end of the time come in one turn. */
+static void test_wait_for_race_condition(void **state)
+{
+    static const struct act acts[] = { { PASS }, { DO, .done = finish_child }, { END } };
+    struct object *loop = begin(), *task;
+    struct play p = { acts }, q = { waits_for, .object = child[0], .number = NS_PER_MS };
+
+    (void)state;
+    task = start(loop, &q);
+    decref(start(loop, &p));
+    run_ready(loop);
+    assert_diary("9");
+    assert_result(task, 9);
+    play_end(&p);
+    play_end(&q);
+    decref(task);
+    end(loop);
+}
+
 /* WF test_cancel_wait_for: who waits is cancelled, so is the child, and it is waited for. */
 static void test_cancel_wait_for(void **state)
 {
@@ -641,6 +669,7 @@ int main(void)
         cmocka_unit_test(test_wait_for_timeout_0_of_what_is_done),
         cmocka_unit_test(test_wait_for_what_comes_during_cancellation_wins),
         cmocka_unit_test(test_wait_for_cancellation_race_condition),
+        cmocka_unit_test(test_wait_for_race_condition),
         cmocka_unit_test(test_cancel_wait_for),
         cmocka_unit_test(test_as_completed),
         cmocka_unit_test(test_as_completed_twice_the_same),
