@@ -48,8 +48,8 @@ borrowed loop_running_needed(void);
  * returns is dropped, what it raises goes to the hook. 0 or -1. */
 int loop_call_soon(borrowed loop, borrowed callable, borrowed argument /* may be NULL */);
 
-/* The same, by any thread, which the loop may even not outlive: it is woken if it sleeps. Publishes
- * the loop, which must be published if the caller is not its thread, and what it is given. */
+/* The same, by any thread that has a reference to the loop, which is published if that is another
+ * one: the loop is woken if it sleeps. Publishes what it is given. */
 int loop_call_soon_threadsafe(borrowed loop, borrowed callable, borrowed argument);
 
 /* Calls it when that time has passed, or at that time: not before, and behind what is ready then,

@@ -230,7 +230,10 @@ static enum turn yield_once(struct frame *f, enum resume how, borrowed argument,
 }
 
 static const struct body yield_body = {
-    .name = "yield_once", .kind = ASYNC_GENERATOR, .resume = yield_once, .references = 2,
+    .name = "yield_once",
+    .kind = ASYNC_GENERATOR,
+    .resume = yield_once,
+    .references = 2,
 };
 
 static struct object *kept; /* what a play has made; owned by the test */
@@ -318,6 +321,99 @@ static void test_shutdown_tells_what_generators_raise(void **state)
                  "ValueError: bad");
     decref(kept);
     decref(bad);
+}
+
+static struct {
+    _Atomic(struct object *) given; /* from one to the other */
+    _Atomic bool closed, failed;
+} shared;
+
+static enum turn tell_closed(struct frame *f, enum resume how, borrowed argument,
+                             struct object **result)
+{
+    (void)how;
+    if (f->at++ == 0) {
+        *result = none();
+        return TURN_YIELD;
+    }
+    shared.failed |= !loop_running(); /* not on the thread that dropped it */
+    shared.closed = true;
+    return frame_raise(argument);
+}
+
+static const struct body tell_body = {
+    .name = "tell_closed",
+    .kind = ASYNC_GENERATOR,
+    .resume = tell_closed,
+};
+
+static int make_teller(struct play *p)
+{
+    (void)p;
+    kept = async_generator_new(&tell_body, NULL, 0);
+    return kept ? 0 : -1;
+}
+
+static int give_away(struct play *p)
+{
+    (void)p;
+    atomic_store_explicit(&shared.given, kept, memory_order_release);
+    return 0;
+}
+
+static struct object *sleep_a_little(struct play *p)
+{
+    (void)p;
+    return sleep_new(NS_PER_MS / 4, NULL);
+}
+
+static int look_if_closed(struct play *p)
+{
+    (void)p;
+    if (!shared.closed)
+        return 0;
+    exception_set(&stop_iteration, "%s", "");
+    return -1;
+}
+
+static void run_or_drop(struct thread *t, int index)
+{
+    static const struct act acts[] = {
+        { DO, .done = make_teller },
+        { AWAIT, .made = next_of_kept },
+        { DO, .done = give_away },
+        { AWAIT, .made = sleep_a_little },
+        { DO, .done = look_if_closed, .except = 6 },
+        { GO, .number = 3 },
+        { END },
+    };
+    struct play p = { acts };
+    struct object *coroutine, *result, *given = NULL;
+
+    if (index == 0) {
+        coroutine = perform_play(&p);
+        result = run(coroutine, &hooks);
+        shared.failed |= !result;
+        decref(coroutine);
+        play_end(&p);
+        return;
+    }
+    while (index == 1 && !given) {
+        given = atomic_load_explicit(&shared.given, memory_order_acquire);
+        safepoint(t);
+    }
+    xdecref(given);
+}
+
+/* BE test_asyncgen_finalization_by_gc_in_other_thread */
+static void test_a_generator_dropped_by_another_thread_is_closed_by_its_loop(void **state)
+{
+    (void)state;
+    shared.given = NULL;
+    shared.closed = shared.failed = false;
+    run_threads(run_or_drop);
+    assert_true(shared.closed);
+    assert_false(shared.failed);
 }
 
 /* It outlives its loop, and is dropped when that has gone: nobody can await its end. */
@@ -583,6 +679,7 @@ int main(void)
         cmocka_unit_test(test_a_dropped_generator_is_closed_by_a_task),
         cmocka_unit_test(test_shutdown_closes_generators),
         cmocka_unit_test(test_shutdown_tells_what_generators_raise),
+        cmocka_unit_test(test_a_generator_dropped_by_another_thread_is_closed_by_its_loop),
         cmocka_unit_test(test_a_generator_outlives_its_loop),
         cmocka_unit_test(test_shutdown_closes_those_that_are_left_of_many),
         cmocka_unit_test(test_interrupt_wait),
