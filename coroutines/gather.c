@@ -169,6 +169,8 @@ static struct object *future_of(borrowed loop, borrowed awaitable, borrowed know
     if (dict_find(known, awaitable, &future) == 1)
         return future;
     future = ensure_future(loop, awaitable);
+    if (future && future != awaitable)
+        task_hush(future);
     if (future && dict_set(known, awaitable, future) < 0) {
         decref(future);
         return NULL;

@@ -44,7 +44,7 @@ struct loop_object {
     struct timers timers;    /* of handles, owned */
     size_t cancelled_timers; /* of them */
     struct files files;
-    struct reactor reactor;                          /* set once; open until the loop is closed */
+    struct reactor reactor;                          /* set once; open until it is destroyed */
     struct inbox inbox;                              /* atomic */
     struct letter *letters;                          /* taken, but not yet ready */
     _Atomic(struct thread *) owner;                  /* atomic */

@@ -88,13 +88,15 @@ void loop_interrupt(borrowed loop);
 bool loop_is_running(borrowed loop);
 bool loop_is_closed(borrowed loop);
 
-/* Drops all that it was to call and closes its files. 0, also if it is closed already; -1:
- * RuntimeError, it runs. One that was never closed closes when it is destroyed. */
+/* Drops all that it was to call, and its tasks; watches no file any more. 0, also if it is closed
+ * already; -1: RuntimeError, it runs. One that was never closed closes when it is destroyed; then
+ * only its own descriptors are closed, for another thread may be about to wake it. */
 int loop_close(borrowed loop);
 
 /* ---- what it tells ---- */
 
-/* Something went wrong that nobody can be told by an exception. */
+/* Something went wrong that nobody can be told by an exception. What it points to may be about to
+ * die: it is not to be kept. */
 struct trouble {
     const char *message;
     borrowed exception; /* NULL: none */

@@ -59,6 +59,8 @@ struct object *run_until_complete(borrowed loop, borrowed awaitable)
     future = ensure_future(loop, awaitable);
     if (!future)
         return NULL;
+    if (future != awaitable)
+        task_hush(future);
     result = run_until_done(loop, future);
     decref(future);
     return result;

@@ -417,6 +417,11 @@ struct object *task_new_eager(borrowed loop, borrowed coroutine, borrowed name)
     return NULL;
 }
 
+void task_hush(borrowed o)
+{
+    as_task(o)->told = true;
+}
+
 borrowed task_current(void)
 {
     borrowed loop = loop_running();

@@ -38,6 +38,10 @@ struct object *task_new_eager(borrowed loop, borrowed coroutine, borrowed name);
  * awaitable. NULL: TypeError, ValueError if the future is another loop's, MemoryError. */
 struct object *ensure_future(borrowed loop, borrowed awaitable);
 
+/* If it is destroyed while it is pending, nobody is told: it was made for who waits for it, and
+ * that one knows. */
+void task_hush(borrowed task);
+
 /* The task whose step runs on this thread; NULL: none. */
 borrowed task_current(void);
 

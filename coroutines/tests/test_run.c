@@ -65,6 +65,27 @@ static void test_run_until_complete(void **state) /* BE test_run_until_complete*
     decref(loop);
 }
 
+/* It made the task, and says itself that it did not end. */
+static void test_run_until_complete_tells_of_its_task_once(void **state)
+{
+    static const struct act acts[] = { { AWAIT, .made = sleep_long }, { END } };
+    struct object *loop = make_loop(), *coroutine;
+    struct play p = { acts };
+
+    (void)state;
+    if (!collector_works())
+        skip();
+    coroutine = perform_play(&p);
+    soon(loop, stopper());
+    assert_error(!run_until_complete(loop, coroutine), &runtime_error,
+                 "Event loop stopped before Future completed.");
+    decref(coroutine);
+    end_loop(loop);
+    collect(GENERATION_ALL);
+    live_blocks();
+    assert_int_equal(heard.told, 0);
+}
+
 /* BE test_run_until_complete_baseexception: an interrupt leaves, and the loop can run again. */
 static void test_run_until_complete_interrupt(void **state)
 {
@@ -230,10 +251,7 @@ static enum turn yield_once(struct frame *f, enum resume how, borrowed argument,
 }
 
 static const struct body yield_body = {
-    .name = "yield_once",
-    .kind = ASYNC_GENERATOR,
-    .resume = yield_once,
-    .references = 2,
+    .name = "yield_once", .kind = ASYNC_GENERATOR, .resume = yield_once, .references = 2,
 };
 
 static struct object *kept; /* what a play has made; owned by the test */
@@ -342,9 +360,7 @@ static enum turn tell_closed(struct frame *f, enum resume how, borrowed argument
 }
 
 static const struct body tell_body = {
-    .name = "tell_closed",
-    .kind = ASYNC_GENERATOR,
-    .resume = tell_closed,
+    .name = "tell_closed", .kind = ASYNC_GENERATOR, .resume = tell_closed,
 };
 
 static int make_teller(struct play *p)
@@ -670,6 +686,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run_until_complete),
+        cmocka_unit_test(test_run_until_complete_tells_of_its_task_once),
         cmocka_unit_test(test_run_until_complete_interrupt),
         cmocka_unit_test(test_run_returns_and_raises),
         cmocka_unit_test(test_run_only_coroutines),
