@@ -65,7 +65,8 @@ said      = $(shell sed -n 's,^ \* $2: ,,p' $1)
 wrong    := $(sort $(wildcard objects/refcount/wrong/*.h))
 wrong_files := $(sort $(wildcard gil/wrong/*.c gil/locks/wrong/*.c objects/wrong/*.c objects/heaps/wrong/*.c coroutines/wrong/*.c))
 under     = $(if $(filter gil/%,$1),once,$(filter $(policies),$(call said,$1,Under)))
-gil      := $(sort $(wildcard gil/*.c gil/locks/*.c))
+# What knows no object is built once: who may run, and how to wait for the kernel.
+gil      := $(sort $(wildcard gil/*.c gil/locks/*.c coroutines/reactor/*.c))
 objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
 coroutines := $(sort $(wildcard coroutines/*.c))
 counting := $(objects) $(coroutines) $(sort $(wildcard benches/*.c benches/workloads/*.c \

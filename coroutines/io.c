@@ -1,6 +1,7 @@
 /* io.c - I/O of a thread: detach, block in the kernel, attach. */
 #include "coroutines/io.h"
 
+#include "coroutines/reactor/reactor.h"
 #include "gil/mutex.h"
 #include "gil/thread.h"
 #include "objects/exception.h"
@@ -16,6 +17,10 @@ struct request {
     size_t size_bytes;
     const struct sockaddr *address;
     struct timespec until;
+    struct reactor *reactor;
+    uint64_t until_ns;
+    struct readiness *ready;
+    int most;
 };
 
 /* The one place where a thread of this floor blocks. `call` is a system call: -1 and
@@ -121,4 +126,22 @@ int io_sleep_ns(uint64_t ns)
     struct request r = { .until = timespec_of_ns(clock_ns() + ns) };
 
     return (int)block(call_sleep, &r, "clock_nanosleep");
+}
+
+static int64_t call_poll(const struct request *r)
+{
+    return reactor_poll(r->reactor, r->until_ns, r->ready, r->most);
+}
+
+int io_poll(struct reactor *reactor, uint64_t until_ns, struct readiness *ready, int most)
+{
+    struct request r = { .reactor = reactor, .until_ns = until_ns, .ready = ready, .most = most };
+    int count;
+
+    if (until_ns != REACTOR_AT_ONCE)
+        return (int)block(call_poll, &r, "epoll_wait");
+    count = reactor_poll(reactor, until_ns, ready, most);
+    if (count < 0)
+        exception_set_errno("epoll_wait");
+    return count;
 }

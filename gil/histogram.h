@@ -27,12 +27,18 @@ static inline int histogram_bucket(uint64_t ns)
     return (shift + 1) * HISTOGRAM_STEPS + (int)(ns >> shift) - HISTOGRAM_STEPS;
 }
 
-static inline void histogram_record(struct histogram *h, uint64_t ns)
+/* The same value `times` times. */
+static inline void histogram_record_many(struct histogram *h, uint64_t ns, uint64_t times)
 {
-    h->bucket[histogram_bucket(ns)]++;
-    h->count++;
+    h->bucket[histogram_bucket(ns)] += times;
+    h->count += times;
     if (ns > h->max_ns)
         h->max_ns = ns;
+}
+
+static inline void histogram_record(struct histogram *h, uint64_t ns)
+{
+    histogram_record_many(h, ns, 1);
 }
 
 /* What `more` has recorded, too. */

@@ -74,6 +74,8 @@ KIND(base_exception, "BaseException", NULL);
 KIND(generator_exit, "GeneratorExit", &base_exception);
 KIND(cancelled_error, "CancelledError", &base_exception);
 KIND(keyboard_interrupt, "KeyboardInterrupt", &base_exception);
+KIND(system_exit, "SystemExit", &base_exception);
+KIND(base_exception_group, "BaseExceptionGroup", &base_exception);
 KIND(exception, "Exception", &base_exception);
 KIND(type_error, "TypeError", &exception);
 KIND(value_error, "ValueError", &exception);
@@ -88,6 +90,9 @@ KIND(os_error, "OSError", &exception);
 KIND(stop_iteration, "StopIteration", &exception);
 KIND(stop_async_iteration, "StopAsyncIteration", &exception);
 KIND(runtime_warning, "RuntimeWarning", &exception);
+KIND(invalid_state_error, "InvalidStateError", &exception);
+KIND(timeout_error, "TimeoutError", &os_error);
+KIND(exception_group, "ExceptionGroup", &exception);
 #undef KIND
 
 static const struct exception_object no_memory = {
@@ -121,9 +126,11 @@ static struct exception_object *new_with(const struct type *kind,
     return e;
 }
 
-static struct object *format_new(const struct type *kind, const char *format, va_list arguments)
+static struct object *format_new(const struct type *kind,
+                                 struct object *value /* steals, also on failure */,
+                                 const char *format, va_list arguments)
 {
-    struct exception_object *e = new_with(kind, none());
+    struct exception_object *e = new_with(kind, value);
 
     if (!e)
         return NULL;
@@ -137,7 +144,19 @@ struct object *exception_new(const struct type *kind, const char *format, ...)
     struct object *o;
 
     va_start(arguments, format);
-    o = format_new(kind, format, arguments);
+    o = format_new(kind, none(), format, arguments);
+    va_end(arguments);
+    return o;
+}
+
+struct object *exception_new_with(const struct type *kind, struct object *value, const char *format,
+                                  ...)
+{
+    va_list arguments;
+    struct object *o;
+
+    va_start(arguments, format);
+    o = format_new(kind, value, format, arguments);
     va_end(arguments);
     return o;
 }
@@ -166,7 +185,7 @@ void exception_set(const struct type *kind, const char *format, ...)
     struct object *o;
 
     va_start(arguments, format);
-    o = format_new(kind, format, arguments);
+    o = format_new(kind, none(), format, arguments);
     va_end(arguments);
     if (o)
         exception_raise(o);
@@ -368,7 +387,7 @@ void exception_wrap(const struct type *kind, const char *format, ...)
 
     exception_handle_begin(&h, exception_take());
     va_start(arguments, format);
-    o = format_new(kind, format, arguments);
+    o = format_new(kind, none(), format, arguments);
     va_end(arguments);
     if (o) {
         exception_set_cause(o, h.exception);

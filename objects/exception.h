@@ -20,13 +20,19 @@
  * may want to handle is an `exception`. The others are orders to end, and who handles all
  * errors alike lets them pass. */
 extern const struct type base_exception, generator_exit, cancelled_error, keyboard_interrupt,
-    exception, type_error, value_error, index_error, key_error, attribute_error, overflow_error,
+    system_exit, base_exception_group, exception, type_error, value_error, index_error, key_error, attribute_error, overflow_error,
     zero_division_error, memory_error, runtime_error, os_error, stop_iteration,
-    stop_async_iteration, runtime_warning;
+    stop_async_iteration, runtime_warning, invalid_state_error, timeout_error, exception_group;
 
 /* A new exception of this kind with a message of printf's form; NULL: MemoryError. */
 __attribute__((format(printf, 2, 3)))
 struct object *exception_new(const struct type *kind, const char *format, ...);
+
+/* The same with a value: for a group a tuple of its exceptions, for a CancelledError its message. */
+__attribute__((format(printf, 3, 4)))
+struct object *exception_new_with(const struct type *kind,
+                                  struct object *value /* steals, also on failure */,
+                                  const char *format, ...);
 
 /* The message; lives as long as the exception. A KeyError's is the key's repr, a
  * StopIteration's is empty, for the value says it all. */
@@ -36,7 +42,7 @@ const char *exception_message(borrowed exception);
 bool exception_is(borrowed exception, const struct type *kind);
 
 /* What it was made with: the key of a KeyError, what an iterator returned of a
- * StopIteration, else None. Lives as long as the exception. */
+ * StopIteration, what exception_new_with was given, else None. Lives as long as the exception. */
 borrowed exception_value(borrowed exception);
 
 /* ---- the pending one ---- */

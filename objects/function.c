@@ -12,14 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-struct function_object {
-    struct object head;
-    const char *name;       /* set once */
-    native *body;           /* set once */
-    int count;              /* set once; of its arguments, or ARGUMENTS_ANY */
-    struct object *closure; /* set once; owned, or NULL */
-};
-
 struct method_object {
     struct object head;
     struct object *function, *self; /* set once; owned */

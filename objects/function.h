@@ -28,6 +28,15 @@ enum {
  * A new reference, or NULL with an exception pending. */
 typedef struct object *native(borrowed closure, borrowed const *arguments, size_t count);
 
+/* For those who call so often that they call the body by themselves, as function_call does. */
+struct function_object {
+    struct object head;
+    const char *name;       /* set once */
+    native *body;           /* set once */
+    int count;              /* set once; of its arguments, or ARGUMENTS_ANY */
+    struct object *closure; /* set once; owned, or NULL */
+};
+
 /* `name` is not copied. It takes exactly `count` arguments, or ARGUMENTS_ANY. `closure` may
  * be NULL; it is kept by a new reference. NULL: MemoryError. */
 struct object *function_new(const char *name, native *body, int count, borrowed closure);

@@ -24,7 +24,7 @@ import sys
 from dataclasses import dataclass, field
 
 REPETITIONS = 7  # of subject and of control in a block
-SECONDS = 0.008  # of each
+SECONDS = 0.008  # of each, unless a figure says otherwise
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Figure:
     subject: str
     control: str
     at_most: float
+    seconds: float = SECONDS
     ratios: list = field(default_factory=list)  # one per block
     missing: str = ""  # why there is no ratio
 
@@ -74,14 +75,20 @@ def micro_figures():
                "heap_pair/freelist", "bare_mallocx", 0.5),
         Figure("the lock prompt, let go and taken, against two exchanges",
                "gil_alone/prompt", "bare_exchange", 1.5),
+        Figure("a call that an event loop makes, against a loop without objects",
+               "call_soon/plain", "bare_call_soon", 2.0),
+        Figure("the same by way of its inbox", "call_threadsafe/plain", "bare_call_threadsafe",
+               2.0),
+        Figure("a timer set and fired, one of a million, against the same", "timer/plain",
+               "bare_timer", 1.6, seconds=0.3),
     ]
 
 
-def times_of(bench, names):
+def times_of(bench, names, seconds):
     """ns per iteration, a list per name, in no order."""
     command = [
         bench, f"--benchmark_filter=^({'|'.join(names)})/manual_time", "--benchmark_format=json",
-        f"--benchmark_repetitions={REPETITIONS}", f"--benchmark_min_time={SECONDS}",
+        f"--benchmark_repetitions={REPETITIONS}", f"--benchmark_min_time={seconds}",
         "--benchmark_enable_random_interleaving=true",
     ]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -95,7 +102,7 @@ def times_of(bench, names):
 
 
 def measure_block(bench, figure):
-    times = times_of(bench, [figure.subject, figure.control])
+    times = times_of(bench, [figure.subject, figure.control], figure.seconds)
     for name, samples in times.items():
         if not samples:
             figure.missing = f"{name} failed"

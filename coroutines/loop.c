@@ -1,0 +1,919 @@
+/* loop.c - an event loop: the turn, and who may use it.
+ *
+ * Owner. `owner` is the thread that runs the loop, or NULL. A loop that does not run may be used
+ * by any thread that the others wait for; one that runs, by its owner. So all fields but those that
+ * say otherwise need no lock. `owner` itself is read by threads that have no business here, to
+ * tell them so.
+ *
+ * Memory. What must happen happens without it: a place in the ring is promised to it. What can
+ * wait waits: a timer that is due, a letter, a file that is ready, stay where they are when the
+ * ring cannot grow, until the next turn.
+ */
+#include "coroutines/loop.h"
+
+#include "coroutines/closing.h"
+#include "coroutines/files.h"
+#include "coroutines/future.h"
+#include "coroutines/inbox.h"
+#include "coroutines/io.h"
+#include "coroutines/timers.h"
+#include "gil/mutex.h"
+#include "objects/container.h"
+#include "objects/exception.h"
+#include "objects/function.h"
+#include "objects/list.h"
+#include "objects/section.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+enum {
+#ifdef NDEBUG
+    CHECKS_THREADS = 0,
+    READY_FILES_MOST = 64, /* of one poll */
+#else
+    CHECKS_THREADS = 1,
+    READY_FILES_MOST = 2,
+#endif
+    TIMERS_SWEPT = 100, /* if there are more, and more than half of them are cancelled */
+};
+
+struct loop_object {
+    struct object head;
+    struct ready ready;
+    struct timers timers;    /* of handles, owned */
+    size_t cancelled_timers; /* of them */
+    struct files files;
+    struct reactor reactor;                          /* set once; open until it is destroyed */
+    struct inbox inbox;                              /* atomic */
+    struct letter *letters;                          /* taken, but not yet ready */
+    _Atomic(struct thread *) owner;                  /* atomic */
+    struct lag *lag;                                 /* set once */
+    struct loop_hooks hooks;                         /* set before it runs */
+    struct task_link tasks GUARDED_BY(section_held); /* a ring of all, with this as its end */
+    struct closing closing;
+    struct async_generator_hooks outer_hooks; /* of its thread, before it ran */
+    borrowed current_task, main_task;
+    _Atomic int interrupts; /* atomic; that have come */
+    int interrupts_seen;
+    uint64_t tasks_made;
+    uint64_t slow_ns;
+    bool stopping, debug;
+    _Atomic bool closed; /* atomic */
+    bool guarded;        /* who calls must be looked at: it is closed, or threads are checked */
+};
+
+/* A call from another thread, on its way. */
+struct mail {
+    struct letter letter;
+    struct callback callback;
+};
+
+static _Thread_local borrowed running;
+
+static struct loop_object *as_loop(borrowed o)
+{
+    assert(type_of(o) == &loop_type);
+    return (struct loop_object *)o;
+}
+
+/* ---- tasks ---- */
+
+static bool unlink_task(borrowed o, struct task_link *link)
+{
+    struct section s;
+    bool listed;
+
+    section_begin(&s, o);
+    listed = link->next;
+    if (listed) {
+        link->before->next = link->next;
+        link->next->before = link->before;
+        link->next = link->before = NULL;
+    }
+    section_end(&s);
+    return listed;
+}
+
+void loop_add_task(borrowed o, struct task_link *link)
+{
+    struct loop_object *loop = as_loop(o);
+    struct section s;
+
+    publish_into(o, link->task);
+    incref(link->task);
+    section_begin(&s, o);
+    link->next = &loop->tasks;
+    link->before = loop->tasks.before;
+    link->before->next = link->next->before = link;
+    section_end(&s);
+}
+
+void loop_remove_task(borrowed o, struct task_link *link)
+{
+    if (unlink_task(o, link))
+        decref(link->task);
+}
+
+static struct task_link *first_task(struct loop_object *loop)
+{
+    struct task_link *first;
+    struct section s;
+
+    section_begin(&s, &loop->head);
+    first = loop->tasks.next;
+    section_end(&s);
+    return first == &loop->tasks ? NULL : first;
+}
+
+static void drop_tasks(struct loop_object *loop)
+{
+    struct task_link *link;
+
+    while ((link = first_task(loop)))
+        loop_remove_task(&loop->head, link);
+}
+
+static int append_tasks(struct loop_object *loop, borrowed list)
+{
+    struct section s;
+    int result = 0;
+
+    section_begin(&s, &loop->head);
+    for (struct task_link *t = loop->tasks.next; result == 0 && t != &loop->tasks; t = t->next)
+        result = list_append(list, t->task);
+    section_end(&s);
+    return result;
+}
+
+struct object *loop_tasks(borrowed o)
+{
+    struct object *list = list_new();
+
+    if (list && append_tasks(as_loop(o), list) < 0) {
+        decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+uint64_t loop_next_number(borrowed o)
+{
+    return ++as_loop(o)->tasks_made;
+}
+
+struct closing *loop_closing(borrowed o)
+{
+    return &as_loop(o)->closing;
+}
+
+borrowed loop_current_task(borrowed o)
+{
+    return as_loop(o)->current_task;
+}
+
+void loop_set_current_task(borrowed o, borrowed task)
+{
+    as_loop(o)->current_task = task;
+}
+
+/* ---- its life ---- */
+
+static void init(struct loop_object *loop)
+{
+    section_alone();
+    loop->ready = (struct ready){ NULL };
+    loop->timers = (struct timers){ NULL };
+    loop->reactor.epoll = -1;
+    loop->files = (struct files){ NULL };
+    loop->cancelled_timers = 0;
+    inbox_init(&loop->inbox);
+    loop->letters = NULL;
+    atomic_init(&loop->owner, NULL);
+    loop->lag = NULL;
+    loop->hooks = (struct loop_hooks){ NULL };
+    loop->tasks = (struct task_link){ &loop->tasks, &loop->tasks, NULL };
+    closing_enter(&loop->closing, &loop->head);
+    loop->current_task = loop->main_task = NULL;
+    atomic_init(&loop->interrupts, 0);
+    loop->interrupts_seen = 0;
+    loop->tasks_made = 0;
+    loop->slow_ns = LOOP_SLOW_NS;
+    loop->stopping = loop->debug = false;
+    loop->guarded = CHECKS_THREADS;
+    atomic_init(&loop->closed, true);
+}
+
+static int open_loop(struct loop_object *loop)
+{
+    loop->lag = lag_new();
+    if (!loop->lag)
+        return -1;
+    if (reactor_open(&loop->reactor) < 0) {
+        loop->reactor.epoll = -1;
+        exception_set_errno("epoll_create1");
+        return -1;
+    }
+    atomic_store_explicit(&loop->closed, false, memory_order_relaxed);
+    return 0;
+}
+
+struct object *loop_new(void)
+{
+    struct object *o = container_new(&loop_type, sizeof(struct loop_object));
+
+    if (!o)
+        return NULL;
+    init(as_loop(o));
+    if (open_loop(as_loop(o)) == 0)
+        return o;
+    decref(o);
+    return NULL;
+}
+
+static void drop_letters(struct letter *first)
+{
+    while (first) {
+        struct mail *mail = (struct mail *)first;
+
+        first = first->next;
+        callback_drop(mail->callback);
+        heap_free(mail, sizeof *mail);
+    }
+}
+
+static void drop_timers(struct loop_object *loop)
+{
+    while (loop->timers.count) {
+        struct handle_object *h = handle_of(timers_pop(&loop->timers));
+
+        h->cancelled_timers = NULL;
+        handle_cancel(&h->head);
+        decref(&h->head);
+    }
+    timers_fini(&loop->timers);
+    loop->cancelled_timers = 0;
+}
+
+static void drop_seen(struct loop_object *loop)
+{
+    struct object *seen = loop->closing.seen;
+
+    loop->closing.seen = NULL;
+    xdecref(seen);
+}
+
+/* Nothing comes in any more, for it is closed from the start; then nothing is left. */
+static void close_loop(struct loop_object *loop)
+{
+    struct letter *letters;
+
+    if (atomic_exchange_explicit(&loop->closed, true, memory_order_relaxed))
+        return;
+    loop->guarded = true;
+    letters = inbox_close(&loop->inbox);
+    drop_letters(loop->letters);
+    loop->letters = NULL;
+    drop_letters(letters);
+    drop_timers(loop);
+    files_fini(&loop->files, &loop->reactor);
+    drop_seen(loop);
+    ready_fini(&loop->ready);
+    drop_tasks(loop);
+}
+
+/* Its descriptors stay until now: who puts in a letter may be about to wake it. */
+static void loop_destroy(struct object *o)
+{
+    struct loop_object *loop = as_loop(o);
+
+    closing_leave(&loop->closing);
+    close_loop(loop);
+    if (loop->reactor.epoll >= 0)
+        reactor_close(&loop->reactor);
+    if (loop->lag)
+        lag_free(loop->lag);
+}
+
+static void loop_clear(struct object *o)
+{
+    close_loop(as_loop(o));
+}
+
+static void loop_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)
+{
+    const struct loop_object *loop = as_loop(o);
+
+    section_alone();
+    ready_traverse(&loop->ready, visit, argument);
+    for (size_t i = 0; i < loop->timers.count; i++)
+        handle_traverse(&handle_of(loop->timers.entry[i].timer)->head, visit, argument);
+    files_traverse(&loop->files, visit, argument);
+    if (loop->closing.seen)
+        visit(loop->closing.seen, argument);
+    for (const struct task_link *t = loop->tasks.next; t != &loop->tasks; t = t->next)
+        visit(t->task, argument);
+}
+
+static void loop_repr(borrowed o, char *text, size_t size_bytes)
+{
+    snprintf(text, size_bytes, "<loop running=%s closed=%s>", loop_is_running(o) ? "True" : "False",
+             loop_is_closed(o) ? "True" : "False");
+}
+
+const struct type loop_type = {
+    .name = "loop", .size_bytes = sizeof(struct loop_object), .destroy = loop_destroy,
+    .clear = loop_clear, .traverse = loop_traverse, .repr = loop_repr,
+};
+
+/* ---- who may use it ---- */
+
+static struct thread *owner_of(const struct loop_object *loop)
+{
+    return atomic_load_explicit(&loop->owner, memory_order_relaxed);
+}
+
+borrowed loop_running(void)
+{
+    return running;
+}
+
+borrowed loop_running_needed(void)
+{
+    if (!running)
+        exception_set(&runtime_error, "no running event loop");
+    return running;
+}
+
+bool loop_is_running(borrowed o)
+{
+    return owner_of(as_loop(o));
+}
+
+int loop_interrupts(borrowed o)
+{
+    return atomic_load_explicit(&as_loop(o)->interrupts, memory_order_relaxed);
+}
+
+bool loop_is_closed(borrowed o)
+{
+    return atomic_load_explicit(&as_loop(o)->closed, memory_order_relaxed);
+}
+
+static SLOW_PATH int refuse(const char *why)
+{
+    exception_set(&runtime_error, "%s", why);
+    return -1;
+}
+
+static SLOW_PATH int check_guarded(const struct loop_object *loop)
+{
+    struct thread *owner = owner_of(loop);
+
+    if (atomic_load_explicit(&loop->closed, memory_order_relaxed))
+        return refuse("Event loop is closed");
+    if ((CHECKS_THREADS || loop->debug) && owner && owner != thread_self)
+        return refuse("Non-thread-safe operation invoked on an event loop other than the "
+                      "current one");
+    return 0;
+}
+
+static inline int check(const struct loop_object *loop)
+{
+    return likely(!loop->guarded) ? 0 : check_guarded(loop);
+}
+
+int loop_check(borrowed o)
+{
+    return check(as_loop(o));
+}
+
+/* ---- calls ---- */
+
+int loop_push(borrowed o, loop_action *act, borrowed target, borrowed argument)
+{
+    struct loop_object *loop = as_loop(o);
+
+    if (check(loop) < 0 || ready_reserve(&loop->ready) < 0)
+        return -1;
+    callback_publish_into(o, target, argument);
+    ready_push(&loop->ready, callback_of(act, target, argument));
+    return 0;
+}
+
+int loop_promise(borrowed o)
+{
+    struct loop_object *loop = as_loop(o);
+
+    if (check(loop) < 0 || ready_reserve(&loop->ready) < 0)
+        return -1;
+    ready_promise(&loop->ready);
+    return 0;
+}
+
+/* By another thread, which has dropped the last reference to something, the place stays free for
+ * nobody: that costs 24 bytes. */
+void loop_unpromise(borrowed o)
+{
+    struct loop_object *loop = as_loop(o);
+
+    if (owner_of(loop) == thread_self && loop->ready.promised)
+        ready_unpromise(&loop->ready);
+}
+
+void loop_promise_again(borrowed o)
+{
+    ready_promise(&as_loop(o)->ready);
+}
+
+void loop_push_promised(borrowed o, loop_action *act, borrowed target, borrowed argument)
+{
+    struct loop_object *loop = as_loop(o);
+
+    if (unlikely(loop_is_closed(o)))
+        return;
+    assert(loop->ready.promised);
+    callback_publish_into(o, target, argument);
+    ready_push_promised(&loop->ready, callback_of(act, target, argument));
+}
+
+static SLOW_PATH struct object *call_any(borrowed loop, borrowed target, borrowed argument)
+{
+    loop_enter(loop,
+               type_of(target) == &function_type ? function_name(target) : type_of(target)->name);
+    return call(target, &argument, argument ? 1 : 0);
+}
+
+/* Most are functions: of those the body is called as it stands. */
+int loop_act_call(borrowed loop, borrowed target, borrowed argument)
+{
+    const struct function_object *f = (const struct function_object *)target;
+    struct object *result;
+
+    if (likely(type_of(target) == &function_type &&
+               (f->count == ARGUMENTS_ANY || f->count == (argument ? 1 : 0)))) {
+        lag_enter(as_loop(loop)->lag, f->name);
+        result = f->body(f->closure, &argument, argument ? 1 : 0);
+    } else {
+        result = call_any(loop, target, argument);
+    }
+    xdecref(result);
+    return result ? 0 : -1;
+}
+
+int loop_call_soon(borrowed o, borrowed callable, borrowed argument)
+{
+    return loop_push(o, loop_act_call, callable, argument);
+}
+
+struct object *loop_push_at(borrowed o, uint64_t when_ns, loop_action *act, borrowed target,
+                            borrowed argument)
+{
+    struct loop_object *loop = as_loop(o);
+    struct object *handle;
+    struct handle_object *h;
+
+    if (check(loop) < 0)
+        return NULL;
+    handle = handle_new(when_ns, act, target, argument);
+    if (!handle)
+        return NULL;
+    publish_into(o, handle);
+    h = (struct handle_object *)handle;
+    if (timers_add(&loop->timers, &h->timer) < 0) {
+        decref(handle);
+        return NULL;
+    }
+    h->cancelled_timers = &loop->cancelled_timers;
+    return incref(handle);
+}
+
+struct object *loop_call_at(borrowed o, uint64_t when_ns, borrowed callable, borrowed argument)
+{
+    return loop_push_at(o, when_ns, loop_act_call, callable, argument);
+}
+
+uint64_t loop_time_after(int64_t delay_ns)
+{
+    uint64_t now_ns = clock_ns();
+
+    if (delay_ns <= 0)
+        return now_ns;
+    return (uint64_t)delay_ns < UINT64_MAX - 1 - now_ns ? now_ns + (uint64_t)delay_ns
+                                                        : UINT64_MAX - 1;
+}
+
+struct object *loop_call_later(borrowed o, int64_t delay_ns, borrowed callable, borrowed argument)
+{
+    return loop_call_at(o, loop_time_after(delay_ns), callable, argument);
+}
+
+/* Its references go with the letter, so they are published before it is put in. */
+int loop_push_threadsafe(borrowed o, loop_action *act, borrowed target, borrowed argument)
+{
+    struct loop_object *loop = as_loop(o);
+    struct mail *mail = heap_alloc(sizeof *mail);
+
+    if (!mail) {
+        exception_set_no_memory();
+        return -1;
+    }
+    publish(target);
+    if (argument)
+        publish(argument);
+    mail->callback = callback_of(act, target, argument);
+    switch (inbox_put(&loop->inbox, &mail->letter)) {
+    case INBOX_AWAKE:
+        return 0;
+    case INBOX_ASLEEP:
+        reactor_wake(&loop->reactor);
+        return 0;
+    default:
+        mail->letter.next = NULL;
+        drop_letters(&mail->letter);
+        return refuse("Event loop is closed");
+    }
+}
+
+int loop_call_soon_threadsafe(borrowed o, borrowed callable, borrowed argument)
+{
+    return loop_push_threadsafe(o, loop_act_call, callable, argument);
+}
+
+/* ---- files ---- */
+
+static int add_file(borrowed o, int fd, enum interest what, borrowed callable, borrowed argument)
+{
+    struct loop_object *loop = as_loop(o);
+    struct object *handle;
+    int result;
+
+    if (check(loop) < 0)
+        return -1;
+    handle = handle_new(0, loop_act_call, callable, argument);
+    if (!handle)
+        return -1;
+    ((struct handle_object *)handle)->repeats = true;
+    publish_into(o, handle);
+    result = files_set(&loop->files, &loop->reactor, fd, what, handle);
+    decref(handle);
+    return result;
+}
+
+int loop_add_reader(borrowed o, int fd, borrowed callable, borrowed argument)
+{
+    return add_file(o, fd, READABLE, callable, argument);
+}
+
+int loop_add_writer(borrowed o, int fd, borrowed callable, borrowed argument)
+{
+    return add_file(o, fd, WRITABLE, callable, argument);
+}
+
+/* Of a closed loop nothing is watched, so there is nothing to remove. */
+static int remove_file(struct loop_object *loop, int fd, enum interest what)
+{
+    if (loop_is_closed(&loop->head))
+        return 0;
+    return check(loop) < 0 ? -1 : files_clear(&loop->files, &loop->reactor, fd, what);
+}
+
+int loop_remove_reader(borrowed o, int fd)
+{
+    return remove_file(as_loop(o), fd, READABLE);
+}
+
+int loop_remove_writer(borrowed o, int fd)
+{
+    return remove_file(as_loop(o), fd, WRITABLE);
+}
+
+/* ---- a turn ---- */
+
+static bool is_cancelled(struct timer *timer)
+{
+    struct handle_object *h = handle_of(timer);
+
+    if (!h->cancelled)
+        return false;
+    h->cancelled_timers = NULL;
+    decref(&h->head);
+    return true;
+}
+
+/* As CPython does it: all of them if there are many, else those that stand in the way. */
+static void forget_cancelled(struct loop_object *loop)
+{
+    struct timers *t = &loop->timers;
+
+    if (t->count > TIMERS_SWEPT && 2 * loop->cancelled_timers > t->count) {
+        timers_sweep(t, is_cancelled);
+        loop->cancelled_timers = 0;
+    }
+    while (loop->cancelled_timers && handle_of(timers_first(t))->cancelled) {
+        is_cancelled(timers_pop(t));
+        loop->cancelled_timers--;
+    }
+}
+
+static uint64_t poll_until_ns(struct loop_object *loop)
+{
+    if (loop->ready.count || loop->stopping || loop->letters || !inbox_sleep(&loop->inbox))
+        return REACTOR_AT_ONCE;
+    return loop->timers.count ? timers_first(&loop->timers)->when_ns : REACTOR_FOREVER;
+}
+
+/* As far as there is room; the rest in the next turn. */
+static void receive(struct loop_object *loop, struct letter **letters)
+{
+    while (*letters) {
+        struct mail *mail = (struct mail *)*letters;
+
+        if (ready_reserve(&loop->ready) < 0) {
+            exception_restore(NULL);
+            return;
+        }
+        *letters = mail->letter.next;
+        callback_publish_into(&loop->head, mail->callback.target, mail->callback.argument);
+        ready_push(&loop->ready, mail->callback);
+        heap_free(mail, sizeof *mail);
+    }
+}
+
+static void take_letters(struct loop_object *loop)
+{
+    receive(loop, &loop->letters);
+    if (!loop->letters) {
+        loop->letters = inbox_take(&loop->inbox);
+        receive(loop, &loop->letters);
+    }
+}
+
+static void push_file(struct loop_object *loop, int fd, enum interest what)
+{
+    borrowed handle = files_handle(&loop->files, fd, what);
+
+    if (handle && ready_reserve(&loop->ready) == 0)
+        ready_push(&loop->ready, callback_of(handle_act, handle, NULL));
+    else
+        exception_restore(NULL); /* it is ready in the next turn as well */
+}
+
+static int poll_files(struct loop_object *loop, uint64_t until_ns)
+{
+    struct readiness ready[READY_FILES_MOST];
+    int count = io_poll(&loop->reactor, until_ns, ready, READY_FILES_MOST);
+
+    take_letters(loop);
+    for (int i = 0; i < count; i++) {
+        if (ready[i].ready & READABLE)
+            push_file(loop, ready[i].fd, READABLE);
+        if (ready[i].ready & WRITABLE)
+            push_file(loop, ready[i].fd, WRITABLE);
+    }
+    return count < 0 ? -1 : 0;
+}
+
+/* The heap's reference to the handle is the ring's from here on. */
+static void take_due(struct loop_object *loop, uint64_t now_ns)
+{
+    while (loop->timers.count && timers_first(&loop->timers)->when_ns <= now_ns) {
+        struct handle_object *h;
+
+        if (ready_reserve(&loop->ready) < 0) {
+            exception_restore(NULL);
+            return;
+        }
+        h = handle_of(timers_pop(&loop->timers));
+        loop->cancelled_timers -= h->cancelled;
+        h->cancelled_timers = NULL;
+        lag_late(loop->lag, now_ns - h->timer.when_ns);
+        ready_push(&loop->ready, (struct callback){ handle_act, &h->head, NULL });
+    }
+}
+
+static SLOW_PATH int tell_failure(struct loop_object *loop, borrowed source)
+{
+    struct object *e;
+
+    if (exception_matches(&keyboard_interrupt) || exception_matches(&system_exit))
+        return -1;
+    e = exception_take();
+    loop_tell(&loop->head, "Exception in callback", e, source);
+    decref(e);
+    return 0;
+}
+
+static SLOW_PATH void tell_slow(struct loop_object *loop)
+{
+    uint64_t took_ns = lag_took_ns(loop->lag);
+
+    if (took_ns >= loop->slow_ns && loop->hooks.slow)
+        loop->hooks.slow(lag_running(loop->lag), took_ns, loop->hooks.argument);
+}
+
+static inline int call_one(struct loop_object *loop)
+{
+    struct callback callback = ready_pop(&loop->ready);
+    int result = callback.act(&loop->head, callback.target, callback.argument);
+
+    if (unlikely(result < 0))
+        result = tell_failure(loop, callback.target);
+    callback_drop(callback);
+    return result;
+}
+
+static int call_group(struct loop_object *loop, size_t count)
+{
+    struct thread *t = thread_self;
+
+    for (size_t i = 0; i < count; i++) {
+        if (unlikely(call_one(loop) < 0))
+            return -1;
+        safepoint(t);
+    }
+    return 0;
+}
+
+static int call_ready(struct loop_object *loop)
+{
+    size_t left = loop->ready.count;
+
+    while (left) {
+        size_t count = unlikely(loop->debug) ? 1 : lag_group(loop->lag, left);
+        int result = call_group(loop, count);
+
+        lag_called(loop->lag, count);
+        if (unlikely(loop->debug))
+            tell_slow(loop);
+        if (unlikely(result < 0))
+            return -1;
+        left -= count;
+    }
+    return 0;
+}
+
+/* Of those that have come since the last look the first may be the main task's. */
+static SLOW_PATH int be_interrupted(struct loop_object *loop)
+{
+    int before = loop->interrupts_seen;
+
+    loop->interrupts_seen = loop_interrupts(&loop->head);
+    if (before == 0 && loop->interrupts_seen == 1 && loop->main_task &&
+        !future_done(loop->main_task))
+        return future_cancel(loop->main_task, NULL) < 0 ? -1 : 0;
+    exception_set(&keyboard_interrupt, "%s", "");
+    return -1;
+}
+
+static int run_once(struct loop_object *loop)
+{
+    uint64_t now_ns;
+    int result;
+
+    forget_cancelled(loop);
+    if (poll_files(loop, poll_until_ns(loop)) < 0)
+        return -1;
+    now_ns = clock_ns();
+    lag_turn_begins(loop->lag, now_ns);
+    if (unlikely(loop_interrupts(&loop->head) != loop->interrupts_seen) && be_interrupted(loop) < 0)
+        return -1;
+    take_due(loop, now_ns);
+    result = call_ready(loop);
+    lag_turn_ends(loop->lag, clock_ns());
+    return result;
+}
+
+/* ---- running ---- */
+
+int loop_check_runnable(borrowed o)
+{
+    if (loop_is_closed(o))
+        return refuse("Event loop is closed");
+    if (loop_is_running(o))
+        return refuse("This event loop is already running");
+    if (running)
+        return refuse("Cannot run the event loop while another loop is running");
+    return 0;
+}
+
+static int begin_running(struct loop_object *loop)
+{
+    struct thread *nobody = NULL;
+
+    if (loop_check_runnable(&loop->head) < 0)
+        return -1;
+    if (!atomic_compare_exchange_strong_explicit(&loop->owner, &nobody, thread_self,
+                                                 memory_order_acquire, memory_order_relaxed))
+        return refuse("This event loop is already running");
+    running = incref(&loop->head);
+    lag_watch(loop->lag);
+    loop->outer_hooks = async_generator_set_hooks(closing_hooks(&loop->closing));
+    return 0;
+}
+
+static void end_running(struct loop_object *loop)
+{
+    async_generator_set_hooks(loop->outer_hooks);
+    lag_unwatch(loop->lag);
+    running = NULL;
+    loop->stopping = false;
+    atomic_store_explicit(&loop->owner, NULL, memory_order_release);
+    decref(&loop->head);
+}
+
+int loop_run_forever(borrowed o)
+{
+    struct loop_object *loop = as_loop(o);
+    int result;
+
+    if (begin_running(loop) < 0)
+        return -1;
+    do
+        result = run_once(loop);
+    while (result == 0 && !loop->stopping);
+    end_running(loop);
+    return result;
+}
+
+void loop_stop(borrowed o)
+{
+    as_loop(o)->stopping = true;
+}
+
+void loop_wake(borrowed o)
+{
+    reactor_wake(&as_loop(o)->reactor);
+}
+
+void loop_interrupt(borrowed o)
+{
+    atomic_fetch_add_explicit(&as_loop(o)->interrupts, 1, memory_order_relaxed);
+    loop_wake(o);
+}
+
+void loop_set_main_task(borrowed o, borrowed task)
+{
+    as_loop(o)->main_task = task;
+}
+
+int loop_close(borrowed o)
+{
+    if (loop_is_running(o))
+        return refuse("Cannot close a running event loop");
+    close_loop(as_loop(o));
+    return 0;
+}
+
+/* ---- what it tells ---- */
+
+void loop_set_hooks(borrowed o, const struct loop_hooks *hooks)
+{
+    as_loop(o)->hooks = *hooks;
+}
+
+void loop_tell(borrowed o, const char *message, borrowed exception, borrowed source)
+{
+    const struct loop_hooks *hooks = &as_loop(o)->hooks;
+    struct object *pending = exception_take();
+
+    if (hooks->told)
+        hooks->told(&(struct trouble){ message, exception, source }, hooks->argument);
+    exception_restore(pending);
+}
+
+void loop_set_debug(borrowed o, bool debug)
+{
+    as_loop(o)->debug = debug;
+    as_loop(o)->guarded = debug || CHECKS_THREADS || loop_is_closed(o);
+}
+
+bool loop_debug(borrowed o)
+{
+    return as_loop(o)->debug;
+}
+
+void loop_set_slow_ns(borrowed o, uint64_t slow_ns)
+{
+    as_loop(o)->slow_ns = slow_ns;
+}
+
+void loop_enter(borrowed o, const char *name)
+{
+    lag_enter(as_loop(o)->lag, name);
+}
+
+void loop_figures(borrowed o, struct lag_figures *figures)
+{
+    lag_figures_of(as_loop(o)->lag, figures);
+}
+
+void loop_set_name(borrowed o, const char *name)
+{
+    lag_set_name(as_loop(o)->lag, name);
+}
+
+size_t loop_timers(borrowed o)
+{
+    return as_loop(o)->timers.count;
+}
