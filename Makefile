@@ -165,7 +165,7 @@ $B/bench: $(addprefix $B/once/,lab/bench/bench.o lab/runtimes.o benches/gbench.o
 peers := $(patsubst %,$B/once/%.o,$(basename $(wildcard benches/peers/*.c benches/peers/*.cc benches/peers/*/*.c)))
 $(peers): CPPFLAGS += $(shell pkg-config --cflags gobject-2.0 2>/dev/null)
 $B/bench-peers: $(addprefix $B/once/,lab/bench/bench.o lab/bench/peers.o lab/runtimes.o benches/gbench.o) $(peers) $(once:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
-	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $$(pkg-config --libs gobject-2.0) $(LDLIBS)
+	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $$(pkg-config --libs gobject-2.0) -lboost_context $(LDLIBS)
 # A cell is run by the lab that stands beside it.
 $B/bench-cells: $(addprefix $B/once/,lab/bench/cells.o benches/gbench.o) $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(once)) $(runtimes:%=$B/runtime_%.o) | $B/lab
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(lab_libs) $(LDLIBS)
@@ -274,7 +274,7 @@ run:
 peers:
 	scripts/install.sh build bench peers
 	+$(build) $B/lab $B/bench-peers
-	$B/bench-peers --benchmark_filter='^(glib|shared_ptr|(dict|pair).*/(plain|atomic)/)' $(BENCH)
+	$B/bench-peers --benchmark_filter='^(glib|boost|fiber|shared_ptr|(dict|pair).*/(plain|atomic)/)' $(BENCH)
 	scripts/peers.py --lab $B/lab
 
 help:
