@@ -43,14 +43,15 @@
 #endif
 
 #ifdef __has_include
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
 #endif
 #endif
 #ifndef VALGRIND_STACK_REGISTER
 #define RUNNING_ON_VALGRIND 0
 #define VALGRIND_STACK_REGISTER(low, high) 0
 #define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
+#define VALGRIND_MAKE_MEM_DEFINED(low, size_bytes) ((void)(low), (void)(size_bytes))
 #endif
 
 /* For a function that leaves one stack and returns on it later. clang needs the second word: by
@@ -150,7 +151,8 @@ ANNOTATION annotate_delete(struct annotation *own, struct annotation *back)
 #endif
 }
 
-/* What the frames that were here have marked as not to be touched is forgotten. */
+/* What the frames that were here have marked as not to be touched is forgotten. (valgrind, for
+ * which all below the stack pointer is so, is told by VALGRIND_MAKE_MEM_DEFINED.) */
 ANNOTATION annotate_fresh(const void *low, size_t size_bytes)
 {
     (void)low, (void)size_bytes;

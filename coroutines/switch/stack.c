@@ -283,6 +283,12 @@ static SLOW_PATH struct stack *refuse_size(struct stack_pool *pool, size_t size_
     return NULL;
 }
 
+static void tell_valgrind(struct stack *stack)
+{
+    stack->valgrind = VALGRIND_STACK_REGISTER(stack->low, stack_high(stack));
+    (void)VALGRIND_MAKE_MEM_DEFINED(stack->low, stack->size_bytes);
+}
+
 struct stack *stack_take(struct stack_pool *pool, size_t size_bytes)
 {
     struct stack *stack;
@@ -299,7 +305,7 @@ struct stack *stack_take(struct stack_pool *pool, size_t size_bytes)
     if (stack) {
         annotate_fresh(stack->low, stack->size_bytes);
         if (unlikely(pool->valgrind))
-            stack->valgrind = VALGRIND_STACK_REGISTER(stack->low, stack_high(stack));
+            tell_valgrind(stack);
     }
     return stack;
 }

@@ -6,7 +6,7 @@
 compiler=aarch64-linux-gnu-gcc
 emulator=qemu-aarch64-static
 for program in $compiler $emulator; do
-    command -v $program >/dev/null || skip_rest foreign "$program is not installed"
+    command -v "$program" >/dev/null || skip_rest foreign "$program is not installed"
 done
 
 # compiled FLAGS...: the files that are built once, into $dir.
