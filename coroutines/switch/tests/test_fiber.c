@@ -1,6 +1,7 @@
 /* test_fiber.c - what every way of switching must keep, on one thread. */
 #include "coroutines/switch/tests/testing.h"
 
+#include <execinfo.h>
 #include <fenv.h>
 #include <stdlib.h>
 
@@ -499,6 +500,26 @@ static void test_what_stands_deep_is_kept(void **state)
     destroy(b);
 }
 
+enum { FRAMES_MOST = 64 };
+
+static void *count_frames(struct fiber *self, void *first)
+{
+    void *frames[FRAMES_MOST];
+
+    (void)self, (void)first;
+    return pointer(backtrace(frames, FRAMES_MOST));
+}
+
+/* Nor does it go on into whatever stands above. */
+static void test_a_walk_up_the_stack_comes_to_its_end(void **state)
+{
+    struct fiber *f = new_fiber("walks", count_frames);
+
+    (void)state;
+    assert_in_range(resume(f, 0), 1, 5);
+    destroy(f);
+}
+
 /* ---- What is refused. */
 
 static void *resume_itself(struct fiber *self, void *first)
@@ -708,6 +729,7 @@ static const struct promise promises[] = {
     { "or of the thread", test_or_of_the_thread },
     { "the stack is aligned", test_the_stack_is_aligned },
     { "what stands deep is kept", test_what_stands_deep_is_kept },
+    { "a walk up the stack comes to its end", test_a_walk_up_the_stack_comes_to_its_end },
     { "who runs cannot be resumed", test_who_runs_cannot_be_resumed },
     { "who waits for another cannot be resumed", test_who_waits_for_another_cannot_be_resumed },
     { "who has finished cannot be resumed", test_who_has_finished_cannot_be_resumed },

@@ -229,6 +229,8 @@ static int watch_and_unwatch(void)
     if (overflow_watch(&here) < 0 || sigaltstack(NULL, &during) < 0)
         return FAILED;
     overflow_unwatch(&here);
+    if (here.signals)
+        return FAILED;
     overflow_unwatch(&here);
     sigaltstack(NULL, &after);
     return before.ss_flags == SS_DISABLE && during.ss_flags == 0 && after.ss_flags == SS_DISABLE

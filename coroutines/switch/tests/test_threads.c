@@ -203,10 +203,12 @@ static void unlock(void)
     atomic_store_explicit(&parked.locked, false, memory_order_release);
 }
 
+/* Others have a while to find the fiber before its resumer goes on. */
 static void let_go(void *unused)
 {
     (void)unused;
     unlock();
+    sched_yield();
 }
 
 static void park(struct fiber *self)
