@@ -10,8 +10,8 @@
  * *Guards.* Who runs off the low end meets a guard, and not its neighbour. Where the kernel has
  * guard pages without a map of their own (MADV_GUARD_INSTALL, Linux 6.13) a process may have as
  * many as it has memory for. Elsewhere a guard is a range without rights, which splits the map:
- * two maps a stack, and the kernel allows 65,530 in all. The guard is four pages, so that a frame of
- * some kilobytes does not step over it; a greater one may, if its function touches nothing above.
+ * two maps a stack, and the kernel allows 65,530 in all. The guard is four pages, so that a frame
+ * of some kilobytes does not step over it; a greater one may, if its function touches nothing above.
  *
  * *Colour.* Stacks that end at the same place of a page meet in the same sets of the first-level
  * cache. So each begins at another line, within half a page: then what a shallow stack needs is

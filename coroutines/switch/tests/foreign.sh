@@ -25,7 +25,8 @@ compiled()
 passes()
 {
     # shellcheck disable=SC2086
-    run $compiler $flags -static -o "$dir/$1" "coroutines/switch/tests/$1.c" "$dir"/*.o -pthread -lm &&
+    run $compiler $flags -static -o "$dir/$1" "coroutines/switch/tests/$1.c" "$dir"/*.o \
+        -pthread -lm &&
         run $emulator "$dir/$1" && ! grep -q '^not ok' "$out"
     result "aarch64: $1"
 }

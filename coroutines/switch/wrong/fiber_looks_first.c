@@ -1,4 +1,4 @@
-/* fiber_looks_first.c - wrong fibers: whether one is suspended, and that it runs now, are two steps.
+/* fiber_looks_first.c - wrong fibers: to see that one is suspended and to take it are two steps.
  *
  * Two threads that resume it at once both find it suspended, and run on one stack.
  *

@@ -1,4 +1,4 @@
-/* cmocka.h - as much of cmocka as the tests of fibers use, for machines for which there is no package.
+/* cmocka.h - as much of cmocka as the tests of fibers use, where there is no package of it.
  *
  * foreign.sh compiles the tests for another machine with this in cmocka's place. A failed
  * assertion ends the program: what follows a fault is anybody's guess.
