@@ -308,6 +308,12 @@ static void *yield_once(struct fiber *self, void *first)
 
 enum { LIVE = 100000, MAPS_MOST = 1000, EACH_BYTES_MOST = 4608 };
 
+/* What ucontext keeps takes half a page, so with some colours there is a second page. */
+static size_t each_bytes_most(void)
+{
+    return way_standard() == &way_native ? EACH_BYTES_MOST : 2 * EACH_BYTES_MOST;
+}
+
 /* So that what is left is the child's alone. */
 static int live_stacks(void)
 {
@@ -325,7 +331,7 @@ static int live_stacks(void)
     }
     bytes = (resident_bytes() - before_bytes) / LIVE;
     dprintf(STDERR_FILENO, "%d live guarded stacks: %zu bytes each, %d maps", LIVE, bytes, maps());
-    return maps() <= MAPS_MOST && bytes <= EACH_BYTES_MOST ? 0 : 2;
+    return maps() <= MAPS_MOST && bytes <= each_bytes_most() ? 0 : 2;
 }
 
 static void test_a_hundred_thousand_live_guarded_stacks(void **state)
@@ -418,7 +424,7 @@ static int fail_to_make_fibers(void)
     carrier_open(&here);
     limit_addresses(64 << 20);
     for (const struct named_way *w = way_list; w->name; w++) {
-        if (w->way == &way_copystack)
+        if (w->way == &way_copystack || w->way->refusal())
             continue;
         f = fiber_new_with(&here, "first", yield_once, w->way, STACK_LEAST_BYTES);
         do
