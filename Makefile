@@ -60,13 +60,16 @@ audited  := $(notdir $(basename $(shell grep -lE 'RC_NEEDS_GIL +1' $(in_lab:%=ob
 stats    := $(or $(STATS),$(if $(filter release,$(MODE)),$(in_lab),$(filter atomic biased buffered sharded,$(in_lab))))
 runtimes := $(in_lab) $(audited:%=%_audit) $(stats:%=%_stats)
 # Twins: right ones with a fault. A policy is a header; a file says in its first lines instead of
-# which right one it is linked, if of any, and under which policies (of gil/: none).
+# which right one it is linked, if of any, and under which policies (what is built once: none).
 said      = $(shell sed -n 's,^ \* $2: ,,p' $1)
 wrong    := $(sort $(wildcard objects/refcount/wrong/*.h))
-wrong_files := $(sort $(wildcard gil/wrong/*.c gil/locks/wrong/*.c objects/wrong/*.c objects/heaps/wrong/*.c coroutines/wrong/*.c))
-under     = $(if $(filter gil/%,$1),once,$(filter $(policies),$(call said,$1,Under)))
-# What knows no object is built once: who may run, and how to wait for the kernel.
-gil      := $(sort $(wildcard gil/*.c gil/locks/*.c coroutines/reactor/*.c))
+wrong_files := $(sort $(wildcard gil/wrong/*.c gil/locks/wrong/*.c coroutines/switch/wrong/*.c \
+                                 objects/wrong/*.c objects/heaps/wrong/*.c coroutines/wrong/*.c))
+under     = $(if $(filter gil/% coroutines/switch/%,$1),once,$(filter $(policies),$(call said,$1,Under)))
+# What knows no object is built once, and linked with all that counts: who may run, how to switch
+# stacks, how to wait for the kernel.
+once     := $(sort $(wildcard gil/*.c gil/locks/*.c coroutines/switch/*.c coroutines/switch/ways/*.c \
+                              coroutines/reactor/*.c))
 objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
 coroutines := $(sort $(wildcard coroutines/*.c))
 counting := $(objects) $(coroutines) $(sort $(wildcard benches/*.c benches/workloads/*.c \
@@ -88,6 +91,7 @@ endef
 $(call registry,policies.h,POLICY,$(runtimes))
 $(call registry,known_policies.h,POLICY,$(sort $(policies) $(call name,objects/refcount/*.h)))
 $(call registry,locks.h,LOCK,$(call name,gil/locks/*.c))
+$(call registry,ways.h,WAY,$(call name,coroutines/switch/ways/*.c))
 $(call registry,heaps.h,HEAP,$(call name,objects/heaps/*.c))
 $(call registry,workloads.h,WORKLOAD,$(call name,benches/workloads/*.c))
 $(call registry,micros.h,MICRO,$(call name,benches/micro/*.c))
@@ -124,9 +128,9 @@ $B/runtime_$1.o: $(counting:%.c=$B/$1/%.o)
 	@objcopy --redefine-syms=$$@.syms --keep-global-symbol=runtime_$1 $$@.tmp $$@
 	@rm $$@.tmp $$@.syms
 
-$B/$1/objects/tests/%: $B/$1/objects/tests/%.o $(objects:%.c=$B/$1/%.o) $(gil:%.c=$B/once/%.o)
+$B/$1/objects/tests/%: $B/$1/objects/tests/%.o $(objects:%.c=$B/$1/%.o) $(once:%.c=$B/once/%.o)
 	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
-$B/$1/%: $B/$1/%.o $(counting:%.c=$B/$1/%.o) $(gil:%.c=$B/once/%.o)
+$B/$1/%: $B/$1/%.o $(counting:%.c=$B/$1/%.o) $(once:%.c=$B/once/%.o)
 	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
 endef
 $(foreach p,$(policies),$(eval $(call policy,$p,refcount/$p,)))
@@ -139,14 +143,14 @@ $(foreach w,$(call name,$(wrong)),$(eval $(call policy,wrong_$w,refcount/wrong/$
 # must fail, and if it is a lock or a heap, to look at that alone.
 define twin
 $(call compiled,$3,-DGIL_TWIN=gil_$(call name,$1) -DHEAP_TWIN=heap_$(call name,$1) $(if $(filter once,$2),,$(call counts,$2,refcount/$2)))
-$B/$3/%: $B/$3/%.o $B/$2/$(1:.c=.o) $(patsubst %.c,$B/once/%.o,$(filter-out $4,$(gil))) \
+$B/$3/%: $B/$3/%.o $B/$2/$(1:.c=.o) $(patsubst %.c,$B/once/%.o,$(filter-out $4,$(once))) \
         $(if $(filter once,$2),,$(patsubst %.c,$B/$2/%.o,$(filter-out $4,$(objects) $(if $(filter coroutines/%,$1),$(coroutines)))))
 	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
 endef
 twin_folder = wrong_$(call name,$1)_$2
 $(foreach w,$(wrong_files),$(foreach p,$(call under,$w),$(eval $(call twin,$w,$p,$(call twin_folder,$w,$p),$(call said,$w,Instead of)))))
 
-$B/lab: $(lab:%.c=$B/once/%.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
+$B/lab: $(lab:%.c=$B/once/%.o) $(once:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ $(lab_libs) $(LDLIBS)
 
 man: $B/lab.1
@@ -160,15 +164,15 @@ $B/once/%.o: %.cc $B/gen/flags
 $B/once/lab/store.o: lab/schema.sql
 $B/once/lab/show_frontier.o: lab/frontier.sql
 $B/once/lab/bench/bench.o $B/once/lab/software.o: CPPFLAGS += -DBUILD_MODE='"$(MODE)"'
-$B/bench: $(addprefix $B/once/,lab/bench/bench.o lab/runtimes.o benches/gbench.o) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
+$B/bench: $(addprefix $B/once/,lab/bench/bench.o lab/runtimes.o benches/gbench.o) $(once:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(LDLIBS)
 # The same, and beside it the libraries that we are compared with. Their files alone see theirs.
 peers := $(patsubst %,$B/once/%.o,$(basename $(wildcard benches/peers/*.c benches/peers/*.cc benches/peers/*/*.c)))
 $(peers): CPPFLAGS += $(shell pkg-config --cflags gobject-2.0 2>/dev/null)
-$B/bench-peers: $(addprefix $B/once/,lab/bench/bench.o lab/bench/peers.o lab/runtimes.o benches/gbench.o) $(peers) $(gil:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
-	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $$(pkg-config --libs gobject-2.0) $(LDLIBS)
+$B/bench-peers: $(addprefix $B/once/,lab/bench/bench.o lab/bench/peers.o lab/runtimes.o benches/gbench.o) $(peers) $(once:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
+	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $$(pkg-config --libs gobject-2.0) -lboost_context $(LDLIBS)
 # A cell is run by the lab that stands beside it.
-$B/bench-cells: $(addprefix $B/once/,lab/bench/cells.o benches/gbench.o) $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(gil)) $(runtimes:%=$B/runtime_%.o) | $B/lab
+$B/bench-cells: $(addprefix $B/once/,lab/bench/cells.o benches/gbench.o) $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(once)) $(runtimes:%=$B/runtime_%.o) | $B/lab
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(lab_libs) $(LDLIBS)
 
 bench:
@@ -199,19 +203,23 @@ judgement:
 # Tests stand beside what they test. A wrong twin says in its first lines which test
 # sees it fail, and in which modes: `Caught by: objects/tests/test_x (debug tsan)`.
 caught   = $(shell sed -n 's,.*Caught by: \([^ ]*\) ($(if $(PAIRWISE),,.*)\b$(MODE)\b.*).*,\1,p' $1)
-tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c lab/tests/test_*.c)) \
+tests   := $(patsubst %.c,$B/once/%,$(wildcard gil/tests/test_*.c coroutines/switch/tests/test_*.c lab/tests/test_*.c)) \
            $(foreach p,$(thorough),$(patsubst %.c,$B/$p/%,$(filter-out benches/%,$(counted_tests)))) \
            $(foreach p,$(filter $(thorough),$(in_lab)),$(patsubst %.c,$B/$p/%,$(filter benches/%,$(counted_tests)))) \
            $(foreach p,$(filter-out $(thorough),$(policies)),$(addprefix $B/$p/,$(filter $(counted_tests:%.c=%),$(about_counting)))) \
            $(foreach p,$(audited),$(addprefix $B/$p_audit/,objects/tests/test_audit benches/tests/test_demos)) \
            $(stats:%=$B/%_stats/objects/tests/test_stats) \
-           $(if $(filter debug,$(MODE)),scripts/ownership.sh) $(wildcard lab/tests/*.sh lab/tests/test_*.py)
+           $(if $(filter debug,$(MODE)),scripts/ownership.sh coroutines/switch/tests/foreign.sh) \
+           $(wildcard lab/tests/*.sh lab/tests/test_*.py)
 twins   := $(foreach w,$(wrong),$(patsubst %,$B/wrong_$(call name,$w)/%,$(call caught,$w))) \
            $(foreach w,$(wrong_files),$(foreach p,$(call under,$w),$(patsubst %,$B/$(call twin_folder,$w,$p)/%,$(call caught,$w))))
 
-$B/once/gil/tests/%: $B/once/gil/tests/%.o $(gil:%.c=$B/once/%.o)
-	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
-$B/once/lab/tests/%: $B/once/lab/tests/%.o $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(gil)) $(runtimes:%=$B/runtime_%.o)
+define once_test
+$B/once/$1/tests/%: $B/once/$1/tests/%.o $(once:%.c=$B/once/%.o)
+	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+endef
+$(foreach f,gil coroutines/switch,$(eval $(call once_test,$f)))
+$B/once/lab/tests/%: $B/once/lab/tests/%.o $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(once)) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(lab_libs) $(LDLIBS)
 
 # How scripts/ownership.sh compiles.
@@ -246,7 +254,7 @@ soak:
 # From lab/fuzz/seeds/NAME; what it finds on the way is kept in build/fuzz/corpus/NAME, crashes
 # in build/fuzz.
 fuzzers := $(call name,lab/fuzz/*.c)
-$B/fuzz_%: $B/once/lab/fuzz/%.o $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(gil)) $(runtimes:%=$B/runtime_%.o)
+$B/fuzz_%: $B/once/lab/fuzz/%.o $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(once)) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(lab_libs) $(LDLIBS)
 
 fuzz:
@@ -272,7 +280,7 @@ run:
 peers:
 	scripts/install.sh build bench peers
 	+$(build) $B/lab $B/bench-peers
-	$B/bench-peers --benchmark_filter='^(glib|shared_ptr|(dict|pair).*/(plain|atomic)/)' $(BENCH)
+	$B/bench-peers --benchmark_filter='^(glib|boost|fiber|shared_ptr|(dict|pair).*/(plain|atomic)/)' $(BENCH)
 	scripts/peers.py --lab $B/lab
 
 help:

@@ -20,6 +20,7 @@ struct micro {
     const char *about;
     bool once; /* the same under every policy: a bare control; registered once */
     bool per_heap; /* once per heap as well */
+    bool per_way; /* once per way of switching stacks as well; it is then the standard one */
     bool per_lock; /* once per global lock as well; the others run under `none` */
     int (*setup)(void);    /* may be NULL; 0 or -1 with an exception pending */
     void (*run)(uint64_t iterations);

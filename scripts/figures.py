@@ -65,6 +65,14 @@ def micro_figures():
                  f"glib_{name}_{kind}", 1.0)
           for name, words in (("insert", "inserting"), ("look_up", "looking up"))
           for kind in ("int", "str")),
+        Figure("a fiber's resume and yield against boost.context's", "fiber_switch/native",
+               "boost_fiber_switch", 0.7),
+        Figure("the same, a thousand in turn, against one", "fiber_switch_1000/native",
+               "fiber_switch/native", 3.0),
+        Figure("the same, a thousand in turn, against boost.context's", "fiber_switch_1000/native",
+               "boost_fiber_switch_1000", 0.7),
+        Figure("a fiber made, run and dropped against boost.context's", "fiber_create/native",
+               "boost_fiber_create", 1.0),
         Figure("an int's new and free against bare mallocx and sdallocx",
                "int_new/plain/jemalloc", "bare_mallocx", 1.15),
         Figure("the same against bare malloc (jemalloc's) and sdallocx",

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a group of commands needs, if any are missing.
 #
-#   install.sh GROUP...     groups: build test plot browser examples bench peers bare fuzz
+#   install.sh GROUP...     groups: build test plot browser examples bench peers bare fuzz foreign
 #
 # As root, or by sudo if that asks for no password. Where neither can be, it prints
 # the one line to type and stops with status 1.
@@ -18,11 +18,12 @@ packages_of()
     browser) echo chromium-headless-shell ;;
     examples) echo python3-pandas gnuplot-nox sqlite3 ;;
     bench) echo g++ libbenchmark-dev ;;
-    peers) echo python3 pkg-config libglib2.0-dev ;;
+    peers) echo python3 pkg-config libglib2.0-dev libboost-context-dev ;;
     bare) echo debootstrap git ;;
     fuzz) echo clang libclang-rt-14-dev ;;
+    foreign) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ;;
     *)
-        echo "install.sh: no group '$1'; there are: build test plot browser examples bench peers bare fuzz" >&2
+        echo "install.sh: no group '$1'; there are: build test plot browser examples bench peers bare fuzz foreign" >&2
         return 2
         ;;
     esac

@@ -4,6 +4,7 @@
  * frees what its setup made or keeps it past its teardown.
  */
 #include "benches/runtime.h"
+#include "coroutines/switch/way.h"
 #include "objects/tests/testing.h"
 
 #include <stdlib.h>
@@ -66,6 +67,17 @@ static void run_under(const struct named_gil *lock, const struct named_micro *na
     gil_delete(gil);
 }
 
+static void run_in_every_way(const struct named_micro *named)
+{
+    for (const struct named_way *w = way_list; w->name; w++)
+        if (!w->way->refusal()) {
+            print_message("# by %s:\n", w->name);
+            way_use(w->way);
+            run_under(&(struct named_gil){ "none", &gil_none }, named);
+        }
+    way_use(NULL);
+}
+
 static void test_runs_and_keeps_no_object(void **state)
 {
     (void)state;
@@ -74,6 +86,9 @@ static void test_runs_and_keeps_no_object(void **state)
         for (const struct named_gil *g = gil_list; g->name; g++)
             if (m->micro->per_lock || g->class == &gil_none)
                 run_under(g, m);
+    for (const struct named_micro *m = runtime->micros; m->name; m++)
+        if (m->micro->per_way)
+            run_in_every_way(m);
 }
 
 int main(void)

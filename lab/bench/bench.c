@@ -2,11 +2,12 @@
  *
  *   bench [--benchmark_filter=REGEX] [--benchmark_format=json] ...
  *
- * A name is `micro/policy/heap/lock`, each part only where it matters: pair/biased,
- * int_new/plain/jemalloc, gil_pair/interval, bare_add.
+ * A name is `micro/way/policy/heap/lock`, each part only where it matters: pair/biased,
+ * int_new/plain/jemalloc, gil_pair/interval, fiber_switch/native, bare_add.
  */
 #include "benches/gbench.h"
 #include "benches/runtime.h"
+#include "coroutines/switch/way.h"
 #include "gil/gil.h"
 #include "gil/mutex.h"
 
@@ -27,6 +28,7 @@ struct bench {
     const struct micro *micro;
     const struct heap *heap;
     const struct gil_class *lock;
+    const struct way *way; /* NULL: the standard one */
 };
 
 static struct bench *benches;
@@ -70,6 +72,7 @@ static double run(struct gbench_state *state, uint64_t iterations, void *data)
     char error[160] = "";
     double seconds = 0;
 
+    way_use(b->way);
     if (refusal) {
         snprintf(error, sizeof error, "no such heap here: %s", refusal);
     } else if (gil && thread_start(&self, gil, b->runtime->hooks) == 0) {
@@ -131,12 +134,27 @@ static int add_per_lock(struct bench bench, const char *micro)
     return 0;
 }
 
+static int add_per_way(struct bench bench, const char *micro)
+{
+    char name[100];
+
+    if (!bench.micro->per_way)
+        return add_per_lock(bench, micro);
+    for (const struct named_way *w = way_list; w->name; w++) {
+        bench.way = w->way;
+        snprintf(name, sizeof name, "%s/%s", micro, w->name);
+        if (!w->way->refusal() && add_per_lock(bench, name) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int add_policy(const struct runtime *runtime, const struct named_micro *named)
 {
     struct bench bench = { .runtime = runtime, .micro = named->micro };
     bool again = named->micro->once && runtime != runtime_list[0].runtime;
 
-    return again || runtime->audited || runtime->counts ? 0 : add_per_lock(bench, named->name);
+    return again || runtime->audited || runtime->counts ? 0 : add_per_way(bench, named->name);
 }
 
 static int add_peers(void)

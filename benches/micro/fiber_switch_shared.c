@@ -1,0 +1,47 @@
+/* fiber_switch_shared.c - the same, of one that several threads might try to resume. */
+#include "benches/micro.h"
+
+#include "coroutines/switch/fiber.h"
+#include "objects/exception.h"
+
+static struct carrier carrier;
+static struct fiber *fiber;
+
+static void *give_back(struct fiber *self, void *value)
+{
+    while (value)
+        value = fiber_yield(self, value);
+    return NULL;
+}
+
+static int setup(void)
+{
+    carrier_open(&carrier);
+    fiber = fiber_new(&carrier, "gives back", give_back);
+    if (fiber) {
+        fiber_share(fiber);
+        return 0;
+    }
+    carrier_close(&carrier);
+    exception_set_errno("fiber_new");
+    return -1;
+}
+
+MEASURED static void run(uint64_t iterations)
+{
+    void *value = &carrier;
+
+    for (uint64_t i = 0; i < iterations; i++)
+        value = fiber_resume(&carrier, fiber, value);
+}
+
+static void teardown(void)
+{
+    fiber_destroy(&carrier, fiber);
+    carrier_close(&carrier);
+}
+
+const struct micro micro_fiber_switch_shared = {
+    .about = "a fiber that others might try to resume resumed, and its yield", .once = true,
+    .setup = setup, .run = run, .teardown = teardown,
+};
