@@ -82,6 +82,13 @@ KIND(memory_error, "MemoryError", &exception);
 KIND(runtime_error, "RuntimeError", &exception);
 KIND(os_error, "OSError", &exception);
 KIND(stop_iteration, "StopIteration", &exception);
+KIND(timeout_error, "TimeoutError", &os_error);
+KIND(cancelled_error, "CancelledError", &exception);
+KIND(invalid_state_error, "InvalidStateError", &exception);
+KIND(broken_executor, "BrokenExecutor", &runtime_error);
+KIND(broken_thread_pool, "BrokenThreadPool", &broken_executor);
+KIND(broken_process_pool, "BrokenProcessPool", &broken_executor);
+KIND(remote_traceback, "_RemoteTraceback", &exception);
 #undef KIND
 
 static const struct exception_object no_memory = {

@@ -21,6 +21,10 @@ extern const struct type exception, type_error, value_error, index_error, key_er
     attribute_error, overflow_error, zero_division_error, memory_error, runtime_error, os_error,
     stop_iteration;
 
+/* Those of executors and what they return (coroutines/job.h), as concurrent.futures names them. */
+extern const struct type timeout_error, cancelled_error, invalid_state_error, broken_executor,
+    broken_thread_pool, broken_process_pool, remote_traceback;
+
 /* A new exception of this kind with a message of printf's form; NULL: MemoryError. */
 __attribute__((format(printf, 2, 3)))
 struct object *exception_new(const struct type *kind, const char *format, ...);
