@@ -63,10 +63,12 @@ runtimes := $(in_lab) $(audited:%=%_audit) $(stats:%=%_stats)
 # which right one it is linked, if of any, and under which policies (of gil/: none).
 said      = $(shell sed -n 's,^ \* $2: ,,p' $1)
 wrong    := $(sort $(wildcard objects/refcount/wrong/*.h))
-wrong_files := $(sort $(wildcard gil/wrong/*.c gil/locks/wrong/*.c objects/wrong/*.c objects/heaps/wrong/*.c))
+wrong_files := $(sort $(wildcard gil/wrong/*.c gil/locks/wrong/*.c objects/wrong/*.c objects/heaps/wrong/*.c \
+                                 coroutines/wrong/*.c))
 under     = $(if $(filter gil/%,$1),once,$(filter $(policies),$(call said,$1,Under)))
 gil      := $(sort $(wildcard gil/*.c gil/locks/*.c))
 objects  := $(sort $(wildcard objects/*.c objects/heaps/*.c))
+coroutines := $(sort $(wildcard coroutines/*.c))
 counting := $(objects) $(sort $(wildcard coroutines/*.c benches/*.c benches/workloads/*.c \
                                          benches/micro/*.c benches/demos/*.c))
 counted_tests := $(filter-out %/test_stats.c,$(wildcard objects/tests/test_*.c coroutines/tests/test_*.c benches/tests/test_*.c))
@@ -137,7 +139,7 @@ $(foreach w,$(call name,$(wrong)),$(eval $(call policy,wrong_$w,refcount/wrong/$
 define twin
 $(call compiled,$3,-DGIL_TWIN=gil_$(call name,$1) -DHEAP_TWIN=heap_$(call name,$1) $(if $(filter once,$2),,$(call counts,$2,refcount/$2)))
 $B/$3/%: $B/$3/%.o $B/$2/$(1:.c=.o) $(patsubst %.c,$B/once/%.o,$(filter-out $4,$(gil))) \
-        $(if $(filter once,$2),,$(patsubst %.c,$B/$2/%.o,$(filter-out $4,$(objects))))
+        $(if $(filter once,$2),,$(patsubst %.c,$B/$2/%.o,$(filter-out $4,$(objects) $(if $(filter coroutines/%,$1),$(coroutines)))))
 	$$(call say,LD $$@)$$(CC) $$(CFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
 endef
 twin_folder = wrong_$(call name,$1)_$2
