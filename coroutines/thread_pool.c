@@ -21,6 +21,7 @@
 
 #include "coroutines/deadlock.h"
 #include "coroutines/recruit.h"
+#include "gil/mutex.h"
 #include "objects/collector.h"
 #include "objects/exception.h"
 #include "objects/function.h"
@@ -38,7 +39,7 @@ struct pool {
     struct staff staff; /* set once */
     char name[NAME_BYTES];      /* set once; of the staff */
     uint32_t spin;              /* set once */
-    struct bytelock lock;
+    struct mutex lock;
     struct job_queue queue;     /* lock */
     struct worker *idle;        /* lock; who came last first */
     struct worker *workers;     /* lock */
@@ -99,9 +100,9 @@ static void wake_all(struct pool *p)
     struct worker *w;
 
     do {
-        bytelock_lock(&p->lock);
+        mutex_lock(&p->lock);
         w = take_idle(p);
-        bytelock_unlock(&p->lock);
+        mutex_unlock(&p->lock);
         if (w)
             block_end(&w->wake);
     } while (w);
@@ -130,7 +131,7 @@ static struct object *take_or_rest(struct worker *w, bool *stay)
     struct pool *p = w->pool;
     struct object *job;
 
-    bytelock_lock(&p->lock);
+    mutex_lock(&p->lock);
     job = job_queue_take(&p->queue);
     *stay = job || !p->stopping;
     if (job) {
@@ -140,7 +141,7 @@ static struct object *take_or_rest(struct worker *w, bool *stay)
         w->next_idle = p->idle;
         p->idle = w;
     }
-    bytelock_unlock(&p->lock);
+    mutex_unlock(&p->lock);
     return job;
 }
 
@@ -171,11 +172,11 @@ static void break_pool(struct pool *p)
 {
     struct job_queue queue;
 
-    bytelock_lock(&p->lock);
+    mutex_lock(&p->lock);
     p->stopping = p->broken = true;
     queue = p->queue;
     p->queue = (struct job_queue){ 0 };
-    bytelock_unlock(&p->lock);
+    mutex_unlock(&p->lock);
     wake_all(p);
     job_queue_fail(&queue, &broken_thread_pool, initialiser_failed);
 }
@@ -216,12 +217,12 @@ static void leave_pool(void *kept)
     struct pool *p = kept;
     bool sleeps = false, last;
 
-    bytelock_lock(&p->lock);
+    mutex_lock(&p->lock);
     p->alive--;
     if (!p->alive && p->stopping)
         sleeps = block_mark(&p->left);
     last = !p->alive && p->dropped;
-    bytelock_unlock(&p->lock);
+    mutex_unlock(&p->lock);
     if (sleeps)
         block_wake(&p->left);
     if (last)
@@ -230,24 +231,24 @@ static void leave_pool(void *kept)
 
 static void remove_worker(struct worker *w)
 {
-    bytelock_lock(&w->pool->lock);
+    mutex_lock(&w->pool->lock);
     *w->link = w->next;
     if (w->next)
         w->next->link = w->link;
-    bytelock_unlock(&w->pool->lock);
+    mutex_unlock(&w->pool->lock);
 }
 
 static void add_worker(struct worker *w)
 {
     struct pool *p = w->pool;
 
-    bytelock_lock(&p->lock);
+    mutex_lock(&p->lock);
     w->next = p->workers;
     w->link = &p->workers;
     if (w->next)
         w->next->link = &w->next;
     p->workers = w;
-    bytelock_unlock(&p->lock);
+    mutex_unlock(&p->lock);
 }
 
 /* What a new worker is given. */
@@ -303,14 +304,14 @@ static int give_up_worker(struct pool *p, borrowed job)
     struct job_queue queue = { 0 };
     bool queued = false, sleeps = false;
 
-    bytelock_lock(&p->lock);
+    mutex_lock(&p->lock);
     if (!--p->alive) {
         queued = job_queue_remove(&p->queue, job);
         queue = p->queue;
         p->queue = (struct job_queue){ 0 };
         sleeps = p->stopping && block_mark(&p->left);
     }
-    bytelock_unlock(&p->lock);
+    mutex_unlock(&p->lock);
     if (sleeps)
         block_wake(&p->left);
     job_queue_fail(&queue, &runtime_error, cannot_start);
@@ -339,7 +340,7 @@ static int put(struct pool *p, struct object *job, bool *start, uint32_t *number
     struct worker *idle = NULL;
     bool stopping, broken;
 
-    bytelock_lock(&p->lock);
+    mutex_lock(&p->lock);
     stopping = p->stopping;
     broken = p->broken;
     if (likely(!stopping)) {
@@ -351,7 +352,7 @@ static int put(struct pool *p, struct object *job, bool *start, uint32_t *number
             *number = p->started++;
         }
     }
-    bytelock_unlock(&p->lock);
+    mutex_unlock(&p->lock);
     if (idle)
         block_end(&idle->wake);
     return likely(!stopping) ? 0 : refuse(broken);
@@ -380,7 +381,7 @@ static struct object *submit(borrowed executor, borrowed function, borrowed cons
 /* `queue` has what was queued, if it is to be cancelled. */
 static void stop(struct pool *p, bool cancel, struct job_queue *queue)
 {
-    bytelock_lock(&p->lock);
+    mutex_lock(&p->lock);
     p->stopping = true;
     if (cancel) {
         *queue = p->queue;
@@ -388,7 +389,7 @@ static void stop(struct pool *p, bool cancel, struct job_queue *queue)
     }
     if (!p->alive)
         block_mark(&p->left);
-    bytelock_unlock(&p->lock);
+    mutex_unlock(&p->lock);
     wake_all(p);
 }
 
@@ -420,10 +421,10 @@ static void thread_pool_destroy(struct object *o)
 
     if (p) {
         stop(p, false, &queue);
-        bytelock_lock(&p->lock);
+        mutex_lock(&p->lock);
         p->dropped = true;
         last = !p->alive;
-        bytelock_unlock(&p->lock);
+        mutex_unlock(&p->lock);
         if (last)
             heap_free_table(p, sizeof *p);
     }
@@ -460,7 +461,7 @@ static struct pool *pool_new(const struct pool_options *options)
         exception_set_no_memory();
         return NULL;
     }
-    *p = (struct pool){ .spin = options->spin };
+    *p = (struct pool){ .lock = MUTEX_INIT, .spin = options->spin };
     if (options->name)
         snprintf(p->name, sizeof p->name, "%s", options->name);
     else
@@ -516,8 +517,8 @@ uint32_t thread_pool_workers(borrowed executor)
     struct pool *p = pool_of(executor);
     uint32_t alive;
 
-    bytelock_lock(&p->lock);
+    mutex_lock(&p->lock);
     alive = p->alive;
-    bytelock_unlock(&p->lock);
+    mutex_unlock(&p->lock);
     return alive;
 }
