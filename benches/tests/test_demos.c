@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct demo demo_deadlock, demo_race, demo_refcount;
+extern const struct demo demo_deadlock, demo_executor_deadlock, demo_executors, demo_race,
+    demo_refcount;
 extern const struct gil_class gil_interval;
 
 enum { AS_USUAL, NAIVE_CONTAINERS, DEADLOCKS = 20 };
@@ -59,6 +60,26 @@ static void test_refcount_prints_what_cpython_prints(void **state)
     (void)state;
     tell(&demo_refcount, &gil_interval);
     assert_string_equal(text, "a = []      2\nb = a       3\ninside(a)   4\ndel b       2\n");
+}
+
+static void test_executors_prints_what_cpython_prints(void **state)
+{
+    (void)state;
+    tell(&demo_executors, &gil_interval);
+    assert_string_equal(text, "submit: 1024\nmap: [0.3, 0.1, 0.2]\ntimeout; running? True\n"
+                              "then: 0.3\ndeadlock: the only worker waits for work that only "
+                              "it could do\n");
+}
+
+/* It ends by itself, for the watchdog has seen what no pool can prevent. */
+static void test_executor_deadlock_names_who_waits(void **state)
+{
+    (void)state;
+    tell(&demo_executor_deadlock, RC_NEEDS_GIL ? &gil_interval : &gil_none);
+    assert_non_null(strstr(text, "DEADLOCK: lone_0 waits for inner(), which is queued in lone"));
+    assert_non_null(strstr(text, "pair_0 waits for b(), which runs on pair_1\n"));
+    assert_non_null(strstr(text, "pair_1 waits for a(), which runs on pair_0\n"));
+    assert_non_null(strstr(text, "has raised RuntimeError: this wait was part of a deadlock\n"));
 }
 
 static void test_race_goes_well_where_counts_are_protected(void **state)
@@ -141,6 +162,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refcount_prints_what_cpython_prints),
+        cmocka_unit_test(test_executors_prints_what_cpython_prints),
+        cmocka_unit_test(test_executor_deadlock_names_who_waits),
         cmocka_unit_test(test_race_goes_well_where_counts_are_protected),
 #if !RC_NEEDS_GIL
         cmocka_unit_test(test_naive_locks_stop_and_sections_go_on),
