@@ -4,10 +4,11 @@
  * brings (io.h has those): for a result, for work, for others to leave. What it waits for
  * is a bit of a word; who has brought it about sets that bit and wakes.
  *
- * Spinning. To put a thread to sleep and to wake it takes 12 to 35 us from core to core,
- * to see another core's write a tenth of one (docs/decisions/27-executors.md). So a thread
- * looks `spin` times before it sleeps. It is detached all the while: others may have the
- * global lock, and a stopped world does not wait for it.
+ * Spinning. To put a thread to sleep and to wake it takes 12 to 35 us from core to core, to see
+ * another core's write a tenth of one. So a thread looks `spin` times before it sleeps, each
+ * some 50 ns; not for long, since the one it waits for may need its processor, and then each
+ * look delays what it looks for (docs/decisions/27-executors.md has the figures). It is
+ * detached all the while: others may have the global lock, and a stopped world does not wait.
  *
  * The word. Two bits are used here, all others are the caller's, who must not mind a wait
  * that looks again when they change.
@@ -25,7 +26,7 @@ enum {
 };
 
 /* Looks before a thread sleeps, where nobody says otherwise. */
-enum { BLOCK_SPIN = 1000 };
+enum { BLOCK_SPIN = 100 };
 
 /* For a deadline or a timeout: there is none. */
 #define BLOCK_FOREVER UINT64_MAX

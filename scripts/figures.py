@@ -10,8 +10,9 @@ one ratio, of the two medians. Printed are the median of the blocks' ratios and 
 that holds the true median with 95 % confidence whatever their distribution (the one of the
 sign test). All blocks of all figures take turns, so that a bad minute is nobody's own.
 
-The time is that of the thread's CPU clock: nothing here waits, and on a machine that
-others use the wall clock mostly measures the others.
+The time is that of the thread's CPU clock: most of this does not wait, and on a machine that
+others use the wall clock mostly measures the others. Where threads wait for one another, as
+those of a pool, it is the wall clock's.
 
 Exits with 0 whether or not the figures are reached, and with 1 if it cannot measure.
 """
@@ -33,6 +34,7 @@ class Figure:
     subject: str
     control: str
     at_most: float
+    clock: str = "cpu_time"
     ratios: list = field(default_factory=list)  # one per block
     missing: str = ""  # why there is no ratio
 
@@ -61,10 +63,13 @@ def micro_figures():
                "heap_pair/freelist", "bare_malloc", 0.5),
         Figure("the same against bare mallocx and sdallocx",
                "heap_pair/freelist", "bare_mallocx", 0.5),
+        *(Figure(f"a pool's call, pipelined, against bare threads ({policy})",
+                 f"pool_submit/{policy}", "bare_pool", 2.0, "real_time")
+          for policy in ("atomic", "biased")),
     ]
 
 
-def times_of(bench, names):
+def times_of(bench, names, clock):
     """ns per iteration, a list per name, in no order."""
     command = [
         bench, f"--benchmark_filter=^({'|'.join(names)})/manual_time", "--benchmark_format=json",
@@ -77,12 +82,12 @@ def times_of(bench, names):
     times = {name: [] for name in names}
     for row in json.loads(done.stdout)["benchmarks"]:
         if row["run_type"] == "iteration" and not row.get("error_occurred"):
-            times[row["run_name"].removesuffix("/manual_time")].append(row["cpu_time"])
+            times[row["run_name"].removesuffix("/manual_time")].append(row[clock])
     return times
 
 
 def measure_block(bench, figure):
-    times = times_of(bench, [figure.subject, figure.control])
+    times = times_of(bench, [figure.subject, figure.control], figure.clock)
     for name, samples in times.items():
         if not samples:
             figure.missing = f"{name} failed"
