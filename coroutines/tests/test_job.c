@@ -739,6 +739,21 @@ static void test_as_completed_zero_timeout(void **state)
     decref_all(jobs, 1);
 }
 
+/* One that is cancelled is given when the executor has come across it. */
+static void test_as_completed_cancelled_when_notified(void **state)
+{
+    struct object *jobs[] = { pending_job() }, *job, *it = iterator_over(jobs, 1, BLOCK_FOREVER);
+    struct object *now = iterator_over(jobs, 1, 0);
+
+    (void)state;
+    assert_true(job_cancel(jobs[0]));
+    assert_int_equal(iterator_step(now, &job), STEP_ERROR);
+    assert_error(&timeout_error, "1 (of 1) futures unfinished");
+    assert_int_equal(job_set_running(jobs[0]), 0);
+    assert_next(it, jobs[0]);
+    DROP(it, now, jobs[0]);
+}
+
 static void test_as_completed_duplicate_futures(void **state)
 {
     struct object *one = finished_job(1), *twice[] = { one, one };
@@ -867,6 +882,7 @@ int main(void)
         pool_test(test_as_completed_no_timeout),
         pool_test(test_as_completed_future_times_out),
         pool_test(test_as_completed_zero_timeout),
+        pool_test(test_as_completed_cancelled_when_notified),
         pool_test(test_as_completed_duplicate_futures),
         pool_test(test_as_completed_free_reference_yielded_future),
         pool_test(test_a_cycle_through_a_job_is_collected),

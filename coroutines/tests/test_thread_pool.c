@@ -719,7 +719,17 @@ static void test_deadlock_of_two_that_wait_for_each_other_is_named(void **state)
     DROP(jobs, zero, one, first, second, f);
 }
 
-/* A worker that waits for another, which works: nobody is told. Nor with room in the pool. */
+static void assert_no_deadlock(void)
+{
+    thread_detach(thread_self);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(deadlock_look(clock_ns(), 0, note_deadlock), 0);
+        sched_yield();
+    }
+    thread_attach(thread_self);
+}
+
+/* A worker that waits for another, which works. */
 static void test_no_deadlock_is_told_where_somebody_works(void **state)
 {
     struct object *pool = pool_of(2), *inner = function_of(pass_gate, 0), *job;
@@ -728,12 +738,28 @@ static void test_no_deadlock_is_told_where_somebody_works(void **state)
     (void)state;
     job = executor_submit(pool, f, (borrowed[]){ pool, inner }, 2);
     gate_await(&gate);
-    for (int i = 0; i < 1000; i++)
-        assert_int_equal(deadlock_look(clock_ns(), 0, note_deadlock), 0);
+    assert_no_deadlock();
     gate_open(&gate);
     assert_ptr_equal(job_result(job, long_ns), none());
     end_pool(pool);
     DROP(inner, f, job);
+}
+
+/* A worker that waits for what is queued, and another works, which will come to it. */
+static void test_no_deadlock_is_told_where_somebody_will_come(void **state)
+{
+    struct object *pool = pool_of(2), *inner = function_of(return_none, 0), *first, *job;
+    struct object *f = function_of(ask_myself, 2), *waits = function_of(pass_gate, 0);
+
+    (void)state;
+    first = submit(pool, waits, NULL);
+    gate_await(&gate);
+    job = executor_submit(pool, f, (borrowed[]){ pool, inner }, 2);
+    assert_no_deadlock();
+    gate_open(&gate);
+    assert_ptr_equal(job_result(job, long_ns), none());
+    end_pool(pool);
+    DROP(inner, f, waits, first, job);
 }
 
 /* By the thread that looks; and only when they have waited long enough. */
@@ -912,6 +938,7 @@ int main(void)
         pool_test(test_deadlock_of_one_worker_is_named),
         pool_test(test_deadlock_of_two_that_wait_for_each_other_is_named),
         pool_test(test_no_deadlock_is_told_where_somebody_works),
+        pool_test(test_no_deadlock_is_told_where_somebody_will_come),
         pool_test(test_watchdog),
         pool_test(test_many_submitters),
         pool_test(test_a_result_is_there_when_the_job_is_done),
