@@ -22,6 +22,8 @@ struct micro {
     bool per_heap; /* once per heap as well */
     bool per_way; /* once per way of switching stacks as well; it is then the standard one */
     bool per_lock; /* once per global lock as well; the others run under `none` */
+    bool threads; /* its threads count the same objects: left out where a policy needs a lock
+                     and there is none that excludes */
     int (*setup)(void);    /* may be NULL; 0 or -1 with an exception pending */
     void (*run)(uint64_t iterations);
     void (*teardown)(void); /* may be NULL; not called if setup failed */

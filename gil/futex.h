@@ -13,6 +13,7 @@
 #include "gil/mutex.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -62,6 +63,15 @@ static inline void relax(void)
 static inline bool futex_wake_one(_Atomic uint32_t *word)
 {
     return syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) > 0;
+}
+
+/* The same for all that sleep there. */
+static inline void futex_wake_all(_Atomic uint32_t *word)
+{
+    int before = errno;
+
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    errno = before;
 }
 
 #endif

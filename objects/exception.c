@@ -93,6 +93,11 @@ KIND(runtime_warning, "RuntimeWarning", &exception);
 KIND(invalid_state_error, "InvalidStateError", &exception);
 KIND(timeout_error, "TimeoutError", &os_error);
 KIND(exception_group, "ExceptionGroup", &exception);
+KIND(job_cancelled_error, "CancelledError", &exception);
+KIND(broken_executor, "BrokenExecutor", &runtime_error);
+KIND(broken_thread_pool, "BrokenThreadPool", &broken_executor);
+KIND(broken_process_pool, "BrokenProcessPool", &broken_executor);
+KIND(remote_traceback, "_RemoteTraceback", &exception);
 #undef KIND
 
 static const struct exception_object no_memory = {

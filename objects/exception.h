@@ -24,6 +24,11 @@ extern const struct type base_exception, generator_exit, cancelled_error, keyboa
     zero_division_error, memory_error, runtime_error, os_error, stop_iteration,
     stop_async_iteration, runtime_warning, invalid_state_error, timeout_error, exception_group;
 
+/* Those of executors and what they return (coroutines/job.h), as concurrent.futures names them.
+ * Its CancelledError is an Exception, and not the one that ends a task. */
+extern const struct type job_cancelled_error, broken_executor, broken_thread_pool,
+    broken_process_pool, remote_traceback;
+
 /* A new exception of this kind with a message of printf's form; NULL: MemoryError. */
 __attribute__((format(printf, 2, 3)))
 struct object *exception_new(const struct type *kind, const char *format, ...);

@@ -10,8 +10,9 @@ one ratio, of the two medians. Printed are the median of the blocks' ratios and 
 that holds the true median with 95 % confidence whatever their distribution (the one of the
 sign test). All blocks of all figures take turns, so that a bad minute is nobody's own.
 
-The time is that of the thread's CPU clock: nothing here waits, and on a machine that
-others use the wall clock mostly measures the others.
+The time is that of the thread's CPU clock: most of this does not wait, and on a machine that
+others use the wall clock mostly measures the others. Where threads wait for one another, as
+those of a pool, it is the wall clock's.
 
 Exits with 0 whether or not the figures are reached, and with 1 if it cannot measure.
 """
@@ -34,6 +35,7 @@ class Figure:
     control: str
     at_most: float
     seconds: float = SECONDS
+    clock: str = "cpu_time"
     ratios: list = field(default_factory=list)  # one per block
     missing: str = ""  # why there is no ratio
 
@@ -89,10 +91,13 @@ def micro_figures():
                2.0),
         Figure("a timer set and fired, one of a million, against the same", "timer/plain",
                "bare_timer", 1.6, seconds=0.3),
+        *(Figure(f"a pool's call, pipelined, against bare threads ({policy})",
+                 f"pool_submit/{policy}", "bare_pool", 2.0, clock="real_time")
+          for policy in ("atomic", "biased")),
     ]
 
 
-def times_of(bench, names, seconds):
+def times_of(bench, names, seconds, clock):
     """ns per iteration, a list per name, in no order."""
     command = [
         bench, f"--benchmark_filter=^({'|'.join(names)})/manual_time", "--benchmark_format=json",
@@ -105,12 +110,12 @@ def times_of(bench, names, seconds):
     times = {name: [] for name in names}
     for row in json.loads(done.stdout)["benchmarks"]:
         if row["run_type"] == "iteration" and not row.get("error_occurred"):
-            times[row["run_name"].removesuffix("/manual_time")].append(row["cpu_time"])
+            times[row["run_name"].removesuffix("/manual_time")].append(row[clock])
     return times
 
 
 def measure_block(bench, figure):
-    times = times_of(bench, [figure.subject, figure.control], figure.seconds)
+    times = times_of(bench, [figure.subject, figure.control], figure.seconds, figure.clock)
     for name, samples in times.items():
         if not samples:
             figure.missing = f"{name} failed"

@@ -4,7 +4,8 @@
 #include <sched.h>
 #include <string.h>
 
-extern const struct demo demo_deadlock, demo_not_thread_safe, demo_race, demo_refcount;
+extern const struct demo demo_deadlock, demo_executor_deadlock, demo_not_thread_safe, demo_race,
+    demo_refcount;
 extern const struct gil_class gil_interval;
 
 enum { AS_USUAL, NAIVE_CONTAINERS, DEADLOCKS = 20 };
@@ -14,6 +15,17 @@ static void test_refcount_prints_what_cpython_prints(void **state)
     (void)state;
     tell(&demo_refcount, &gil_interval);
     assert_string_equal(text, "a = []      2\nb = a       3\ninside(a)   4\ndel b       2\n");
+}
+
+/* It ends by itself, for the watchdog has seen what no pool can prevent. */
+static void test_executor_deadlock_names_who_waits(void **state)
+{
+    (void)state;
+    tell(&demo_executor_deadlock, RC_NEEDS_GIL ? &gil_interval : &gil_none);
+    assert_non_null(strstr(text, "DEADLOCK: lone_0 waits for inner(), which is queued in lone"));
+    assert_non_null(strstr(text, "pair_0 waits for b(), which runs on pair_1\n"));
+    assert_non_null(strstr(text, "pair_1 waits for a(), which runs on pair_0\n"));
+    assert_non_null(strstr(text, "has raised RuntimeError: this wait was part of a deadlock\n"));
 }
 
 static void test_race_goes_well_where_counts_are_protected(void **state)
@@ -120,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refcount_prints_what_cpython_prints),
+        cmocka_unit_test(test_executor_deadlock_names_who_waits),
         cmocka_unit_test(test_race_goes_well_where_counts_are_protected),
         cmocka_unit_test(test_a_lock_does_not_make_a_program_thread_safe),
 #if !RC_NEEDS_GIL

@@ -78,13 +78,19 @@ static void run_in_every_way(const struct named_micro *named)
     way_use(NULL);
 }
 
+static bool fits(const struct micro *micro, const struct gil_class *lock)
+{
+    return (micro->per_lock || lock == &gil_none) &&
+           !(micro->threads && RC_NEEDS_GIL && !lock->excludes);
+}
+
 static void test_runs_and_keeps_no_object(void **state)
 {
     (void)state;
     assert_non_null(runtime->micros[0].name);
     for (const struct named_micro *m = runtime->micros; m->name; m++)
         for (const struct named_gil *g = gil_list; g->name; g++)
-            if (m->micro->per_lock || g->class == &gil_none)
+            if (fits(m->micro, g->class))
                 run_under(g, m);
     for (const struct named_micro *m = runtime->micros; m->name; m++)
         if (m->micro->per_way)

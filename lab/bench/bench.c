@@ -89,13 +89,22 @@ static double run(struct gbench_state *state, uint64_t iterations, void *data)
     return seconds;
 }
 
+/* Whether its counts would go wrong. */
+static bool is_unsafe(const struct bench *b)
+{
+    return b->micro->threads && b->runtime->needs_gil && !b->lock->excludes;
+}
+
 /* NULL parts are left out. */
 static int add(struct bench bench, const char *micro, const char *heap, const char *lock)
 {
     const char *policy = bench.micro->once ? NULL : bench.runtime->name;
-    struct bench *b = malloc(sizeof *b);
+    struct bench *b;
     char name[160];
 
+    if (is_unsafe(&bench))
+        return 0;
+    b = malloc(sizeof *b);
     if (!b)
         return -1;
     *b = bench;

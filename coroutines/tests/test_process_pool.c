@@ -1,0 +1,722 @@
+/* test_process_pool.c - executors of processes.
+ *
+ * Each test is named after the one of CPython's Lib/test/test_concurrent_futures
+ * (test_process_pool.py, test_deadlock.py, test_shutdown.py, test_init.py) that says what is
+ * right, or after what is our own. The functions that are called run in other processes: they
+ * meet the tests by what they are given and return, and at pipes.
+ */
+#include "coroutines/completion.h"
+#include "coroutines/nursery.h"
+#include "coroutines/process_pool.h"
+#include "coroutines/tests/pools.h"
+#include "objects/bytes.h"
+#include "objects/cell.h"
+#include "objects/iterator.h"
+#include "objects/range.h"
+#include "objects/set.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+enum { BIG_BYTES = 3 << 20, PIPES = 4 };
+
+/* ---- what is called elsewhere ---- */
+
+/* Made before there is any process: a call that waits at one reads a byte. */
+static int pipes[PIPES][2];
+
+static struct object *process_number(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure;
+    (void)arguments;
+    (void)count;
+    return int_new(getpid());
+}
+
+/* At which pipe stands in the argument. Returns which process it is. */
+static struct object *wait_at_pipe(borrowed closure, borrowed const *arguments, size_t count)
+{
+    char byte;
+
+    while (read(pipes[int_value(arguments[0])][0], &byte, 1) < 0 && errno == EINTR) { }
+    return process_number(closure, arguments, count);
+}
+
+static struct object *kill_self(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure;
+    (void)arguments;
+    (void)count;
+    raise(SIGKILL);
+    return NULL;
+}
+
+static struct object *exit_at_once(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure;
+    (void)arguments;
+    (void)count;
+    _exit(0);
+}
+
+static struct object *return_cell(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure;
+    (void)arguments;
+    (void)count;
+    return cell_new(NULL);
+}
+
+static struct object *raise_with_cell(borrowed closure, borrowed const *arguments, size_t count)
+{
+    struct object *cell = cell_new(NULL);
+
+    (void)closure;
+    (void)arguments;
+    (void)count;
+    exception_set_key(cell);
+    decref(cell);
+    return NULL;
+}
+
+static int own_socket(void)
+{
+    for (int fd = 0; fd < 256; fd++) {
+        int type;
+        socklen_t size = sizeof type;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0)
+            return fd;
+    }
+    return -1;
+}
+
+/* Says on its own what the pool must not believe. `arguments[0]`: as bytes. */
+static _Noreturn struct object *say_garbage(borrowed closure, borrowed const *arguments, size_t count)
+{
+    ssize_t sent = send(own_socket(), bytes_data(arguments[0]), bytes_length(arguments[0]), 0);
+
+    (void)closure;
+    (void)count;
+    (void)sent;
+    for (;;)
+        pause(); /* until it is killed for it */
+}
+
+static int64_t initial;
+
+static struct object *initialise(borrowed closure, borrowed const *arguments, size_t count)
+{
+    if (arguments[0] == none())
+        return raise_value_error(closure, arguments, count);
+    initial = int_value(arguments[0]);
+    return none();
+}
+
+static struct object *get_initialised(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure;
+    (void)arguments;
+    (void)count;
+    return int_new(initial);
+}
+
+static const struct sendable table[] = {
+    { "add_two", add_two, 2 },
+    { "give_back", give_back, 1 },
+    { "raise_value_error", raise_value_error, 0 },
+    { "process_number", process_number, 0 },
+    { "wait_at_pipe", wait_at_pipe, 1 },
+    { "kill_self", kill_self, 0 },
+    { "exit_at_once", exit_at_once, 0 },
+    { "return_cell", return_cell, 0 },
+    { "raise_with_cell", raise_with_cell, 0 },
+    { "say_garbage", say_garbage, 1 },
+    { "initialise", initialise, 1 },
+    { "get_initialised", get_initialised, 0 },
+    { NULL, NULL, 0 },
+};
+
+static struct object *known(const char *name)
+{
+    const struct sendable *s = nursery_find(name);
+    struct object *f = function_new(name, s->body, s->count, NULL);
+
+    assert_non_null(f);
+    return f;
+}
+
+static void let_one_pass(int pipe)
+{
+    assert_int_equal(write(pipes[pipe][1], "", 1), 1);
+}
+
+static struct object *pool_of(int workers)
+{
+    struct object *pool = process_pool_new(&(struct pool_options){ .workers = workers });
+
+    assert_non_null(pool);
+    return pool;
+}
+
+static void end_pool(struct object *pool)
+{
+    assert_int_equal(executor_shutdown(pool, true, false), 0);
+    assert_int_equal(process_pool_processes(pool), 0);
+    decref(pool);
+}
+
+/* Calls the function of that name; steals the argument, which may be NULL. */
+static struct object *submit(borrowed pool, const char *name, struct object *argument)
+{
+    struct object *f = known(name), *job;
+
+    job = executor_submit(pool, f, (borrowed[]){ argument }, argument ? 1 : 0);
+    assert_non_null(job);
+    decref(f);
+    xdecref(argument);
+    return job;
+}
+
+static int64_t int_result(struct object *job /* steals */)
+{
+    struct object *result = job_result(job, long_ns);
+    int64_t value;
+
+    assert_non_null(result);
+    value = int_value(result);
+    DROP(job, result);
+    return value;
+}
+
+static int open_files(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    int count = 0;
+
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+/* ---- calls ---- */
+
+static void test_submit(void **state)
+{
+    struct object *add = known("add_two"), *a = int_new(2), *b = int_new(40), *pool, *job;
+    int files = open_files();
+
+    (void)state;
+    pool = pool_of(2);
+    job = executor_submit(pool, add, (borrowed[]){ a, b }, 2);
+    assert_result(job, 42);
+    assert_int_not_equal(int_result(submit(pool, "process_number", NULL)), getpid());
+    end_pool(pool);
+    assert_int_equal(exact_count(a), 1);
+    assert_int_equal(open_files(), files);
+    DROP(add, a, b, job);
+}
+
+static void test_map(void **state)
+{
+    struct object *pool = pool_of(3), *f = known("add_two"), *ten = range_new(0, 10), *item, *it;
+
+    (void)state;
+    it = executor_map(pool, f, (borrowed[]){ ten, ten }, 2, BLOCK_FOREVER);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(iterator_step(it, &item), STEP_NEXT);
+        assert_int_equal(int_value(item), 2 * i);
+        decref(item);
+    }
+    assert_int_equal(iterator_step(it, &item), STEP_RETURN);
+    end_pool(pool);
+    DROP(f, ten, it);
+}
+
+/* With the text of what happened there as its cause. */
+static void test_traceback(void **state)
+{
+    struct object *pool = pool_of(1), *job = submit(pool, "raise_value_error", NULL), *e, *cause;
+
+    (void)state;
+    e = job_exception(job, long_ns);
+    assert_ptr_equal(type_of(e), &value_error);
+    assert_string_equal(exception_message(e), "as asked");
+    cause = exception_cause(e);
+    assert_ptr_equal(type_of(cause), &remote_traceback);
+    assert_string_equal(exception_message(cause), "\n\"\"\"\nValueError: as asked\n\"\"\"");
+    end_pool(pool);
+    DROP(job, e, cause);
+}
+
+static void test_idle_process_reuse_one(void **state)
+{
+    struct object *pool = pool_of(4);
+    int64_t first;
+
+    (void)state;
+    assert_int_equal(process_pool_processes(pool), 0);
+    first = int_result(submit(pool, "process_number", NULL));
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(int_result(submit(pool, "process_number", NULL)), first);
+    assert_int_equal(process_pool_processes(pool), 1);
+    end_pool(pool);
+}
+
+static void test_saturation(void **state)
+{
+    struct object *pool = pool_of(2), *jobs[6];
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        jobs[i] = submit(pool, "wait_at_pipe", int_new(0));
+    for (int i = 0; i < 6; i++)
+        let_one_pass(0);
+    for (int i = 0; i < 6; i++)
+        assert_true(int_result(jobs[i]) > 0);
+    assert_int_equal(process_pool_processes(pool), 2);
+    end_pool(pool);
+}
+
+/* At most workers + 1 are past being cancelled; here as many as workers. */
+static void test_queued_calls_can_be_cancelled(void **state)
+{
+    struct object *pool = pool_of(2), *jobs[6];
+    int cancelled = 0;
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        jobs[i] = submit(pool, "wait_at_pipe", int_new(0));
+    while (!job_is_running(jobs[1])) /* calls begin in order */
+        look_again_later();
+    for (int i = 0; i < 6; i++)
+        cancelled += job_cancel(jobs[i]);
+    assert_in_range(cancelled, 6 - (2 + 1), 4);
+    for (int i = 0; i < 2; i++)
+        let_one_pass(0);
+    for (int i = 0; i < 2; i++)
+        assert_true(int_result(jobs[i]) > 0);
+    end_pool(pool);
+    for (int i = 2; i < 6; i++)
+        assert_true(job_is_cancelled(jobs[i]));
+    decref_all(jobs + 2, 4);
+}
+
+static void test_max_tasks_per_child(void **state)
+{
+    struct object *pool = process_pool_new(&(struct pool_options){ .workers = 1,
+                                                                   .tasks_per_child = 3 });
+    int64_t number[7];
+
+    (void)state;
+    for (int i = 0; i < 7; i++)
+        number[i] = int_result(submit(pool, "process_number", NULL));
+    assert_int_equal(number[0], number[2]);
+    assert_int_equal(number[3], number[5]);
+    assert_int_not_equal(number[2], number[3]);
+    assert_int_not_equal(number[5], number[6]);
+    assert_int_equal(process_pool_processes(pool), 1);
+    end_pool(pool);
+}
+
+static void test_options_that_make_no_sense(void **state)
+{
+    (void)state;
+    assert_null(process_pool_new(&(struct pool_options){ .workers_given = true }));
+    assert_error(&value_error, "max_workers must be greater than 0");
+    assert_null(process_pool_new(&(struct pool_options){ .tasks_given = true }));
+    assert_error(&value_error, "max_tasks_per_child must be >= 1");
+    assert_null(process_pool_new(&(struct pool_options){ .workers = 100000 }));
+    assert_error(&value_error, "max_workers must be <= 256");
+    assert_null(process_pool_new(&(struct pool_options){ .initialiser = none() }));
+    assert_error(&type_error, "initializer must be a callable");
+}
+
+/* ---- what cannot be copied ---- */
+
+/* The pool is as good as before. */
+static void assert_works(struct object *pool)
+{
+    assert_true(int_result(submit(pool, "process_number", NULL)) > 0);
+    end_pool(pool);
+}
+
+static void test_error_at_task_pickle(void **state)
+{
+    struct object *pool = pool_of(2), *job = submit(pool, "give_back", cell_new(NULL));
+
+    (void)state;
+    assert_null(job_result(job, long_ns));
+    assert_error(&type_error, "cannot pickle 'cell' object");
+    assert_works(pool);
+    decref(job);
+}
+
+static void test_function_that_no_process_knows(void **state)
+{
+    struct object *pool = pool_of(2), *f = function_new("unknown", give_back, 1, NULL), *job;
+
+    (void)state;
+    job = executor_submit(pool, f, (borrowed[]){ none() }, 1);
+    assert_null(job_result(job, long_ns));
+    assert_error(&type_error, "cannot pickle <function unknown>: no process knows it by name");
+    assert_works(pool);
+    DROP(f, job);
+}
+
+static void test_error_during_result_pickle_in_worker(void **state)
+{
+    struct object *pool = pool_of(2), *job = submit(pool, "return_cell", NULL);
+
+    (void)state;
+    assert_null(job_result(job, long_ns));
+    assert_error(&type_error, "cannot pickle 'cell' object");
+    decref(job);
+    job = submit(pool, "raise_with_cell", NULL);
+    assert_null(job_result(job, long_ns));
+    assert_error(&type_error, "cannot pickle 'cell' object");
+    assert_works(pool);
+    decref(job);
+}
+
+/* More than a socket holds, there and back; two processes at once. */
+static void test_big_data(void **state)
+{
+    struct object *pool = pool_of(2), *jobs[4], *result;
+    char *data = malloc(BIG_BYTES);
+
+    (void)state;
+    for (int i = 0; i < BIG_BYTES; i++)
+        data[i] = (char)(i * 7 + i / 1000);
+    for (int i = 0; i < 4; i++)
+        jobs[i] = submit(pool, "give_back", bytes_new(data, BIG_BYTES - (size_t)i));
+    for (int i = 0; i < 4; i++) {
+        result = job_result(jobs[i], long_ns);
+        assert_int_equal(bytes_length(result), BIG_BYTES - i);
+        assert_memory_equal(bytes_data(result), data, BIG_BYTES - (size_t)i);
+        decref(result);
+    }
+    free(data);
+    end_pool(pool);
+    decref_all(jobs, 4);
+}
+
+/* ---- processes that die ---- */
+
+static const char terminated[] = "A process in the process pool was terminated abruptly while "
+                                 "the future was running or pending.";
+
+/* All that was not done has failed, later submits raise; steals pool and jobs. */
+static void assert_broken(struct object *pool, struct object **jobs, size_t count)
+{
+    struct object *f = known("process_number");
+
+    for (size_t i = 0; i < count; i++) {
+        assert_null(job_result(jobs[i], long_ns));
+        assert_error(&broken_process_pool, terminated);
+    }
+    assert_null(executor_submit(pool, f, NULL, 0));
+    assert_error(&broken_process_pool, "A child process terminated abruptly, the process pool is "
+                                       "not usable anymore");
+    end_pool(pool);
+    decref_all(jobs, count);
+    decref(f);
+}
+
+static void test_killed_child(void **state)
+{
+    struct object *pool = pool_of(2), *jobs[6];
+    int64_t process = int_result(submit(pool, "process_number", NULL));
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        jobs[i] = submit(pool, "wait_at_pipe", int_new(1));
+    kill((pid_t)process, SIGKILL);
+    assert_broken(pool, jobs, 6);
+}
+
+/* While it has nothing to do. */
+static void test_killed_while_idle(void **state)
+{
+    struct object *pool = pool_of(1), *f = known("process_number"), *job;
+    int64_t process = int_result(submit(pool, "process_number", NULL));
+
+    (void)state;
+    kill((pid_t)process, SIGKILL);
+    while ((job = executor_submit(pool, f, NULL, 0))) { /* until it is seen */
+        xdecref(job_result(job, long_ns));
+        exception_restore(NULL);
+        decref(job);
+    }
+    assert_raises(&broken_process_pool);
+    decref(f);
+    assert_broken(pool, NULL, 0);
+}
+
+static void test_crash_during_func_exec_on_worker(void **state)
+{
+    struct object *pool = pool_of(2), *job = submit(pool, "kill_self", NULL);
+
+    (void)state;
+    assert_broken(pool, &job, 1);
+}
+
+static void test_exit_during_func_exec_on_worker(void **state)
+{
+    struct object *pool = pool_of(2), *job = submit(pool, "exit_at_once", NULL);
+
+    (void)state;
+    assert_broken(pool, &job, 1);
+}
+
+/* As a frame that is none, that is of another call, that is too long, or holds no object. */
+static void test_error_during_result_unpickle_in_result_handler(void **state)
+{
+    static const struct frame frames[] = {
+        { 0, 99, 0 }, { 1, FRAME_RESULT, 77 }, { UINT32_MAX, FRAME_RESULT, 0 },
+        { 1, FRAME_RESULT, 0 }, { 2, FRAME_RESULT, 0 }, { 2, FRAME_ERROR, 0 },
+        { 1, FRAME_UNFIT, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+        char data[sizeof(struct frame) + 2] = { 0 };
+        struct object *pool = pool_of(1), *job, *e, *cause;
+
+        memcpy(data, &frames[i], sizeof *frames);
+        data[sizeof *frames] = i == 3 ? '?' : 'N'; /* or one object and more */
+        data[sizeof *frames + 1] = 'N';
+        job = submit(pool, "say_garbage",
+                     bytes_new(data, sizeof *frames + (frames[i].length < 2 ? frames[i].length : 2)));
+        e = job_exception(job, long_ns);
+        assert_ptr_equal(type_of(e), &broken_process_pool);
+        cause = exception_cause(e);
+        assert_ptr_equal(type_of(cause), &value_error);
+        assert_string_equal(exception_message(cause), "a message is damaged");
+        assert_broken(pool, &job, 1);
+        DROP(e, cause);
+    }
+}
+
+/* ---- initialisers ---- */
+
+static struct object *initialised_pool(struct object *argument /* steals */)
+{
+    struct object *init = known("initialise"), *pool;
+
+    pool = process_pool_new(&(struct pool_options){ .workers = 2, .initialiser = init,
+                                                    .arguments = (borrowed[]){ argument },
+                                                    .count = 1 });
+    assert_non_null(pool);
+    DROP(init, argument);
+    return pool;
+}
+
+static void test_initializer(void **state)
+{
+    struct object *pool = initialised_pool(int_new(77));
+
+    (void)state;
+    assert_int_equal(int_result(submit(pool, "get_initialised", NULL)), 77);
+    end_pool(pool);
+}
+
+static void test_failing_initializer(void **state)
+{
+    struct object *pool = initialised_pool(none()), *job = submit(pool, "get_initialised", NULL);
+
+    (void)state;
+    assert_broken(pool, &job, 1);
+    assert_int_equal(heard_count(), 1);
+    assert_string_equal(heard.what, "Exception in initializer:");
+    assert_string_equal(heard.kind, "ValueError");
+}
+
+static void test_initializer_that_cannot_be_sent(void **state)
+{
+    struct object *init = known("initialise"), *cell = cell_new(NULL);
+
+    (void)state;
+    assert_null(process_pool_new(&(struct pool_options){ .initialiser = init,
+                                                         .arguments = (borrowed[]){ cell },
+                                                         .count = 1 }));
+    assert_error(&type_error, "cannot pickle 'cell' object");
+    DROP(init, cell);
+}
+
+/* ---- shutdown ---- */
+
+static void test_run_after_shutdown(void **state)
+{
+    struct object *pool = pool_of(1), *f = known("process_number");
+
+    (void)state;
+    assert_int_equal(executor_shutdown(pool, true, false), 0);
+    assert_null(executor_submit(pool, f, NULL, 0));
+    assert_error(&runtime_error, "cannot schedule new futures after shutdown");
+    assert_int_equal(executor_shutdown(pool, true, true), 0);
+    DROP(pool, f);
+}
+
+static void test_cancel_futures(void **state)
+{
+    struct object *pool = pool_of(1), *jobs[5];
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        jobs[i] = submit(pool, "wait_at_pipe", int_new(2));
+    while (!job_is_running(jobs[0]))
+        look_again_later();
+    assert_int_equal(executor_shutdown(pool, false, true), 0);
+    for (int i = 1; i < 5; i++)
+        assert_true(job_is_cancelled(jobs[i]));
+    let_one_pass(2);
+    assert_true(int_result(jobs[0]) > 0);
+    end_pool(pool);
+    decref_all(jobs + 1, 4);
+}
+
+/* What is queued is done, and then the processes leave. */
+static void test_del_shutdown(void **state)
+{
+    struct object *pool = pool_of(2), *job = submit(pool, "process_number", NULL);
+
+    (void)state;
+    decref(pool);
+    assert_true(int_result(job) > 0);
+    recruit_join_all();
+    decref(pool_of(2));
+}
+
+/* ---- callbacks, waiting ---- */
+
+static pthread_t called_in;
+
+static struct object *note_thread(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure;
+    (void)arguments;
+    (void)count;
+    called_in = pthread_self();
+    return none();
+}
+
+static void test_callbacks_run_in_this_process(void **state)
+{
+    struct object *pool = pool_of(1), *job = submit(pool, "wait_at_pipe", int_new(3)), *f;
+
+    (void)state;
+    f = function_new("note_thread", note_thread, 1, NULL);
+    assert_int_equal(job_add_done_callback(job, f), 0);
+    let_one_pass(3);
+    end_pool(pool);
+    assert_true(called_in && !pthread_equal(called_in, pthread_self()));
+    DROP(job, f);
+}
+
+static void test_as_completed_and_wait(void **state)
+{
+    struct object *pool = pool_of(2), *jobs[2], *tuple, *it, *first, *done, *not_done;
+
+    (void)state;
+    jobs[0] = submit(pool, "wait_at_pipe", int_new(3));
+    jobs[1] = submit(pool, "process_number", NULL);
+    tuple = tuple_new(2, jobs);
+    it = completion_iterate(tuple, BLOCK_FOREVER);
+    assert_int_equal(iterator_step(it, &first), STEP_NEXT);
+    assert_ptr_equal(first, jobs[1]);
+    assert_int_equal(completion_wait(tuple, 0, WAIT_ALL_COMPLETED, &done, &not_done), 0);
+    assert_int_equal(set_length(not_done), 1);
+    DROP(first, done, not_done);
+    let_one_pass(3);
+    assert_int_equal(iterator_step(it, &first), STEP_NEXT);
+    assert_ptr_equal(first, jobs[0]);
+    end_pool(pool);
+    DROP(tuple, it, first, jobs[0], jobs[1]);
+}
+
+/* ---- memory ---- */
+
+static int session(void)
+{
+    struct object *f = function_new("give_back", give_back, 1, NULL), *text = str_new("text");
+    struct object *init = function_new("initialise", initialise, 1, NULL), *one = int_new(1);
+    struct object *pool = NULL, *job = NULL, *result = NULL;
+    int failed = -1;
+
+    if (f && text && init && one)
+        pool = process_pool_new(&(struct pool_options){ .workers = 1, .initialiser = init,
+                                                        .arguments = (borrowed[]){ one },
+                                                        .count = 1 });
+    job = pool ? executor_submit(pool, f, (borrowed[]){ text }, 1) : NULL;
+    result = job ? job_result(job, BLOCK_FOREVER) : NULL;
+    if (result)
+        failed = 0;
+    else if (exception_matches(&broken_process_pool))
+        exception_set_no_memory(); /* the manager had none, and said so by this */
+    if (pool)
+        executor_shutdown(pool, true, false);
+    recruit_join_all();
+    xdecref(f);
+    xdecref(text);
+    xdecref(init);
+    xdecref(one);
+    xdecref(pool);
+    xdecref(job);
+    xdecref(result);
+    return failed;
+}
+
+static void test_a_failed_allocation_anywhere_is_memory_error(void **state)
+{
+    int files = open_files();
+
+    (void)state;
+    fail_everywhere(session);
+    assert_int_equal(open_files(), files);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        pool_test(test_submit),
+        pool_test(test_map),
+        pool_test(test_traceback),
+        pool_test(test_idle_process_reuse_one),
+        pool_test(test_saturation),
+        pool_test(test_queued_calls_can_be_cancelled),
+        pool_test(test_max_tasks_per_child),
+        pool_test(test_options_that_make_no_sense),
+        pool_test(test_error_at_task_pickle),
+        pool_test(test_function_that_no_process_knows),
+        pool_test(test_error_during_result_pickle_in_worker),
+        pool_test(test_big_data),
+        pool_test(test_killed_child),
+        pool_test(test_killed_while_idle),
+        pool_test(test_crash_during_func_exec_on_worker),
+        pool_test(test_exit_during_func_exec_on_worker),
+        pool_test(test_error_during_result_unpickle_in_result_handler),
+        pool_test(test_initializer),
+        pool_test(test_failing_initializer),
+        pool_test(test_initializer_that_cannot_be_sent),
+        pool_test(test_run_after_shutdown),
+        pool_test(test_cancel_futures),
+        pool_test(test_del_shutdown),
+        pool_test(test_callbacks_run_in_this_process),
+        pool_test(test_as_completed_and_wait),
+        pool_test(test_a_failed_allocation_anywhere_is_memory_error),
+    };
+    int failed;
+
+    for (int i = 0; i < PIPES; i++)
+        if (pipe(pipes[i]) < 0)
+            return 1;
+    if (nursery_start(table) < 0)
+        return 1;
+    failed = run_with_pools(tests);
+    nursery_stop();
+    return failed;
+}
