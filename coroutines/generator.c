@@ -1094,16 +1094,18 @@ static struct object *generator_await(borrowed o)
 const struct type generator_type = {
     .name = "generator", .size_of = generator_size, .destroy = generator_destroy,
     .clear = generator_clear, .unfinished = generator_unfinished, .finish = generator_finish,
-    .publish = generator_publish, .traverse = generator_traverse, .iterate = incref, .next = generator_next,
-    .send = generator_send, .throw = generator_throw, .close = generator_close_slot,
-    .await = generator_await, .repr = generator_repr,
+    .publish = generator_publish, .traverse = generator_traverse, .repr = generator_repr,
+    .iterate = incref, .next = generator_next, .send = generator_send, .throw = generator_throw,
+    .close = generator_close_slot, .await = generator_await,
 };
 
+/* No iterable, and no iterator. */
 const struct type coroutine_type = {
     .name = "coroutine", .size_of = generator_size, .destroy = generator_destroy,
     .clear = generator_clear, .unfinished = generator_unfinished, .finish = generator_finish,
-    .publish = generator_publish, .traverse = generator_traverse, .send = generator_send, .throw = generator_throw,
-    .close = generator_close_slot, .await = coroutine_await, .repr = generator_repr,
+    .publish = generator_publish, .traverse = generator_traverse, .repr = generator_repr,
+    .send = generator_send, .throw = generator_throw, .close = generator_close_slot,
+    .await = coroutine_await,
 };
 
 const struct type async_frame_type = {

@@ -70,7 +70,9 @@ extern const struct type generator_type;
 
 enum generator_kind { GENERATOR, COROUTINE, ASYNC_GENERATOR };
 
-enum generator_state { GENERATOR_CREATED, GENERATOR_RUNNING, GENERATOR_SUSPENDED, GENERATOR_CLOSED };
+enum generator_state {
+    GENERATOR_CREATED, GENERATOR_RUNNING, GENERATOR_SUSPENDED, GENERATOR_CLOSED
+};
 
 /* How a body is resumed: with a value, None at first and after a plain next; or with an
  * exception, which the `yield` that it stands at is to raise. */

@@ -65,7 +65,8 @@ static enum turn waits(struct frame *f, enum resume how, borrowed argument, stru
 
 /* try: yield 1; finally, or except: what its argument says */
 enum ending {
-    PASSES, AWAITS, YIELDS, YIELDS_AFTER_AWAIT, RETURNS, RAISES_VALUE, RAISES_STOP, RAISES_STOP_ASYNC
+    PASSES, AWAITS, YIELDS, YIELDS_AFTER_AWAIT, RETURNS, RAISES_VALUE, RAISES_STOP,
+    RAISES_STOP_ASYNC
 };
 
 static int ends;
@@ -735,7 +736,7 @@ static void drop_in_thread(struct thread *t, int index)
         safepoint(t);
 }
 
-static void test_the_finalizer_is_that_of_the_first_use_in_whatever_thread_it_is_dropped(void **state)
+static void test_the_finalizer_is_that_of_the_first_use_wherever_it_is_dropped(void **state)
 {
     (void)state;
     set_hooks();
@@ -840,7 +841,7 @@ int main(void)
         TEST(test_what_the_finalizer_raises_goes_to_the_hook_of_errors),
         TEST(test_without_hooks_it_is_closed_where_it_is_dropped),
         TEST(test_one_in_a_cycle_is_given_to_the_finalizer),
-        TEST(test_the_finalizer_is_that_of_the_first_use_in_whatever_thread_it_is_dropped),
+        TEST(test_the_finalizer_is_that_of_the_first_use_wherever_it_is_dropped),
         TEST(test_threads_on_one_get_an_item_or_are_refused),
         TEST(test_no_memory_is_an_error_wherever_it_runs_out),
     };

@@ -1704,10 +1704,11 @@ static void act(const struct edge *edge, struct object *g)
 
 static void try_edge(const struct edge *edge)
 {
+    const struct type *kind = raised_kinds[edge->ending];
     struct object *ending = int_new(edge->ending), *g;
 
     thrown = edge->thrown ? exception_new(edge->thrown, "%s", "") : NULL;
-    raised = raised_kinds[edge->ending] ? exception_new(raised_kinds[edge->ending], "%s", "") : NULL;
+    raised = kind ? exception_new(kind, "%s", "") : NULL;
     g = make_around(&body_quiet, make_around(&body_edge, ending));
     ready(g);
     assert_yields(next_of(g), 1);
