@@ -1108,10 +1108,11 @@ const struct type coroutine_type = {
     .await = coroutine_await,
 };
 
+/* It is the object around it that is unfinished. */
 const struct type async_frame_type = {
     .name = "async_generator", .size_of = generator_size, .destroy = generator_destroy,
-    .clear = generator_clear, .unfinished = generator_unfinished, .finish = generator_finish,
-    .publish = generator_publish, .traverse = generator_traverse, .repr = generator_repr,
+    .clear = generator_clear, .publish = generator_publish, .traverse = generator_traverse,
+    .repr = generator_repr,
 };
 
 struct object *generator_new(const struct body *body, borrowed const *arguments, size_t count)

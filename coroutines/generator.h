@@ -44,7 +44,8 @@
  * only one thread may use it.
  *
  * The end. When nobody holds a suspended generator any more it is closed at once, by the
- * thread that dropped it: its finally blocks run. (Late if its policy destroys late.) What
+ * thread that dropped it: its finally blocks run. (Late if its policy destroys late; not at all
+ * where what was freed too early is kept, audit.h.) What
  * they raise goes to the hook of warning.h. What they do may keep alive all that the
  * generator holds, but not the generator: no object comes back to life. Of one that never
  * started no code runs.
