@@ -15,7 +15,8 @@ struct async_generator {
     _Atomic bool used;                  /* atomic; its first use has been told */
     _Atomic bool running;               /* atomic; one of its awaitables is under way */
     _Atomic bool closed;                /* atomic */
-    bool finished;                      /* whoever ends it: the finalizer has been told */
+    bool told, finished;                /* whoever ends it: the finalizer knows; it is closed, or
+                                           another object is around its frame */
     struct async_generator_hooks hooks; /* set once, at its first use */
 };
 
@@ -69,7 +70,7 @@ static struct object *wrap(struct object *frame /* steals, also on failure */)
     atomic_init(&g->used, false);
     atomic_init(&g->running, false);
     atomic_init(&g->closed, false);
-    g->finished = false;
+    g->told = g->finished = false;
     g->hooks = (struct async_generator_hooks){ 0 };
     return &g->head;
 }
@@ -106,13 +107,24 @@ static void set_running(struct async_generator *g, bool running)
     atomic_store_explicit(&g->running, running, memory_order_relaxed);
 }
 
+static bool is_closed(const struct async_generator *g)
+{
+    return atomic_load_explicit(&((struct async_generator *)g)->closed, memory_order_relaxed);
+}
+
+/* Whether its end is the hook's affair. */
+static bool is_for_finalizer(const struct async_generator *g)
+{
+    return !g->told && g->hooks.finalizer && !is_closed(g) &&
+           generator_state(g->frame) != GENERATOR_CLOSED;
+}
+
 static bool async_generator_unfinished(borrowed o)
 {
     const struct async_generator *g = as_async_generator(o);
 
-    return !g->finished && g->hooks.finalizer &&
-           !atomic_load_explicit(&((struct async_generator *)g)->closed, memory_order_relaxed) &&
-           generator_state(g->frame) != GENERATOR_CLOSED;
+    return !g->finished &&
+           (is_for_finalizer(g) || generator_state(g->frame) == GENERATOR_SUSPENDED);
 }
 
 static void tell_finalizer(struct async_generator *g)
@@ -124,7 +136,7 @@ static void tell_finalizer(struct async_generator *g)
         return;
     }
     as_async_generator(again)->hooks = g->hooks;
-    as_async_generator(again)->finished = true; /* what is dropped twice is closed */
+    as_async_generator(again)->told = true; /* what is dropped twice is closed */
     atomic_store_explicit(&as_async_generator(again)->used, true, memory_order_relaxed);
     g->hooks.finalizer(again, g->hooks.argument);
     if (exception_pending())
@@ -134,10 +146,14 @@ static void tell_finalizer(struct async_generator *g)
 
 static void async_generator_finish(struct object *o)
 {
+    struct async_generator *g = as_async_generator(o);
     struct object *pending = exception_take();
 
-    as_async_generator(o)->finished = true;
-    tell_finalizer(as_async_generator(o));
+    g->finished = true;
+    if (is_for_finalizer(g))
+        tell_finalizer(g);
+    else if (generator_close(g->frame, NULL) < 0)
+        warning_unraisable(generator_body_of(g->frame)->name);
     exception_restore(pending);
 }
 

@@ -93,9 +93,15 @@ static inline struct generator *of_link(struct leaf_link *link)
     return link ? (struct generator *)((char *)link - offsetof(struct generator, link)) : NULL;
 }
 
+/* A generator is counted always, so this need not look at the pointer as `published` does. */
+static inline bool is_published(const struct generator *g)
+{
+    return object_has(&g->head, OBJECT_PUBLISHED);
+}
+
 static inline bool alone(const struct generator *g)
 {
-    return (!RC_LATE_HERE && !published(&g->head)) || !thread_self->locks_containers;
+    return (!RC_LATE_HERE && !is_published(g)) || !thread_self->locks_containers;
 }
 
 static inline enum stage stage_of(const struct generator *g)
@@ -499,7 +505,7 @@ static enum turn resume(struct drive *d, struct object **result)
 /* It is not run any more, and can be resumed. */
 static void suspend(const struct drive *d, struct generator *g)
 {
-    if (unlikely(published(&g->head)))
+    if (unlikely(is_published(g)))
         publish_turn(g);
     set_stage(g, g->from ? DELEGATING : g == d->root ? SUSPENDED : LENT);
 }
@@ -734,7 +740,7 @@ static enum step send_to_leaf(struct generator *g, struct generator *leaf, borro
     g->base.outer = exception_innermost;
     exception_innermost = leaf->top;
     turn = leaf->frame.body->resume(&leaf->frame, RESUME_SEND, value, result);
-    if (unlikely(turn != TURN_YIELD || published(&leaf->head))) {
+    if (unlikely(turn != TURN_YIELD || is_published(leaf))) {
         struct drive d = { .root = g, .at = leaf };
 
         return go_on(&d, turn, result);
@@ -811,7 +817,7 @@ enum step generator_send(struct object *o, borrowed value, struct object **resul
         return drive_on(g, turn, result);
     g->top = exception_innermost;
     exception_innermost = g->base.outer;
-    if (unlikely(published(o)))
+    if (unlikely(is_published(g)))
         publish_turn(g);
     set_stage(g, SUSPENDED);
     return STEP_NEXT;
@@ -1088,22 +1094,25 @@ static struct object *generator_await(borrowed o)
 const struct type generator_type = {
     .name = "generator", .size_of = generator_size, .destroy = generator_destroy,
     .clear = generator_clear, .unfinished = generator_unfinished, .finish = generator_finish,
-    .publish = generator_publish, .traverse = generator_traverse, .iterate = incref, .next = generator_next,
-    .send = generator_send, .throw = generator_throw, .close = generator_close_slot,
-    .await = generator_await, .repr = generator_repr,
+    .publish = generator_publish, .traverse = generator_traverse, .repr = generator_repr,
+    .iterate = incref, .next = generator_next, .send = generator_send, .throw = generator_throw,
+    .close = generator_close_slot, .await = generator_await,
 };
 
+/* No iterable, and no iterator. */
 const struct type coroutine_type = {
     .name = "coroutine", .size_of = generator_size, .destroy = generator_destroy,
     .clear = generator_clear, .unfinished = generator_unfinished, .finish = generator_finish,
-    .publish = generator_publish, .traverse = generator_traverse, .send = generator_send, .throw = generator_throw,
-    .close = generator_close_slot, .await = coroutine_await, .repr = generator_repr,
+    .publish = generator_publish, .traverse = generator_traverse, .repr = generator_repr,
+    .send = generator_send, .throw = generator_throw, .close = generator_close_slot,
+    .await = coroutine_await,
 };
 
+/* It is the object around it that is unfinished. */
 const struct type async_frame_type = {
     .name = "async_generator", .size_of = generator_size, .destroy = generator_destroy,
-    .clear = generator_clear, .unfinished = generator_unfinished, .finish = generator_finish,
-    .publish = generator_publish, .traverse = generator_traverse, .repr = generator_repr,
+    .clear = generator_clear, .publish = generator_publish, .traverse = generator_traverse,
+    .repr = generator_repr,
 };
 
 struct object *generator_new(const struct body *body, borrowed const *arguments, size_t count)

@@ -44,7 +44,8 @@
  * only one thread may use it.
  *
  * The end. When nobody holds a suspended generator any more it is closed at once, by the
- * thread that dropped it: its finally blocks run. (Late if its policy destroys late.) What
+ * thread that dropped it: its finally blocks run. (Late if its policy destroys late; not at all
+ * where what was freed too early is kept, audit.h.) What
  * they raise goes to the hook of warning.h. What they do may keep alive all that the
  * generator holds, but not the generator: no object comes back to life. Of one that never
  * started no code runs.
@@ -70,7 +71,9 @@ extern const struct type generator_type;
 
 enum generator_kind { GENERATOR, COROUTINE, ASYNC_GENERATOR };
 
-enum generator_state { GENERATOR_CREATED, GENERATOR_RUNNING, GENERATOR_SUSPENDED, GENERATOR_CLOSED };
+enum generator_state {
+    GENERATOR_CREATED, GENERATOR_RUNNING, GENERATOR_SUSPENDED, GENERATOR_CLOSED
+};
 
 /* How a body is resumed: with a value, None at first and after a plain next; or with an
  * exception, which the `yield` that it stands at is to raise. */

@@ -31,8 +31,10 @@ static const struct body squares = { .name = "squares", .resume = square, .refer
 
 static struct object *squares_new(int64_t below)
 {
-    struct object *n = int_new(below), *g = n ? generator_new(&squares, (borrowed[]){ n }, 1) : NULL;
+    struct object *n = int_new(below), *g = NULL;
 
+    if (n)
+        g = generator_new(&squares, (borrowed[]){ n }, 1);
     xdecref(n);
     return g;
 }

@@ -118,6 +118,7 @@ static inline enum turn turn_return(struct object **result, int64_t number)
 
 static struct {
     int warnings, unraisable;
+    int contexts; /* of what was unraisable: how many had led to it */
     char message[160], where[80];
     const struct type *kind;
 } told;
@@ -129,8 +130,22 @@ static inline void tell_warning(const struct type *kind, const char *message)
     snprintf(told.message, sizeof told.message, "%s", message);
 }
 
+static inline int count_contexts(borrowed exception)
+{
+    struct object *e = exception_context(exception), *next;
+    int count = 0;
+
+    for (; e; e = next) {
+        next = exception_context(e);
+        decref(e);
+        count++;
+    }
+    return count;
+}
+
 static inline void tell_unraisable(borrowed exception, const char *where)
 {
+    told.contexts = count_contexts(exception);
     told.unraisable++;
     told.kind = type_of(exception);
     snprintf(told.message, sizeof told.message, "%s", exception_message(exception));

@@ -65,7 +65,8 @@ static enum turn waits(struct frame *f, enum resume how, borrowed argument, stru
 
 /* try: yield 1; finally, or except: what its argument says */
 enum ending {
-    PASSES, AWAITS, YIELDS, YIELDS_AFTER_AWAIT, RETURNS, RAISES_VALUE, RAISES_STOP, RAISES_STOP_ASYNC
+    PASSES, AWAITS, YIELDS, YIELDS_AFTER_AWAIT, RETURNS, RAISES_VALUE, RAISES_STOP,
+    RAISES_STOP_ASYNC
 };
 
 static int ends;
@@ -708,21 +709,40 @@ static void test_without_hooks_it_is_closed_where_it_is_dropped(void **state)
 static void test_one_in_a_cycle_is_given_to_the_finalizer(void **state)
 {
     int64_t before = live_blocks();
-    struct object *list = list_new(), *g = async_generator_new(&body_echo, NULL, 0);
+    struct object *list = list_new(), *g = ending_by(AWAITS);
 
     (void)state;
     set_hooks();
-    assert_gives(next_item(g), 0);
+    assert_gives(next_item(g), 1);
     assert_int_equal(list_append(list, list), 0);
     assert_int_equal(list_append(list, g), 0);
     decref(g);
     decref(list);
     collect(GENERATION_ALL);
     assert_int_equal(hooked.final, 1);
+    assert_int_equal(ends, 0);
     assert_returns(close_all(hooked.kept), NOTHING);
+    assert_int_equal(paused, 1);
     decref(hooked.kept);
     collect(GENERATION_ALL);
     assert_int_equal(live_blocks(), before);
+}
+
+static void test_one_in_a_cycle_without_hooks_is_closed(void **state)
+{
+    int64_t before = live_blocks();
+    struct object *list = list_new(), *g = ending_by(PASSES);
+
+    (void)state;
+    assert_gives(next_item(g), 1);
+    assert_int_equal(list_append(list, list), 0);
+    assert_int_equal(list_append(list, g), 0);
+    decref(g);
+    decref(list);
+    collect(GENERATION_ALL);
+    assert_int_equal(live_blocks(), before);
+    assert_int_equal(ends, 1);
+    assert_int_equal(told.unraisable, 0);
 }
 
 static struct object *handed;
@@ -735,7 +755,7 @@ static void drop_in_thread(struct thread *t, int index)
         safepoint(t);
 }
 
-static void test_the_finalizer_is_that_of_the_first_use_in_whatever_thread_it_is_dropped(void **state)
+static void test_the_finalizer_is_that_of_the_first_use_wherever_it_is_dropped(void **state)
 {
     (void)state;
     set_hooks();
@@ -840,7 +860,8 @@ int main(void)
         TEST(test_what_the_finalizer_raises_goes_to_the_hook_of_errors),
         TEST(test_without_hooks_it_is_closed_where_it_is_dropped),
         TEST(test_one_in_a_cycle_is_given_to_the_finalizer),
-        TEST(test_the_finalizer_is_that_of_the_first_use_in_whatever_thread_it_is_dropped),
+        TEST(test_one_in_a_cycle_without_hooks_is_closed),
+        TEST(test_the_finalizer_is_that_of_the_first_use_wherever_it_is_dropped),
         TEST(test_threads_on_one_get_an_item_or_are_refused),
         TEST(test_no_memory_is_an_error_wherever_it_runs_out),
     };

@@ -11,7 +11,8 @@
 /* ---- bodies ---- */
 
 /* return 7 */
-static enum turn at_once(struct frame *f, enum resume how, borrowed argument, struct object **result)
+static enum turn at_once(struct frame *f, enum resume how, borrowed argument,
+                         struct object **result)
 {
     (void)f, (void)how, (void)argument;
     return turn_return(result, 7);

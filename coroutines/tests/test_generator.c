@@ -790,6 +790,7 @@ static void test_a_long_row_of_suspended_ones_ends_without_stack(void **state)
 static struct object *shared;
 static int shared_steps;
 static _Atomic int64_t given, refused, wrong;
+static _Atomic int arrived;
 static _Atomic uint8_t seen[SHARED_STEPS_IN_SOAK * TEST_THREADS];
 
 /* Counts, with a word that only who has it may touch, and gives way amid its turn. */
@@ -818,9 +819,20 @@ static void look_at(struct object *number /* steals */)
     decref(number);
 }
 
+/* So that none has done its part before the others begin. */
+static void wait_for_all(struct thread *t)
+{
+    atomic_fetch_add_explicit(&arrived, 1, memory_order_relaxed);
+    while (atomic_load_explicit(&arrived, memory_order_relaxed) < TEST_THREADS) {
+        safepoint(t);
+        sched_yield();
+    }
+}
+
 static void step_shared(struct thread *t, int index)
 {
     (void)index;
+    wait_for_all(t);
     for (int i = 0; i < shared_steps; i++) {
         struct object *number;
 
@@ -845,7 +857,7 @@ static void test_threads_on_one_generator_get_a_value_or_are_refused(void **stat
 
     (void)state;
     shared_steps = getenv("SOAK_SECONDS") ? SHARED_STEPS_IN_SOAK : SHARED_STEPS;
-    given = refused = wrong = 0;
+    given = refused = wrong = arrived = 0;
     memset((void *)seen, 0, sizeof seen);
     shared = make(&body);
     publish(shared);

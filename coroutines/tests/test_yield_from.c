@@ -1250,6 +1250,91 @@ static void test_a_deep_chain_may_grow_at_its_root(void **state)
     decref(g);
 }
 
+/* ---- errors on every level of the end ---- */
+
+/* try: yield from its argument; finally: raise ValueError */
+static enum turn raises_in_finally(struct frame *f, enum resume how, borrowed argument,
+                                   struct object **result)
+{
+    struct handling h;
+
+    if (f->at++ == 0 && is_generator(f->reference[0], GENERATOR)) {
+        *result = iterate(f->reference[0]);
+        return TURN_FROM;
+    }
+    if (f->at == 1)
+        return turn_yield(result, 1);
+    if (how == RESUME_THROW)
+        exception_handle_begin(&h, incref(argument));
+    exception_set(&value_error, "level %d", ++ends);
+    if (how == RESUME_THROW)
+        exception_handle_end(&h);
+    return TURN_ERROR;
+}
+
+static struct object *raising_chain(void)
+{
+    static const struct body body = { .name = "raises", .resume = raises_in_finally,
+                                      .references = 1 };
+    struct object *g = make_around(&body, int_new(0));
+
+    for (int i = 1; i < LEVELS; i++)
+        g = make_around(&body, g);
+    ends = 0;
+    ready(g);
+    assert_yields(next_of(g), 1);
+    return g;
+}
+
+/* Each in the context of the one below; the first in that of GeneratorExit. */
+static void test_every_finally_of_a_chain_raises_and_it_is_dropped(void **state)
+{
+    int64_t before = live_blocks();
+
+    (void)state;
+    decref(raising_chain());
+    assert_int_equal(live_blocks(), before);
+    assert_int_equal(told.unraisable, 1);
+    assert_ptr_equal(told.kind, &value_error);
+    assert_string_equal(told.message, "level 5");
+    assert_int_equal(told.contexts, LEVELS);
+}
+
+static void test_every_finally_of_a_chain_raises_and_it_is_closed(void **state)
+{
+    struct object *g = raising_chain();
+
+    (void)state;
+    assert_int_equal(generator_close(g, NULL), -1);
+    assert_int_equal(count_contexts(exception_pending()), LEVELS);
+    assert_error(&value_error, "level 5");
+    assert_int_equal(generator_state(g), GENERATOR_CLOSED);
+    decref(g);
+}
+
+/* Not to the collector's caller, nor to whoever drops the last of them. A collection finishes
+ * those of a chain in no order, so each may be one that nobody handles. */
+static void test_every_finally_of_garbage_raises(void **state)
+{
+    int64_t before = live_blocks();
+    struct object *list = list_new(), *g;
+
+    (void)state;
+    assert_int_equal(list_append(list, list), 0);
+    for (int i = 0; i < 3; i++) {
+        g = raising_chain();
+        assert_int_equal(list_append(list, g), 0);
+        decref(g);
+    }
+    decref(list);
+    exception_set(&index_error, "on its way");
+    collect(GENERATION_ALL);
+    assert_int_equal(live_blocks(), before + 1);
+    assert_error(&index_error, "on its way");
+    assert_in_range(told.unraisable, 3, 3 * LEVELS);
+    assert_ptr_equal(told.kind, &value_error);
+}
+
 /* ---- cycles ---- */
 
 /* The chain's innermost holds its outermost (CPython issue 17669). */
@@ -1619,10 +1704,11 @@ static void act(const struct edge *edge, struct object *g)
 
 static void try_edge(const struct edge *edge)
 {
+    const struct type *kind = raised_kinds[edge->ending];
     struct object *ending = int_new(edge->ending), *g;
 
     thrown = edge->thrown ? exception_new(edge->thrown, "%s", "") : NULL;
-    raised = raised_kinds[edge->ending] ? exception_new(raised_kinds[edge->ending], "%s", "") : NULL;
+    raised = kind ? exception_new(kind, "%s", "") : NULL;
     g = make_around(&body_quiet, make_around(&body_edge, ending));
     ready(g);
     assert_yields(next_of(g), 1);
@@ -1714,6 +1800,9 @@ int main(void)
         TWICE(test_a_deep_chain_is_dropped_without_stack),
         ALONE(test_a_deep_chain_that_was_never_closed_is_freed_without_stack),
         TWICE(test_a_deep_chain_may_grow_at_its_root),
+        TWICE(test_every_finally_of_a_chain_raises_and_it_is_dropped),
+        TWICE(test_every_finally_of_a_chain_raises_and_it_is_closed),
+        TWICE(test_every_finally_of_garbage_raises),
         ALONE(test_a_chain_in_a_cycle_is_closed_and_collected),
         ALONE(test_a_chain_whose_leaf_holds_its_root_is_closed_and_collected),
         ALONE(test_threads_on_one_chain_get_a_value_or_are_refused),

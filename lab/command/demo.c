@@ -159,7 +159,7 @@ static int list_demos(void)
     if (!demos->name)
         puts("there are no demos in this build");
     for (; demos->name; demos++)
-        printf("%-16s %s\n", demos->name, demos->demo->about ? demos->demo->about : "-");
+        printf("%-18s %s\n", demos->name, demos->demo->about ? demos->demo->about : "-");
     return 0;
 }
 
