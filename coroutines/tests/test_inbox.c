@@ -3,10 +3,11 @@
 #include "objects/tests/testing.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <unistd.h>
 
-enum { SENDERS = 3, LETTERS = 20000, TIMEOUT_S = 60 };
+enum { SENDERS = 3, LETTERS = 60000, TIMEOUT_S = 60 };
 
 struct numbered {
     struct letter letter;
@@ -123,6 +124,68 @@ static void test_no_wake_up_is_lost(void **state)
     sem_destroy(&wake);
 }
 
+/* How many have been read: the next one is sent only then, just as the reader goes to sleep. */
+static _Atomic int letters_read;
+
+static void wait_a_moment(uint64_t *random)
+{
+    for (uint64_t left = random_of(random, 1500); left; left--)
+        __asm__ volatile("" : : : "memory");
+}
+
+static void *send_one_by_one(void *argument)
+{
+    uint64_t random = 88172645463325252;
+
+    (void)argument;
+    for (int i = 0; i < LETTERS; i++) {
+        for (int spins = 0; atomic_load_explicit(&letters_read, memory_order_acquire) < i; spins++)
+            if (spins % 1024 == 1023)
+                sched_yield();
+        wait_a_moment(&random);
+        if (inbox_put(&box, &letters[0][i].letter) == INBOX_ASLEEP)
+            sem_post(&wake);
+    }
+    return NULL;
+}
+
+/* It takes its time as well: what it has read is seen late by the sender. */
+static bool read_one_by_one(void)
+{
+    uint64_t random = 1181783497276652981;
+
+    for (int read = 0; read < LETTERS;) {
+        struct timespec until;
+
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += 5;
+        wait_a_moment(&random);
+        if (inbox_sleep(&box) && sem_timedwait(&wake, &until) < 0)
+            return false;
+        for (struct letter *l = inbox_take(&box), *next; l; l = next) {
+            next = l->next;
+            atomic_store_explicit(&letters_read, ++read, memory_order_release);
+        }
+    }
+    return true;
+}
+
+static void test_no_wake_up_is_lost_by_who_goes_to_sleep(void **state)
+{
+    pthread_t sender;
+    bool all;
+
+    (void)state;
+    inbox_init(&box);
+    sem_init(&wake, 0, 0);
+    assert_int_equal(pthread_create(&sender, NULL, send_one_by_one, NULL), 0);
+    all = read_one_by_one();
+    atomic_store_explicit(&letters_read, LETTERS, memory_order_release); /* the sender ends */
+    pthread_join(sender, NULL);
+    sem_destroy(&wake);
+    assert_true(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_only_the_first_letter_to_a_sleeper_wakes_it),
         cmocka_unit_test(test_who_has_mail_does_not_sleep),
         cmocka_unit_test(test_a_closed_box_takes_nothing),
+        cmocka_unit_test(test_no_wake_up_is_lost_by_who_goes_to_sleep),
         cmocka_unit_test(test_no_wake_up_is_lost),
     };
 
