@@ -191,7 +191,7 @@ UNINSTRUMENTED static void end(struct fiber *f, void *value)
     if (!(f->kind & FIBER_BY_TABLE)) {
         t->after.call = note_end;
         t->after.argument = f;
-        context_swap(&t->grave, &f->back, atomic_load_explicit(&f->back.sp, memory_order_relaxed),
+        context_swap(&t->grave, f->back, atomic_load_explicit(&f->back->sp, memory_order_relaxed),
                      value);
     }
 #endif

@@ -73,8 +73,10 @@ enum fiber_kind {
 #define FIBER_FAILED ((void *)-1)
 
 struct carrier {
-    struct fiber *current; /* owner; who runs on this thread, NULL: the thread itself */
+    /* One line, which stays in the cache while fibers come and go. */
+    _Alignas(64) struct fiber *current; /* owner; who runs on this thread, NULL: itself */
     struct { fiber_after *call; void *argument; } after; /* owner; call NULL: nothing to do */
+    struct context away;      /* owner; where the thread itself was left when it resumed a fiber */
     struct context grave;     /* owner; where fibers that end leave their registers */
     struct stage *stage;      /* owner; of ways/copystack.c: NULL: none has been used */
     struct stack_pool stacks; /* owner */
@@ -88,12 +90,13 @@ struct fiber {
                                         has finished */
     struct carrier *carrier;         /* the thread that it runs on, or ran on last */
     struct fiber *resumer;           /* NULL: the thread itself */
+    struct context *back;            /* where the resumer was left: its `away` */
     uint8_t kind;                    /* of enum fiber_kind; set before others see it */
     bool ended;                      /* the last switch is the last */
     _Atomic int state;               /* atomic; enum fiber_state. In line, RUNNING while it is not
                                         FINISHED, for own.sp says the rest */
     /* And one more. */
-    struct context back;             /* where the resumer was left */
+    struct context away;             /* where it was left when it resumed another */
     void *value;                     /* passes by the table */
     fiber_entry *entry;              /* set once */
     const struct way *way;           /* set once */
@@ -161,6 +164,7 @@ static inline void fiber_board(struct carrier *t, struct fiber *f)
 {
     f->carrier = t;
     f->resumer = t->current;
+    f->back = t->current ? &t->current->away : &t->away;
     t->current = f;
 }
 
@@ -193,7 +197,7 @@ static inline void *fiber_resume(struct carrier *t, struct fiber *f, void *value
 
     if (likely(sp)) {
         fiber_board(t, f);
-        value = fiber_swap(f, &f->back, &f->own, sp, value);
+        value = fiber_swap(f, f->back, &f->own, sp, value);
         if (unlikely(t->after.call))
             carrier_do_after(t);
         return value;
@@ -209,10 +213,10 @@ static inline void *fiber_yield(struct fiber *self, void *value)
     assert(self->carrier->current == self && "a fiber suspends itself");
 #if FIBER_INLINE
     if (likely(!(self->kind & FIBER_BY_TABLE))) {
-        void *sp = atomic_load_explicit(&self->back.sp, memory_order_relaxed);
+        void *sp = atomic_load_explicit(&self->back->sp, memory_order_relaxed);
 
         self->carrier->current = self->resumer;
-        return fiber_swap(self, &self->own, &self->back, sp, value);
+        return fiber_swap(self, &self->own, self->back, sp, value);
     }
 #endif
     return fiber_yield_by_table(self, value);

@@ -247,7 +247,7 @@ UNINSTRUMENTED static void copystack_enter(struct fiber *f)
 
     control_get(&control);
     if (is_copied(f->resumer)) {
-        stage->move = (struct move){ copied(f->resumer), &f->back, copied(f), to };
+        stage->move = (struct move){ copied(f->resumer), f->back, copied(f), to };
         to = &stage->mover;
     } else {
         put_on_stage(stage, copied(f));
@@ -262,8 +262,8 @@ static const struct context *way_back(struct fiber *f, struct copied *out)
     struct stage *stage = f->carrier->stage;
 
     if (!is_copied(f->resumer))
-        return &f->back;
-    stage->move = (struct move){ out, &f->own, copied(f->resumer), &f->back };
+        return f->back;
+    stage->move = (struct move){ out, &f->own, copied(f->resumer), f->back };
     return &stage->mover;
 }
 

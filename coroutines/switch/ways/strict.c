@@ -39,7 +39,7 @@ UNINSTRUMENTED static int strict_leave(struct fiber *f)
     struct control control;
 
     control_get(&control);
-    fiber_swap_out(f, &f->back);
+    fiber_swap_out(f, f->back);
     control_set(&control);
     return 0;
 }
