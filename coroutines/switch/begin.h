@@ -46,7 +46,7 @@ static inline __attribute__((always_inline)) void fiber_swap_in(struct fiber *f,
                                                                 const struct context *to)
 {
     annotate_enter(&f->own_note, &f->back_note);
-    context_swap(&f->back, to, context_left_at(to), NULL);
+    context_swap(f->back, to, context_left_at(to), NULL);
     annotate_outside(&f->back_note);
 }
 

@@ -105,7 +105,7 @@ static bool claim(struct fiber *f)
 {
     int suspended = FIBER_SUSPENDED;
 
-    if (f->kind != FIBER_BY_TABLE)
+    if (!(f->kind & FIBER_BY_TABLE))
         return fiber_claim(f);
     /* Acquire, with the release in fiber_resume_by_table. */
     return atomic_compare_exchange_strong_explicit(&f->state, &suspended, FIBER_RUNNING,
@@ -152,7 +152,7 @@ enum fiber_state fiber_state(const struct fiber *f)
 {
     bool left = atomic_load_explicit(&f->own.sp, memory_order_acquire);
 
-    if (f->kind != FIBER_BY_TABLE && left)
+    if (!(f->kind & FIBER_BY_TABLE) && left)
         return FIBER_SUSPENDED;
     return (enum fiber_state)atomic_load_explicit(&f->state, memory_order_acquire);
 }
@@ -164,8 +164,8 @@ size_t fiber_high_water(const struct fiber *f)
 
 void fiber_share(struct fiber *f)
 {
-    if (f->kind == FIBER_ALONE)
-        f->kind = FIBER_SHARED;
+    if (!(f->kind & FIBER_BY_TABLE))
+        f->kind |= FIBER_SHARED;
 }
 
 /* ---- The first function on a stack, and the last. */
@@ -188,10 +188,10 @@ UNINSTRUMENTED static void end(struct fiber *f, void *value)
 
     t->current = f->resumer;
 #if FIBER_INLINE
-    if (f->kind != FIBER_BY_TABLE) {
+    if (!(f->kind & FIBER_BY_TABLE)) {
         t->after.call = note_end;
         t->after.argument = f;
-        context_swap(&t->grave, &f->back, atomic_load_explicit(&f->back.sp, memory_order_relaxed),
+        context_swap(&t->grave, f->back, atomic_load_explicit(&f->back->sp, memory_order_relaxed),
                      value);
     }
 #endif
@@ -205,7 +205,7 @@ UNINSTRUMENTED void fiber_begin(void *argument, void *first)
     struct fiber *f = argument;
 
     annotate_inside(&f->own_note, &f->back_note);
-    end(f, f->entry(f, f->kind == FIBER_BY_TABLE ? f->value : first));
+    end(f, f->entry(f, f->kind & FIBER_BY_TABLE ? f->value : first));
     __builtin_trap();
 }
 
@@ -229,7 +229,7 @@ static void *let_go(struct fiber *f)
 
 void *fiber_resume_by_table(struct carrier *t, struct fiber *f, void *value)
 {
-    if (f->kind != FIBER_BY_TABLE || !claim(f))
+    if (!(f->kind & FIBER_BY_TABLE) || !claim(f))
         return refuse(f);
     if (admit(t, f) < 0) {
         unclaim(f);

@@ -62,15 +62,21 @@ typedef void fiber_after(void *argument);
 
 enum fiber_state { FIBER_SUSPENDED, FIBER_RUNNING, FIBER_FINISHED };
 
-/* How it is resumed: in line, by one thread at a time, or by several that try; or by the table. */
-enum fiber_kind { FIBER_ALONE, FIBER_SHARED, FIBER_BY_TABLE };
+/* How it is switched; bits. None: in line, nothing but registers, by one thread at a time. */
+enum fiber_kind {
+    FIBER_SHARED = 1,   /* several threads may try to resume it */
+    FIBER_STRICT = 2,   /* the control words of floating point are its own */
+    FIBER_BY_TABLE = 4, /* alone: not in line */
+};
 
 /* No value: the call has failed. */
 #define FIBER_FAILED ((void *)-1)
 
 struct carrier {
-    struct fiber *current; /* owner; who runs on this thread, NULL: the thread itself */
+    /* One line, which stays in the cache while fibers come and go. */
+    _Alignas(64) struct fiber *current; /* owner; who runs on this thread, NULL: itself */
     struct { fiber_after *call; void *argument; } after; /* owner; call NULL: nothing to do */
+    struct context away;      /* owner; where the thread itself was left when it resumed a fiber */
     struct context grave;     /* owner; where fibers that end leave their registers */
     struct stage *stage;      /* owner; of ways/copystack.c: NULL: none has been used */
     struct stack_pool stacks; /* owner */
@@ -84,12 +90,13 @@ struct fiber {
                                         has finished */
     struct carrier *carrier;         /* the thread that it runs on, or ran on last */
     struct fiber *resumer;           /* NULL: the thread itself */
-    uint8_t kind;                    /* enum fiber_kind; set before others see it */
+    struct context *back;            /* where the resumer was left: its `away` */
+    uint8_t kind;                    /* of enum fiber_kind; set before others see it */
     bool ended;                      /* the last switch is the last */
     _Atomic int state;               /* atomic; enum fiber_state. In line, RUNNING while it is not
                                         FINISHED, for own.sp says the rest */
     /* And one more. */
-    struct context back;             /* where the resumer was left */
+    struct context away;             /* where it was left when it resumed another */
     void *value;                     /* passes by the table */
     fiber_entry *entry;              /* set once */
     const struct way *way;           /* set once */
@@ -143,9 +150,10 @@ static inline void *fiber_claim(struct fiber *f)
 {
     void *sp;
 
-    if (unlikely(f->kind == FIBER_SHARED))
-        return atomic_exchange_explicit(&f->own.sp, NULL, memory_order_acquire);
-    sp = f->kind == FIBER_ALONE ? atomic_load_explicit(&f->own.sp, memory_order_acquire) : NULL;
+    if (unlikely(f->kind & (FIBER_SHARED | FIBER_BY_TABLE)))
+        return f->kind & FIBER_SHARED
+                   ? atomic_exchange_explicit(&f->own.sp, NULL, memory_order_acquire) : NULL;
+    sp = atomic_load_explicit(&f->own.sp, memory_order_acquire);
     if (likely(sp))
         atomic_store_explicit(&f->own.sp, NULL, memory_order_relaxed);
     return sp;
@@ -156,8 +164,26 @@ static inline void fiber_board(struct carrier *t, struct fiber *f)
 {
     f->carrier = t;
     f->resumer = t->current;
+    f->back = t->current ? &t->current->away : &t->away;
     t->current = f;
 }
+
+#if FIBER_INLINE
+/* Whoever leaves a stack keeps the control words on it; when this returns, `f` may be gone. */
+static inline __attribute__((always_inline)) void *
+fiber_swap(const struct fiber *f, struct context *from, const struct context *to, void *sp,
+           void *value)
+{
+    struct control control;
+
+    if (likely(!(f->kind & FIBER_STRICT)))
+        return context_swap(from, to, sp, value);
+    control_get(&control);
+    value = context_swap(from, to, sp, value);
+    control_set(&control);
+    return value;
+}
+#endif
 
 /* Runs `f` on the calling thread, whose carrier is `t`, until it yields or ends; what it passes
  * then. `f` may have been resumed by others and be gone when this returns, unless the program knows
@@ -171,7 +197,7 @@ static inline void *fiber_resume(struct carrier *t, struct fiber *f, void *value
 
     if (likely(sp)) {
         fiber_board(t, f);
-        value = context_swap(&f->back, &f->own, sp, value);
+        value = fiber_swap(f, f->back, &f->own, sp, value);
         if (unlikely(t->after.call))
             carrier_do_after(t);
         return value;
@@ -186,11 +212,11 @@ static inline void *fiber_yield(struct fiber *self, void *value)
 {
     assert(self->carrier->current == self && "a fiber suspends itself");
 #if FIBER_INLINE
-    if (likely(self->kind != FIBER_BY_TABLE)) {
-        void *sp = atomic_load_explicit(&self->back.sp, memory_order_relaxed);
+    if (likely(!(self->kind & FIBER_BY_TABLE))) {
+        void *sp = atomic_load_explicit(&self->back->sp, memory_order_relaxed);
 
         self->carrier->current = self->resumer;
-        return context_swap(&self->own, &self->back, sp, value);
+        return fiber_swap(self, &self->own, self->back, sp, value);
     }
 #endif
     return fiber_yield_by_table(self, value);

@@ -8,8 +8,8 @@
  *   copystack  one stack for all of a thread's fibers, from which each is copied and to which it is
  *              copied back: as greenlet does; the least memory, any depth, and no migration
  *
- * A way is called through this table, but native, unless a sanitizer must be told of each switch:
- * that is inlined in fiber.h, and its table is used for making fibers alone.
+ * A way is called through this table, but native and strict, unless a sanitizer must be told of each
+ * switch: they are inlined in fiber.h, and their tables are used for making fibers alone.
  *
  * fiber.c keeps the books: who runs, who resumed whom, what passes. A way moves stacks.
  */

@@ -78,17 +78,14 @@ struct control {
     uint64_t fpcr;
 };
 
-static inline struct control control_get(void)
+static inline void control_get(struct control *control)
 {
-    struct control control;
-
-    __asm__ volatile("mrs %0, fpcr" : "=r"(control.fpcr));
-    return control;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(control->fpcr));
 }
 
-static inline void control_set(struct control control)
+static inline void control_set(const struct control *control)
 {
-    __asm__ volatile("msr fpcr, %0" : : "r"(control.fpcr));
+    __asm__ volatile("msr fpcr, %0" : : "r"(control->fpcr));
 }
 
 /* The guarded control stack of Armv9.4 is switched on by who links a program with it, and what

@@ -83,17 +83,16 @@ struct control {
     uint16_t x87;
 };
 
-static inline struct control control_get(void)
+/* By address: as a value it would be copied as one word where it has just been stored as two, and
+ * a processor waits for that. */
+static inline void control_get(struct control *control)
 {
-    struct control control;
-
-    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(control.mxcsr), "=m"(control.x87));
-    return control;
+    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(control->mxcsr), "=m"(control->x87));
 }
 
-static inline void control_set(struct control control)
+static inline void control_set(const struct control *control)
 {
-    __asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(control.mxcsr), "m"(control.x87));
+    __asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(control->mxcsr), "m"(control->x87));
 }
 
 /* The instruction does nothing where there are no shadow stacks, or they are off. */

@@ -167,6 +167,7 @@ static void test_of_several_that_resume_one_succeeds(void **state)
 
     (void)state;
     fiber_share(f);
+    assert_true(f->kind & (FIBER_SHARED | FIBER_BY_TABLE));
     turns = 0;
     atomic_store_explicit(&ready, 0, memory_order_relaxed);
     atomic_store_explicit(&won, 0, memory_order_relaxed);

@@ -243,16 +243,17 @@ UNINSTRUMENTED static void copystack_enter(struct fiber *f)
 {
     struct stage *stage = f->carrier->stage;
     const struct context *to = &f->own;
-    struct control control = control_get();
+    struct control control;
 
+    control_get(&control);
     if (is_copied(f->resumer)) {
-        stage->move = (struct move){ copied(f->resumer), &f->back, copied(f), to };
+        stage->move = (struct move){ copied(f->resumer), f->back, copied(f), to };
         to = &stage->mover;
     } else {
         put_on_stage(stage, copied(f));
     }
     fiber_swap_in(f, to);
-    control_set(control);
+    control_set(&control);
 }
 
 /* Where to go when `out`, or nobody that is needed, leaves the stage to the resumer of `f`. */
@@ -261,22 +262,23 @@ static const struct context *way_back(struct fiber *f, struct copied *out)
     struct stage *stage = f->carrier->stage;
 
     if (!is_copied(f->resumer))
-        return &f->back;
-    stage->move = (struct move){ out, &f->own, copied(f->resumer), &f->back };
+        return f->back;
+    stage->move = (struct move){ out, &f->own, copied(f->resumer), f->back };
     return &stage->mover;
 }
 
 UNINSTRUMENTED static int copystack_leave(struct fiber *f)
 {
-    struct control control = control_get();
     struct copied *c = copied(f);
     const struct context *to;
+    struct control control;
 
+    control_get(&control);
     if (is_copied(f->resumer) && reserve_from_here(f->carrier->stage, c) < 0)
         return -1;
     to = way_back(f, c);
     fiber_swap_out(f, to);
-    control_set(control);
+    control_set(&control);
     return 0;
 }
 

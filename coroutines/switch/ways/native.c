@@ -32,14 +32,14 @@ UNINSTRUMENTED static void native_enter(struct fiber *f)
 
 UNINSTRUMENTED static int native_leave(struct fiber *f)
 {
-    fiber_swap_out(f, &f->back);
+    fiber_swap_out(f, f->back);
     return 0;
 }
 
 UNINSTRUMENTED static void native_end(struct fiber *f)
 {
     annotate_leave(&f->own_note, &f->back_note, true);
-    context_swap(&f->carrier->grave, &f->back, context_left_at(&f->back), NULL);
+    context_swap(&f->carrier->grave, f->back, context_left_at(f->back), NULL);
 }
 
 #else

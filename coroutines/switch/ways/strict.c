@@ -2,7 +2,8 @@
  *
  * By the ABI a call preserves them, so a function that sets the rounding mode may expect it to
  * be still that after it has yielded. Hardly any does, and reading these words is what takes
- * longest in a switch: so this is for those that do. Whoever leaves a stack keeps the words on it.
+ * longest in a switch: so this is for those that do. As with native the fast path is fiber.h's, and
+ * what stands here is for the builds in which a sanitizer must be told.
  */
 #include "coroutines/switch/begin.h"
 
@@ -20,24 +21,26 @@ static struct fiber *strict_make(struct carrier *t, size_t stack_bytes)
     struct fiber *f = way_native.make(t, stack_bytes);
 
     if (f)
-        fiber_goes_by_table(f);
+        f->kind |= FIBER_STRICT;
     return f;
 }
 
 UNINSTRUMENTED static void strict_enter(struct fiber *f)
 {
-    struct control control = control_get();
+    struct control control;
 
+    control_get(&control);
     fiber_swap_in(f, &f->own);
-    control_set(control);
+    control_set(&control);
 }
 
 UNINSTRUMENTED static int strict_leave(struct fiber *f)
 {
-    struct control control = control_get();
+    struct control control;
 
-    fiber_swap_out(f, &f->back);
-    control_set(control);
+    control_get(&control);
+    fiber_swap_out(f, f->back);
+    control_set(&control);
     return 0;
 }
 
