@@ -85,6 +85,8 @@ struct workload {
     enum shares shares;
     int least_threads;               /* 0 if `threads` may be 0, as for spinners; else 1 or 2 */
     bool by_role;                    /* bound by role unless the lab is told otherwise */
+    bool has_threads;                /* of its own, which share what its workers do: so one worker
+                                        is not alone */
     struct param param[PARAM_MAX];
     struct role roles[ROLE_MAX];
 

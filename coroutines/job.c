@@ -147,7 +147,8 @@ static void job_traverse(borrowed o, void (*visit)(borrowed held, void *argument
 
 static void job_repr(borrowed o, char *text, size_t size_bytes)
 {
-    static const char *const said[] = { "pending", "running", "cancelled", "cancelled", "finished" };
+    static const char *const said[] = { "pending", "running", "cancelled", "cancelled",
+                                        "finished" };
     enum job_state state = job_state(o);
     char outcome[80] = "";
 

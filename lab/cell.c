@@ -61,7 +61,8 @@ static void derive(struct cell *cell)
     for (int i = 0; i < ROLE_MAX && roles[i].name; i++)
         cell->workers += workers_of(&roles[i], cell->threads);
     cell->safe = !cell->runtime->needs_gil || cell->lock->excludes;
-    cell->miscounts = !cell->safe && cell->shares > SHARES_HANDOVER && cell->workers > 1;
+    cell->miscounts = !cell->safe && cell->shares > SHARES_HANDOVER &&
+                      (cell->workers > 1 || cell->work->has_threads);
     cell->refusal = refusal(cell);
 }
 

@@ -94,7 +94,8 @@ static int own_socket(void)
 }
 
 /* Says on its own what the pool must not believe. `arguments[0]`: as bytes. */
-static _Noreturn struct object *say_garbage(borrowed closure, borrowed const *arguments, size_t count)
+static _Noreturn struct object *say_garbage(borrowed closure, borrowed const *arguments,
+                                            size_t count)
 {
     ssize_t sent = send(own_socket(), bytes_data(arguments[0]), bytes_length(arguments[0]), 0);
 
@@ -485,12 +486,13 @@ static void test_error_during_result_unpickle_in_result_handler(void **state)
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
         char data[sizeof(struct frame) + 2] = { 0 };
         struct object *pool = pool_of(1), *job, *e, *cause;
+        size_t said;
 
         memcpy(data, &frames[i], sizeof *frames);
         data[sizeof *frames] = i == 3 ? '?' : 'N'; /* or one object and more */
         data[sizeof *frames + 1] = 'N';
-        job = submit(pool, "say_garbage",
-                     bytes_new(data, sizeof *frames + (frames[i].length < 2 ? frames[i].length : 2)));
+        said = sizeof *frames + (frames[i].length < 2 ? frames[i].length : 2);
+        job = submit(pool, "say_garbage", bytes_new(data, said));
         e = job_exception(job, long_ns);
         assert_ptr_equal(type_of(e), &broken_process_pool);
         cause = exception_cause(e);

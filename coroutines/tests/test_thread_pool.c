@@ -135,7 +135,8 @@ static void test_max_workers_negative(void **state)
 
 static void test_idle_thread_reuse(void **state)
 {
-    struct object *pool = thread_pool_new(NULL), *f = function_of(give_back, 1), *seven = int_new(7);
+    struct object *pool = thread_pool_new(NULL), *f = function_of(give_back, 1);
+    struct object *seven = int_new(7);
 
     (void)state;
     assert_int_equal(thread_pool_workers(pool), 0); /* none before it is needed */
@@ -347,7 +348,8 @@ static void test_an_abandoned_map_cancels_the_rest(void **state)
 /* The job for which it waits is cancelled, too, when its time is up: it is still queued. */
 static void test_executor_map_current_future_cancel(void **state)
 {
-    struct object *pool = pool_of(1), *f = function_of(pass_gate, 0), *first = submit(pool, f, NULL);
+    struct object *pool = pool_of(1), *f = function_of(pass_gate, 0);
+    struct object *first = submit(pool, f, NULL);
     struct object *note = function_of(note_order, 1), *two = range_new(0, 2), *it, *item;
 
     (void)state;
