@@ -234,6 +234,7 @@ check: $B/lab $(if $(gbench),$B/bench $B/bench-cells) $(filter $B/%,$(tests)) $(
 test:
 	scripts/install.sh build test plot examples
 	scripts/install.sh browser || echo 'the page of lab report is not looked at: that test is skipped'
+	scripts/install.sh foreign || echo 'the switch of 64-bit ARM is not run: that test is skipped'
 	rm -f build/test-results
 	+for mode in debug asan tsan; do \
 	    RESULTS=build/test-results $(build) MODE=$$mode PAIRWISE=1 check || exit; done
