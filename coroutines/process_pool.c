@@ -132,7 +132,7 @@ static const char *sendable_name(borrowed function)
 {
     char text[80];
 
-    if (function && type_of(function) == &function_type && nursery_find(function_name(function)))
+    if (type_of(function) == &function_type && nursery_find(function_name(function)))
         return function_name(function);
     object_repr(function, text, sizeof text);
     exception_set(&type_error, "cannot pickle %s: no process knows it by name", text);
@@ -375,13 +375,12 @@ static struct object *read_error(struct reader *r)
     return NULL;
 }
 
-static int complete(borrowed job, bool failed, borrowed outcome)
+static void complete(borrowed job, bool failed, borrowed outcome)
 {
     int result = failed ? job_set_exception(job, outcome) : job_set_result(job, outcome);
 
     if (result < 0)
         exception_restore(NULL); /* somebody else has */
-    return 0;
 }
 
 /* The process is free before anybody can see that. */
@@ -464,7 +463,7 @@ static int listen_to(struct pool *p, struct process *one)
 
 /* ---- waiting ---- */
 
-/* Three places for each process; the first of all is the eventfd's. */
+/* Two places for each process; the first of all is the eventfd's. */
 static void fill_polled(const struct pool *p, struct pollfd *polled)
 {
     polled[0] = (struct pollfd){ .fd = p->wake, .events = POLLIN };
@@ -477,16 +476,21 @@ static void fill_polled(const struct pool *p, struct pollfd *polled)
     }
 }
 
-static void wait_for_something(struct pool *p, struct pollfd *polled)
+/* From now on it must be woken again. */
+static void forget_wakes(struct pool *p)
 {
     uint64_t count;
+    ssize_t got = read(p->wake, &count, sizeof count);
 
+    (void)got; /* there may have been none */
+}
+
+static void wait_for_something(struct pool *p, struct pollfd *polled)
+{
     fill_polled(p, polled);
     thread_detach(thread_self);
     while (poll(polled, 1 + 2 * p->most, -1) < 0 && errno == EINTR) { }
-    if (polled[0].revents && read(p->wake, &count, sizeof count) < 0) {
-        /* Somebody else's wake-up is no reason to wait. */
-    }
+    forget_wakes(p);
     thread_attach(thread_self);
 }
 

@@ -57,6 +57,10 @@ lab run --workload fib --mode gil --threads 0,1 --rounds 1 --window 0.02 --csv "
 is "a cell that is not applicable is a row that says so" \
     sh -c "[ $status -eq 0 ] && grep -q ',skipped,' $dir/b.csv && grep -q 'not run' $out"
 
+lab run --workload executor --mode nolock --threads 1 --rounds 1 --window 0.02 --csv "$dir/executor.csv"
+is "nor is one whose threads of its own would miscount, beside a single worker" \
+    sh -c "grep -q ',skipped,' $dir/executor.csv && grep -q 'not run: threads would rebuild' $out"
+
 # Every heap, counted: handoff frees in one thread what another made.
 lab run --workload handoff,churn --mode biased --threads 2 --rounds 1 --window 0.02 \
     --heap arena,freelist,jemalloc,mimalloc,system --csv "$dir/heaps.csv" --results "$dir/heaps.db"
