@@ -347,21 +347,12 @@ static void set_cause(borrowed e, borrowed text)
     xdecref(cause);
 }
 
-static bool is_exception(borrowed o)
-{
-    const struct type *type = type_of(o);
-
-    while (type->base)
-        type = type->base;
-    return type == &exception;
-}
-
 /* Whatever the other process writes is judged here. NULL: an exception is pending. */
 static struct object *read_error(struct reader *r)
 {
     struct object *e = message_read(r), *text = e ? message_read(r) : NULL;
 
-    if (text && (type_of(text) != &str_type || !is_exception(e))) {
+    if (text && (type_of(text) != &str_type || !exception_is(e, &base_exception))) {
         exception_set(&value_error, "a message is damaged");
         decref(text);
         text = NULL;
