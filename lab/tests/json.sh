@@ -38,7 +38,7 @@ for what in modes policies locks workloads heaps demos micros; do
     json list $what
     result "lab list $what --json"
     same "it has the names of the table" "[entry['name'] for entry in it['$what']]" \
-        "$("$LAB" list $what | sed -n 's/^  \([a-z][a-z_-]*\)  .*/\1/p')"
+        "$("$LAB" list $what | sed -n 's/^  \([a-z][a-z0-9_-]*\)  .*/\1/p')"
     same "and the numbers of its parameters" \
         "['%(standard)d %(least)d %(most)d' % p for p in params(it['$what'])]" \
         "$("$LAB" list $what | tr -s ' \n' ' ' | grep -o ': [0-9]* ([0-9]* to [0-9]*)' |
