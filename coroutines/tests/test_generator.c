@@ -858,7 +858,8 @@ static void test_threads_on_one_generator_get_a_value_or_are_refused(void **stat
 
     (void)state;
     shared_steps = getenv("SOAK_SECONDS") ? SHARED_STEPS_IN_SOAK : SHARED_STEPS;
-    given = refused = wrong = arrived = 0;
+    given = refused = wrong = 0;
+    arrived = 0;
     memset((void *)seen, 0, sizeof seen);
     shared = make(&body);
     publish(shared);
