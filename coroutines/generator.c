@@ -371,7 +371,8 @@ static bool is_coroutine(const struct generator *g)
 }
 
 /* What it delegates to cannot be resumed: it is as if that had been resumed and had given
- * the answer of one that is running, or closed. (To close one that is closed is no error.) */
+ * the answer of one that is running, or closed. (To close one that is closed is no error; and
+ * a StopIteration that is thrown at it comes straight back, and looks like its end.) */
 static SLOW_PATH void refuse(struct drive *d, bool running)
 {
     struct generator *next = below(d->at);
@@ -382,6 +383,8 @@ static SLOW_PATH void refuse(struct drive *d, bool running)
         carry(d, RESUME_THROW, exception_take());
     } else if (d->how == RESUME_SEND) {
         carry(d, RESUME_SEND, none());
+    } else if (exception_is(d->argument, &stop_iteration)) {
+        carry(d, RESUME_SEND, incref(exception_value(d->argument)));
     }
     decref(take_from(d));
 }

@@ -36,9 +36,9 @@ int io_sleep_ns(uint64_t ns);
 struct reactor;
 struct readiness;
 
-/* As reactor_poll (reactor/reactor.h), for an event loop. It is a call that blocks like the others,
- * but for REACTOR_AT_ONCE: then the thread stays attached, as the kernel answers sooner than another
- * thread could take over. */
+/* As reactor_poll (reactor/reactor.h), for an event loop. It is a call that blocks like the
+ * others, but for REACTOR_AT_ONCE: then the thread stays attached, as the kernel answers sooner
+ * than another thread could take over. */
 int io_poll(struct reactor *reactor, uint64_t until_ns, struct readiness *ready, int most);
 
 #endif

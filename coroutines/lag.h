@@ -83,15 +83,16 @@ static inline void lag_enter(struct lag *lag, const char *name)
 }
 
 #ifdef NDEBUG
-enum { LAG_GROUP = 16, LAG_SHORT_TICKS = 16000 };
+enum { LAG_ALONE = 16, LAG_GROUP = 32, LAG_SHORT_TICKS = 32000 };
 #else
-enum { LAG_GROUP = 3, LAG_SHORT_TICKS = 100000 }; /* a debug build's callbacks are slow */
+enum { LAG_ALONE = 2, LAG_GROUP = 3, LAG_SHORT_TICKS = 100000 }; /* its callbacks are slow */
 #endif
 
-/* How many of the next `left` callbacks are to be timed together. */
+/* How many of the next `left` callbacks are to be timed together: one by one the first of a turn,
+ * and those after a group that was not short. */
 static inline size_t lag_group(const struct lag *lag, size_t left)
 {
-    if (lag->timed < LAG_GROUP || lag->took_ticks > LAG_SHORT_TICKS)
+    if (lag->timed < LAG_ALONE || lag->took_ticks > LAG_SHORT_TICKS)
         return 1;
     return left < LAG_GROUP ? left : LAG_GROUP;
 }

@@ -448,12 +448,13 @@ static SLOW_PATH struct object *call_any(borrowed loop, borrowed target, borrowe
 int loop_act_call(borrowed loop, borrowed target, borrowed argument)
 {
     const struct function_object *f = (const struct function_object *)target;
+    int count = argument ? 1 : 0;
     struct object *result;
 
     if (likely(type_of(target) == &function_type &&
-               (f->count == ARGUMENTS_ANY || f->count == (argument ? 1 : 0)))) {
+               (f->count == ARGUMENTS_ANY || f->count == count))) {
         lag_enter(as_loop(loop)->lag, f->name);
-        result = f->body(f->closure, &argument, argument ? 1 : 0);
+        result = f->body(f->closure, (borrowed[]){ argument }, (size_t)count);
     } else {
         result = call_any(loop, target, argument);
     }

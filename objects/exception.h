@@ -20,9 +20,10 @@
  * may want to handle is an `exception`. The others are orders to end, and who handles all
  * errors alike lets them pass. */
 extern const struct type base_exception, generator_exit, cancelled_error, keyboard_interrupt,
-    system_exit, base_exception_group, exception, type_error, value_error, index_error, key_error, attribute_error, overflow_error,
-    zero_division_error, memory_error, runtime_error, os_error, stop_iteration,
-    stop_async_iteration, runtime_warning, invalid_state_error, timeout_error, exception_group;
+    system_exit, base_exception_group, exception, type_error, value_error, index_error, key_error,
+    attribute_error, overflow_error, zero_division_error, memory_error, runtime_error, os_error,
+    stop_iteration, stop_async_iteration, runtime_warning, invalid_state_error, timeout_error,
+    exception_group;
 
 /* Those of executors and what they return (coroutines/job.h), as concurrent.futures names them.
  * Its CancelledError is an Exception, and not the one that ends a task. */
@@ -33,7 +34,8 @@ extern const struct type job_cancelled_error, broken_executor, broken_thread_poo
 __attribute__((format(printf, 2, 3)))
 struct object *exception_new(const struct type *kind, const char *format, ...);
 
-/* The same with a value: for a group a tuple of its exceptions, for a CancelledError its message. */
+/* The same with a value: for a group a tuple of its exceptions, for a CancelledError its
+ * message. */
 __attribute__((format(printf, 3, 4)))
 struct object *exception_new_with(const struct type *kind,
                                   struct object *value /* steals, also on failure */,

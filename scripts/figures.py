@@ -58,7 +58,7 @@ def micro_figures():
                  f"generator_shared/{policy}", f"pair_swap/{policy}", 1.1)
           for policy in ("atomic", "biased")),
         *(Figure(f"a step 100 generators deep against 1 deep, {policy}",
-                 f"delegate_100/{policy}", f"delegate_1/{policy}", 2.0)
+                 f"delegate_hundred/{policy}", f"delegate_one/{policy}", 2.0)
           for policy in ("plain", "atomic")),
         Figure("an atomic pair against C++'s shared_ptr", "pair/atomic", "shared_ptr_pair", 1.05),
         Figure("an atomic pair against GLib's g_object_ref and unref", "pair/atomic",

@@ -5,6 +5,7 @@
  */
 #include "coroutines/tests/generators.h"
 
+#include "coroutines/io.h"
 #include "objects/collector.h"
 #include "objects/tuple.h"
 #include "objects/weakref.h"
@@ -857,7 +858,8 @@ static void test_threads_on_one_generator_get_a_value_or_are_refused(void **stat
 
     (void)state;
     shared_steps = getenv("SOAK_SECONDS") ? SHARED_STEPS_IN_SOAK : SHARED_STEPS;
-    given = refused = wrong = arrived = 0;
+    given = refused = wrong = 0;
+    arrived = 0;
     memset((void *)seen, 0, sizeof seen);
     shared = make(&body);
     publish(shared);
@@ -944,6 +946,59 @@ static void test_it_ends_in_the_thread_that_dropped_it(void **state)
     assert_non_null(ended_in);
 }
 
+static _Atomic int waited;
+
+/* try: yield 1; finally: wait, and pass safe points */
+static enum turn waits_in_the_end(struct frame *f, enum resume how, borrowed argument,
+                                  struct object **result)
+{
+    (void)how;
+    if (f->at++ == 0)
+        return turn_yield(result, 1);
+    io_sleep_ns(1000);
+    for (int i = 0; i < 10; i++)
+        safepoint(thread_self);
+    atomic_fetch_add_explicit(&waited, 1, memory_order_relaxed);
+    return frame_raise(argument);
+}
+
+static const struct body body_waiting = { .name = "waiting", .resume = waits_in_the_end };
+
+static struct object *handed_over[TEST_THREADS];
+
+/* Drops what another has made, and makes and drops some of its own. */
+static void drop_and_make(struct thread *t, int index)
+{
+    struct object *result;
+
+    decref(handed_over[index]);
+    for (int i = 0; i < 20; i++) {
+        struct object *g = generator_new(&body_waiting, NULL, 0);
+
+        if (generator_send(g, none(), &result) == STEP_NEXT)
+            decref(result);
+        decref(g);
+        safepoint(t);
+    }
+}
+
+/* Wherever it comes: in the one who drops, or at a safe point, or before a wait, of its maker. */
+static void test_an_end_may_wait_and_pass_safe_points(void **state)
+{
+    int64_t before = live_blocks();
+
+    (void)state;
+    waited = 0;
+    for (int i = 0; i < TEST_THREADS; i++) {
+        handed_over[i] = make(&body_waiting);
+        assert_yields(next_of(handed_over[i]), 1);
+        publish(handed_over[i]);
+    }
+    run_threads(drop_and_make);
+    assert_int_equal(live_blocks(), before);
+    assert_int_equal(waited, TEST_THREADS * 21);
+}
+
 /* ---- memory ---- */
 
 static int session(void)
@@ -1025,6 +1080,7 @@ int main(void)
         TEST(test_threads_on_one_generator_get_a_value_or_are_refused),
         TEST(test_what_a_published_one_keeps_is_published_when_it_yields),
         TEST(test_it_ends_in_the_thread_that_dropped_it),
+        TEST(test_an_end_may_wait_and_pass_safe_points),
         TEST(test_no_memory_is_an_error_wherever_it_runs_out),
         TEST(test_without_memory_it_is_closed_all_the_same),
     };

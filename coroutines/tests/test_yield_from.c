@@ -226,6 +226,21 @@ static void test_a_sub_that_is_closed_ends_at_once(void **state)
     decref(sub);
 }
 
+/* As CPython has it: what comes straight back looks like the end of the sub. */
+static void test_stop_iteration_thrown_at_a_sub_that_was_closed_is_its_end(void **state)
+{
+    struct object *sub = make(&body_inner), *g = ready(make_with(&body_outer, sub));
+
+    (void)state;
+    assert_yields(next_of(g), 1);
+    assert_int_equal(generator_close(sub, NULL), 0);
+    trace[0] = '\0';
+    assert_returns(throw_into(g, &stop_iteration, ""), NOTHING);
+    assert_trace("outer got None");
+    decref(g);
+    decref(sub);
+}
+
 static void test_what_is_no_iterator_cannot_be_delegated_to(void **state)
 {
     struct object *g = ready(make_around(&body_outer, int_new(1)));
@@ -1759,6 +1774,7 @@ int main(void)
         TWICE(test_dropping_closes_from_within_to_without),
         TWICE(test_an_exception_of_the_sub_is_raised_at_the_yield_from),
         TWICE(test_a_sub_that_is_closed_ends_at_once),
+        TWICE(test_stop_iteration_thrown_at_a_sub_that_was_closed_is_its_end),
         TWICE(test_what_is_no_iterator_cannot_be_delegated_to),
         TWICE(test_turn_from_of_what_is_no_iterator_raises_in_the_body),
         TWICE(test_a_plain_iterator_is_stepped),

@@ -1,4 +1,4 @@
-/* delegate_1.c - a step of a generator that delegates to another, 1 deep. */
+/* delegate_hundred.c - a step of a generator that delegates to another, a hundred deep. */
 #include "benches/micro.h"
 
 #include "benches/stepping.h"
@@ -7,7 +7,7 @@ static struct object *generator;
 
 static int setup(void)
 {
-    generator = stepping_new(none(), 1);
+    generator = stepping_new(none(), 100);
     return generator ? 0 : -1;
 }
 
@@ -21,7 +21,7 @@ static void teardown(void)
     decref(generator);
 }
 
-const struct micro micro_delegate_1 = {
-    .about = "a step through a chain of delegations, 1 deep",
+const struct micro micro_delegate_hundred = {
+    .about = "a step through a chain of delegations, 100 deep",
     .setup = setup, .run = run, .teardown = teardown,
 };

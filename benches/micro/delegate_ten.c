@@ -1,4 +1,4 @@
-/* delegate_100.c - a step of a generator that delegates to another, 100 deep. */
+/* delegate_ten.c - a step of a generator that delegates to another, ten deep. */
 #include "benches/micro.h"
 
 #include "benches/stepping.h"
@@ -7,7 +7,7 @@ static struct object *generator;
 
 static int setup(void)
 {
-    generator = stepping_new(none(), 100);
+    generator = stepping_new(none(), 10);
     return generator ? 0 : -1;
 }
 
@@ -21,7 +21,7 @@ static void teardown(void)
     decref(generator);
 }
 
-const struct micro micro_delegate_100 = {
-    .about = "a step through a chain of delegations, 100 deep",
+const struct micro micro_delegate_ten = {
+    .about = "a step through a chain of delegations, 10 deep",
     .setup = setup, .run = run, .teardown = teardown,
 };

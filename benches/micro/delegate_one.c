@@ -1,4 +1,4 @@
-/* delegate_10.c - a step of a generator that delegates to another, 10 deep. */
+/* delegate_one.c - a step of a generator that delegates to another, one deep. */
 #include "benches/micro.h"
 
 #include "benches/stepping.h"
@@ -7,7 +7,7 @@ static struct object *generator;
 
 static int setup(void)
 {
-    generator = stepping_new(none(), 10);
+    generator = stepping_new(none(), 1);
     return generator ? 0 : -1;
 }
 
@@ -21,7 +21,7 @@ static void teardown(void)
     decref(generator);
 }
 
-const struct micro micro_delegate_10 = {
-    .about = "a step through a chain of delegations, 10 deep",
+const struct micro micro_delegate_one = {
+    .about = "a step through a chain of delegations, 1 deep",
     .setup = setup, .run = run, .teardown = teardown,
 };
