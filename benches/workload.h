@@ -86,7 +86,7 @@ struct workload {
     int least_threads;               /* 0 if `threads` may be 0, as for spinners; else 1 or 2 */
     bool by_role;                    /* bound by role unless the lab is told otherwise */
     bool has_threads;                /* of its own, which share what its workers do: so one worker
-                                        is not alone */
+                                        is not alone. They are gone when its workers have ended */
     struct param param[PARAM_MAX];
     struct role roles[ROLE_MAX];
 

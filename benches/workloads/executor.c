@@ -23,6 +23,7 @@ static struct object *pool, *add_one; /* owned */
 static _Atomic int64_t missing;       /* threads of the pool that have not come */
 static _Atomic uint32_t all_here;     /* block.h */
 static _Atomic uint64_t made;         /* calls, by the pool's threads */
+static _Atomic int working;           /* workers that have not ended */
 
 static struct object *plus_one(borrowed closure, borrowed const *arguments, size_t count)
 {
@@ -92,6 +93,7 @@ static int setup(struct job *job)
     int result = -1;
 
     atomic_store_explicit(&made, 0, memory_order_relaxed);
+    atomic_store_explicit(&working, job->workers, memory_order_relaxed);
     add_one = function_new("plus_one", plus_one, 1, NULL);
     pool = new_pool(job);
     if (function && add_one && pool) {
@@ -158,6 +160,22 @@ static int step(struct worker *w)
     return 0;
 }
 
+static void stop_pool(void)
+{
+    if (pool)
+        executor_shutdown(pool, true, true);
+    recruit_join_all();
+}
+
+/* Counts are made exact when all workers have ended, and no thread may count meanwhile: so the
+ * last one ends those of the pool. */
+static void end(struct worker *w)
+{
+    (void)w;
+    if (atomic_fetch_sub_explicit(&working, 1, memory_order_acq_rel) == 1)
+        stop_pool();
+}
+
 static int check(struct job *job, uint64_t ops)
 {
     uint64_t calls = atomic_load_explicit(&made, memory_order_relaxed);
@@ -173,9 +191,7 @@ static int check(struct job *job, uint64_t ops)
 static void teardown(struct job *job)
 {
     (void)job;
-    if (pool)
-        executor_shutdown(pool, true, true);
-    recruit_join_all();
+    stop_pool(); /* if a worker has not come to its end */
     xdecref(pool);
     xdecref(add_one);
     pool = add_one = NULL;
@@ -191,6 +207,6 @@ const struct workload workload_executor = {
           AHEAD_MOST },
         { "spin", "how often a thread that waits looks before it sleeps", BLOCK_SPIN, 0, 1000000 },
     },
-    .roles = { { .name = "worker", .per_thread = 1, .step = step } },
+    .roles = { { .name = "worker", .per_thread = 1, .step = step, .end = end } },
     .setup = setup, .check = check, .teardown = teardown,
 };
