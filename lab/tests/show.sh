@@ -147,7 +147,7 @@ is "a file of schema 1 is shown as it was" cmp -s "$out" "$dir/now"
 
 lab show --json "$dir/a.db"
 holds "JSON has all that is judged" "
-assert set(it) == {'run', 'floor', 'cells', 'scaling', 'findings'} and len(cells) == 11
+assert set(it) == {'run', 'floor', 'cells', 'scaling', 'frontier', 'findings'} and len(cells) == 11
 assert it['run']['uuid'] == 'first' and it['run']['facts']['perf_counters'] == 'Permission denied'
 assert it['floor']['pairs'] == 6 and 0.009 < it['floor']['ratio'] < 0.0095
 one, two = cells['fib', 'gil', 1, 0], cells['fib', 'gil', 2, 0]
@@ -157,7 +157,8 @@ assert one['rate']['low'] < one['rate']['median'] < one['rate']['high'] and two[
 assert one['karp_flatt'] is None and two['karp_flatt'] < 0 and 2 < two['speedup']['median'] < 2.04
 assert cells['echo', 'gil', 0, 0]['rate'] is None and cells['echo', 'gil', 0, 0]['refusal']
 assert cells['fib', 'nolock', 2, 0]['audit'] == dict(published=5, off=2, net=2, leaked=0, early=0)
-assert all(fit['refusal'] for fit in it['scaling']) and it['findings'][0].startswith('Computing')"
+assert it['frontier'] == [] and all(fit['refusal'] for fit in it['scaling'])
+assert it['findings'][0].startswith('Computing')"
 
 # Four thread counts that scale without limit: the peak is infinite, and that is no number.
 cp "$dir/a.db" "$dir/four.db"
