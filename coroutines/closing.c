@@ -131,6 +131,7 @@ static int see(borrowed g, void *argument)
     (void)argument;
     if (make_room(c) < 0)
         return -1;
+    publish(c->loop); /* who drops the generator may be another thread, and looks for its loop */
     weak = weakref_new(g, NULL);
     if (weak)
         result = list_append(c->seen, weak);

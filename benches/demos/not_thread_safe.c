@@ -16,15 +16,17 @@
 #include "objects/str.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
-/* A round is longer than two turns of any lock; some wait so long before they ask. */
+/* A round is longer than two turns of any lock; some wait so long before they ask. And it lasts
+ * until each has been let in, between two steps of the other. */
 enum { THREADS = 2, ROUND_MS = 250, ROUNDS = 20 };
 
 struct scene {
     struct object *dict, *key; /* set once; owned */
     uint64_t end_ns;           /* set before a round */
-    int64_t added[THREADS];    /* by each */
+    _Atomic int64_t added[THREADS]; /* by each, and seen by the other */
 };
 
 /* n = d["n"]; d["n"] = n + 1 */
@@ -43,6 +45,11 @@ static int add_one(struct scene *scene, struct thread *self)
     return result;
 }
 
+static int64_t added_by(const struct scene *scene, int number)
+{
+    return atomic_load_explicit(&scene->added[number], memory_order_relaxed);
+}
+
 static int act(int number, struct thread *self, void *argument)
 {
     enum { TURNS = 64 }; /* from one look at the clock to the next */
@@ -52,8 +59,8 @@ static int act(int number, struct thread *self, void *argument)
         for (int i = 0; i < TURNS; i++)
             if (add_one(scene, self) < 0)
                 return -1;
-        scene->added[number] += TURNS;
-    } while (clock_ns() < scene->end_ns);
+        atomic_fetch_add_explicit(&scene->added[number], TURNS, memory_order_relaxed);
+    } while (clock_ns() < scene->end_ns || !added_by(scene, 1 - number));
     return 0;
 }
 
@@ -99,7 +106,7 @@ static int64_t additions(const struct scene *scene)
     int64_t sum = 0;
 
     for (int i = 0; i < THREADS; i++)
-        sum += scene->added[i];
+        sum += added_by(scene, i);
     return sum;
 }
 

@@ -29,5 +29,5 @@ extern "C" const struct micro peer_boost_fiber_create;
 
 const struct micro peer_boost_fiber_create = {
     "a boost::context::fiber made, run to its end at once, and dropped", true, false, false, false,
-    nullptr, run, nullptr,
+    false, nullptr, run, nullptr,
 };

@@ -36,6 +36,6 @@ void teardown()
 extern "C" const struct micro peer_boost_fiber_switch;
 
 const struct micro peer_boost_fiber_switch = {
-    "a boost::context::fiber resumed, and its way back", true, false, false, false, setup, run,
-    teardown,
+    "a boost::context::fiber resumed, and its way back", true, false, false, false, false,
+    setup, run, teardown,
 };

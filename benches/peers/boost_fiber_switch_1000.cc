@@ -48,5 +48,5 @@ extern "C" const struct micro peer_boost_fiber_switch_1000;
 
 const struct micro peer_boost_fiber_switch_1000 = {
     "a boost::context::fiber resumed, and its way back, a thousand in turn", true, false, false,
-    false, setup, run, teardown,
+    false, false, setup, run, teardown,
 };

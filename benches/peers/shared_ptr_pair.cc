@@ -33,5 +33,6 @@ void teardown()
 extern "C" const struct micro peer_shared_ptr_pair;
 
 const struct micro peer_shared_ptr_pair = {
-    "a std::shared_ptr copied, and the copy dropped", true, false, false, false, setup, run, teardown,
+    "a std::shared_ptr copied, and the copy dropped", true, false, false, false, false,
+    setup, run, teardown,
 };

@@ -189,8 +189,12 @@ static void thread_that_waits_gives_up_its_processor(void **state)
     assert_int_equal(pipe(back), 0);
     assert_int_equal(pthread_create(&other, NULL, answer_main, (int[]){ there[0], back[1] }), 0);
     counters_read(&c, &before);
-    exchange(there[1], back[0], 1000);
-    counters_read(&c, &after);
+    for (int i = 0; i < 100; i++) { /* on a busy machine an answer may always be there already */
+        exchange(there[1], back[0], 1000);
+        counters_read(&c, &after);
+        if (after.voluntary_switches > before.voluntary_switches)
+            break;
+    }
     assert_in_range(after.voluntary_switches - before.voluntary_switches, 1, 100000);
     assert_true(before.involuntary_switches >= 0);
     close(there[1]);
