@@ -1,9 +1,8 @@
 /* deadlock.c - who waits for whom, and who of them for ever. */
 #include "coroutines/deadlock.h"
 
+#include "gil/lookout.h"
 #include "gil/mutex.h"
-
-#include <assert.h>
 
 enum {
     LOOKS = 4,      /* in the time after which it tells */
@@ -206,50 +205,25 @@ int deadlock_look(uint64_t now_ns, uint64_t patience_ns, deadlock_tell *tell)
 /* ---- a thread that looks ---- */
 
 static struct {
-    struct mutex lock;
-    pthread_cond_t stopping;
-    bool running, stop;   /* lock; running: of who starts and stops it */
-    pthread_t id;         /* of who starts and stops it */
     uint64_t patience_ns; /* set once, before it runs */
     deadlock_tell *tell;  /* set once, before it runs */
-} dog = { .lock = MUTEX_INIT, .stopping = PTHREAD_COND_INITIALIZER };
+} dog;
 
-static void *watch(void *unused)
+static void look(void)
 {
-    mutex_lock(&dog.lock);
-    while (!dog.stop) {
-        mutex_unlock(&dog.lock);
-        deadlock_look(clock_ns(), dog.patience_ns, dog.tell);
-        mutex_lock(&dog.lock);
-        if (!dog.stop)
-            cond_wait_until(&dog.stopping, &dog.lock, clock_ns() + dog.patience_ns / LOOKS);
-    }
-    mutex_unlock(&dog.lock);
-    return unused;
+    deadlock_look(clock_ns(), dog.patience_ns, dog.tell);
 }
+
+static struct lookout lookout = LOOKOUT_INIT(look);
 
 int deadlock_watch_start(uint64_t patience_ns, deadlock_tell *tell)
 {
-    int error;
-
-    assert(!dog.running && "there is one already");
-    dog.stop = false;
     dog.patience_ns = patience_ns;
     dog.tell = tell;
-    error = pthread_create(&dog.id, NULL, watch, NULL);
-    dog.running = !error;
-    errno = error ? error : errno;
-    return error ? -1 : 0;
+    return lookout_start(&lookout, patience_ns / LOOKS);
 }
 
 void deadlock_watch_stop(void)
 {
-    if (!dog.running)
-        return;
-    mutex_lock(&dog.lock);
-    dog.stop = true;
-    pthread_cond_signal(&dog.stopping);
-    mutex_unlock(&dog.lock);
-    pthread_join(dog.id, NULL);
-    dog.running = false;
+    lookout_stop(&lookout);
 }

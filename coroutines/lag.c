@@ -1,6 +1,7 @@
 /* lag.c - the loop's books, and the watchdog that reads who runs. */
 #include "coroutines/lag.h"
 
+#include "gil/lookout.h"
 #include "gil/mutex.h"
 #include "objects/exception.h"
 #include "objects/heap.h"
@@ -93,13 +94,10 @@ enum { LOOKS = 4 }; /* in the time after which it tells */
 
 static struct {
     struct mutex lock;
-    struct lag *first; /* lock; of those that run */
-    pthread_cond_t stopping;
-    bool running, stop;   /* lock; running: of who starts and stops it */
-    pthread_t id;         /* of who starts and stops it */
+    struct lag *first;    /* lock; of those that run */
     uint64_t patience_ns; /* set once, before it runs */
     lag_tell *tell;       /* set once, before it runs */
-} lags = { .lock = MUTEX_INIT, .stopping = PTHREAD_COND_INITIALIZER };
+} lags = { .lock = MUTEX_INIT };
 
 void lag_watch(struct lag *lag)
 {
@@ -158,48 +156,26 @@ void lag_watchdog_look(uint64_t now_ns, uint64_t patience_ns, lag_tell *tell)
     mutex_unlock(&lags.lock);
 }
 
-static void *watch(void *argument)
+static void look(void)
 {
-    uint64_t step_ns = lags.patience_ns / LOOKS < NS_PER_S ? lags.patience_ns / LOOKS : NS_PER_S;
-
-    (void)argument;
-    mutex_lock(&lags.lock);
-    while (!lags.stop) {
-        mutex_unlock(&lags.lock);
-        lag_watchdog_look(clock_ns(), lags.patience_ns, lags.tell);
-        mutex_lock(&lags.lock);
-        if (!lags.stop)
-            cond_wait_until(&lags.stopping, &lags.lock, clock_ns() + step_ns);
-    }
-    mutex_unlock(&lags.lock);
-    return NULL;
+    lag_watchdog_look(clock_ns(), lags.patience_ns, lags.tell);
 }
+
+static struct lookout lookout = LOOKOUT_INIT(look);
 
 int lag_watchdog_start(uint64_t patience_ns, lag_tell *tell)
 {
-    int error;
+    uint64_t step_ns = patience_ns / LOOKS;
 
-    assert(!lags.running && "there is one already");
-    lags.stop = false;
     lags.patience_ns = patience_ns;
     lags.tell = tell;
-    error = pthread_create(&lags.id, NULL, watch, NULL);
-    lags.running = !error;
-    if (!error)
+    if (lookout_start(&lookout, step_ns < NS_PER_S ? step_ns : NS_PER_S) == 0)
         return 0;
-    errno = error;
     exception_set_errno("pthread_create");
     return -1;
 }
 
 void lag_watchdog_stop(void)
 {
-    if (!lags.running)
-        return;
-    mutex_lock(&lags.lock);
-    lags.stop = true;
-    pthread_cond_signal(&lags.stopping);
-    mutex_unlock(&lags.lock);
-    pthread_join(lags.id, NULL);
-    lags.running = false;
+    lookout_stop(&lookout);
 }

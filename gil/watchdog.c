@@ -1,21 +1,15 @@
 /* watchdog.c - asks, and looks who has answered. */
 #include "gil/watchdog.h"
 
-#include "gil/mutex.h"
+#include "gil/lookout.h"
 #include "gil/thread.h"
-
-#include <assert.h>
 
 enum { LOOKS = 4 }; /* in the time after which it tells */
 
 static struct {
-    struct mutex lock;
-    pthread_cond_t stopping;
-    bool running, stop;   /* lock; running: of who starts and stops it */
-    pthread_t id;         /* of who starts and stops it */
     uint64_t patience_ns; /* set once, before it runs */
     watchdog_tell *tell;  /* set once, before it runs */
-} dog = { .lock = MUTEX_INIT, .stopping = PTHREAD_COND_INITIALIZER };
+} dog;
 
 struct look {
     uint64_t now_ns, patience_ns;
@@ -54,45 +48,23 @@ void watchdog_look(uint64_t now_ns, uint64_t patience_ns, watchdog_tell *tell)
     world_each(look_at, &(struct look){ now_ns, patience_ns, tell });
 }
 
-static void *watch(void *argument)
+static void look(void)
 {
-    uint64_t step_ns = dog.patience_ns / LOOKS < NS_PER_S ? dog.patience_ns / LOOKS : NS_PER_S;
-
-    (void)argument;
-    mutex_lock(&dog.lock);
-    while (!dog.stop) {
-        mutex_unlock(&dog.lock);
-        watchdog_look(clock_ns(), dog.patience_ns, dog.tell);
-        mutex_lock(&dog.lock);
-        if (!dog.stop)
-            cond_wait_until(&dog.stopping, &dog.lock, clock_ns() + step_ns);
-    }
-    mutex_unlock(&dog.lock);
-    return NULL;
+    watchdog_look(clock_ns(), dog.patience_ns, dog.tell);
 }
+
+static struct lookout lookout = LOOKOUT_INIT(look);
 
 int watchdog_start(uint64_t patience_ns, watchdog_tell *tell)
 {
-    int error;
+    uint64_t step_ns = patience_ns / LOOKS;
 
-    assert(!dog.running && "there is one already");
-    dog.stop = false;
     dog.patience_ns = patience_ns;
     dog.tell = tell;
-    error = pthread_create(&dog.id, NULL, watch, NULL);
-    dog.running = !error;
-    errno = error ? error : errno;
-    return error ? -1 : 0;
+    return lookout_start(&lookout, step_ns < NS_PER_S ? step_ns : NS_PER_S);
 }
 
 void watchdog_stop(void)
 {
-    if (!dog.running)
-        return;
-    mutex_lock(&dog.lock);
-    dog.stop = true;
-    pthread_cond_signal(&dog.stopping);
-    mutex_unlock(&dog.lock);
-    pthread_join(dog.id, NULL);
-    dog.running = false;
+    lookout_stop(&lookout);
 }
