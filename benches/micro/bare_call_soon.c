@@ -2,8 +2,7 @@
 #include "benches/micro.h"
 
 #include "benches/bare_loop.h"
-
-enum { BATCH = 1000 };
+#include "benches/batches.h"
 
 static struct bare_loop loop;
 static uint64_t calls;
@@ -19,14 +18,20 @@ static int setup(void)
     return bare_loop_init(&loop);
 }
 
+static int give(void)
+{
+    return bare_call_soon(&loop, count_call, NULL) ? 0 : -1;
+}
+
+static int turn(void)
+{
+    bare_turn(&loop);
+    return 0;
+}
+
 MEASURED static void run(uint64_t iterations)
 {
-    for (uint64_t done = 0; done < iterations; done += BATCH) {
-        for (uint64_t i = done; i < iterations && i < done + BATCH; i++)
-            if (!bare_call_soon(&loop, count_call, NULL))
-                return;
-        bare_turn(&loop);
-    }
+    run_batches(iterations, LOOP_BATCH, give, turn);
 }
 
 static void teardown(void)

@@ -2,6 +2,7 @@
 #include "benches/micro.h"
 
 #include "benches/bare_loop.h"
+#include "benches/batches.h"
 #include "benches/timer_deadlines.h"
 
 static struct bare_loop loop;
@@ -13,14 +14,20 @@ static void count_call(void *unused)
     calls++;
 }
 
+static int give(void)
+{
+    return bare_call_at(&loop, deadline_random(&random_state), count_call, NULL) ? 0 : -1;
+}
+
+static int turn(void)
+{
+    bare_turn(&loop);
+    return 0;
+}
+
 MEASURED static void run(uint64_t iterations)
 {
-    for (uint64_t done = 0; done < iterations; done += TIMERS_AT_ONCE) {
-        for (uint64_t i = done; i < iterations && i < done + TIMERS_AT_ONCE; i++)
-            if (!bare_call_at(&loop, deadline_random(&random_state), count_call, NULL))
-                return;
-        bare_turn(&loop);
-    }
+    run_batches(iterations, TIMERS_AT_ONCE, give, turn);
 }
 
 static int setup(void)
