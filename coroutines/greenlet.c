@@ -884,9 +884,10 @@ static inline struct home *check_home(const struct greenlet *g)
 struct object *greenlet_switch(borrowed o, borrowed value)
 {
     struct greenlet *g = as_greenlet(o);
-    struct home *h = check_home(g);
+    struct home *h;
 
     assert(!exception_pending());
+    h = check_home(g);
     if (unlikely(!h))
         return NULL;
     look_for_foreign(h);
@@ -907,13 +908,14 @@ static void cancel(struct greenlet *g)
 struct object *greenlet_throw(borrowed o, struct object *exception)
 {
     struct greenlet *g = as_greenlet(o);
-    struct home *h = check_home(g);
+    struct home *h;
 
+    assert(!exception_pending());
+    h = check_home(g);
     if (unlikely(!h)) {
         xdecref(exception);
         return NULL;
     }
-    assert(!exception_pending());
     look_for_foreign(h);
     if (stage_of(g) == UNSTARTED)
         cancel(g);
