@@ -96,5 +96,6 @@ static const struct body *wrapped(const struct body *inner)
 
 #define generator_new(body, ...) generator_new(wrapped(body), __VA_ARGS__)
 #define generator_primed(body, ...) generator_primed(wrapped(body), __VA_ARGS__)
+#define async_generator_new(body, ...) async_generator_new(wrapped(body), __VA_ARGS__)
 
 #endif
