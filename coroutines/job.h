@@ -11,7 +11,7 @@
  *       +-------------> RUNNING ---------------------------> FINISHED
  *
  * It is cancelled only while it is pending. Then result() ends at once, and callbacks have
- * run; those who wait for several jobs (completion.h) hear of it when the executor comes
+ * run; those who wait for several jobs (job_wait.h) hear of it when the executor comes
  * across it. RUNNING is set by the executor: whether a cancel right after a submit comes
  * in time is a race.
  *
