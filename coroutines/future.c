@@ -505,7 +505,7 @@ const char *future_state_name(borrowed o)
     return state_names[as_future(o)->state];
 }
 
-static void repr(borrowed o, char *text, size_t size_bytes)
+void future_repr(borrowed o, char *text, size_t size_bytes)
 {
     size_t used;
 
@@ -518,5 +518,5 @@ const struct type future_type = {
     .name = "Future", .size_bytes = sizeof(struct future_object), .destroy = future_destroy,
     .clear = future_clear, .unfinished = future_unfinished, .finish = future_finish_unseen,
     .traverse = future_traverse, .iterate = incref, .next = future_next, .await = incref,
-    .repr = repr,
+    .repr = future_repr,
 };

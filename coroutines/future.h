@@ -135,6 +135,7 @@ bool future_unfinished(borrowed o);
 void future_finish_unseen(struct object *o); /* tells that its exception was never retrieved */
 void future_tell_lost(struct object *o, const char *message);
 enum step future_next(struct object *o, struct object **result);
+void future_repr(borrowed o, char *text, size_t size_bytes);
 
 /* " finished result=42>" and the like, behind what a type's repr begins with. */
 const char *future_state_name(borrowed o);
