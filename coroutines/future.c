@@ -68,9 +68,9 @@ static void drop_callback(struct future_object *f, struct future_callback callba
     decref(callback.target);
 }
 
-/* The callbacks of one that nobody will finish. */
-static void drop_callbacks(struct future_object *f)
+void future_forget_callbacks(borrowed o)
 {
+    struct future_object *f = as_future(o);
     struct future_callback first = f->first, *more = f->more;
     uint32_t count = f->count, capacity = f->capacity;
 
@@ -116,7 +116,7 @@ void future_destroy(struct object *o)
 {
     struct future_object *f = as_future(o);
 
-    drop_callbacks(f);
+    future_forget_callbacks(o);
     drop_outcome(f);
     decref(f->loop);
 }
@@ -124,7 +124,7 @@ void future_destroy(struct object *o)
 /* The loop stays, for it must be told; it can be emptied itself. */
 void future_clear(struct object *o)
 {
-    drop_callbacks(as_future(o));
+    future_forget_callbacks(o);
     drop_outcome(as_future(o));
 }
 

@@ -108,6 +108,9 @@ int future_on_done(borrowed future, loop_action *act, borrowed target, bool prom
 /* Takes it back, once. */
 void future_not_on_done(borrowed future, loop_action *act, borrowed target);
 
+/* Those of one that nobody will finish, for its loop is closed. */
+void future_forget_callbacks(borrowed future);
+
 /* For those that need not ask whether it is done: of a pending one whose callbacks can be called.
  */
 void future_finish(struct future_object *f, struct object *result /* steals */);

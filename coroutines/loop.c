@@ -128,12 +128,15 @@ static struct task_link *first_task(struct loop_object *loop)
     return first == &loop->tasks ? NULL : first;
 }
 
+/* Whoever waits for one from elsewhere (bridge.h) is to hear that there is no more to come. */
 static void drop_tasks(struct loop_object *loop)
 {
     struct task_link *link;
 
-    while ((link = first_task(loop)))
+    while ((link = first_task(loop))) {
+        future_forget_callbacks(link->task);
         loop_remove_task(&loop->head, link);
+    }
 }
 
 static int append_tasks(struct loop_object *loop, borrowed list)
@@ -321,12 +324,22 @@ static void loop_clear(struct object *o)
     close_loop(as_loop(o));
 }
 
+/* The world is stopped, or no other thread can reach it: nobody is putting one in. */
+static void traverse_letters(const struct letter *first,
+                             void (*visit)(borrowed held, void *argument), void *argument)
+{
+    for (; first; first = first->next)
+        callback_traverse(&((const struct mail *)first)->callback, visit, argument);
+}
+
 static void loop_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)
 {
     const struct loop_object *loop = as_loop(o);
 
     section_alone();
     ready_traverse(&loop->ready, visit, argument);
+    traverse_letters(loop->letters, visit, argument);
+    traverse_letters(inbox_look(&loop->inbox), visit, argument);
     for (size_t i = 0; i < loop->timers.count; i++)
         handle_traverse(&handle_of(loop->timers.entry[i].timer)->head, visit, argument);
     files_traverse(&loop->files, visit, argument);
