@@ -68,9 +68,9 @@ static void drop_callback(struct future_object *f, struct future_callback callba
     decref(callback.target);
 }
 
-/* The callbacks of one that nobody will finish. */
-static void drop_callbacks(struct future_object *f)
+void future_forget_callbacks(borrowed o)
 {
+    struct future_object *f = as_future(o);
     struct future_callback first = f->first, *more = f->more;
     uint32_t count = f->count, capacity = f->capacity;
 
@@ -116,7 +116,7 @@ void future_destroy(struct object *o)
 {
     struct future_object *f = as_future(o);
 
-    drop_callbacks(f);
+    future_forget_callbacks(o);
     drop_outcome(f);
     decref(f->loop);
 }
@@ -124,7 +124,7 @@ void future_destroy(struct object *o)
 /* The loop stays, for it must be told; it can be emptied itself. */
 void future_clear(struct object *o)
 {
-    drop_callbacks(as_future(o));
+    future_forget_callbacks(o);
     drop_outcome(as_future(o));
 }
 
@@ -505,7 +505,7 @@ const char *future_state_name(borrowed o)
     return state_names[as_future(o)->state];
 }
 
-static void repr(borrowed o, char *text, size_t size_bytes)
+void future_repr(borrowed o, char *text, size_t size_bytes)
 {
     size_t used;
 
@@ -518,5 +518,5 @@ const struct type future_type = {
     .name = "Future", .size_bytes = sizeof(struct future_object), .destroy = future_destroy,
     .clear = future_clear, .unfinished = future_unfinished, .finish = future_finish_unseen,
     .traverse = future_traverse, .iterate = incref, .next = future_next, .await = incref,
-    .repr = repr,
+    .repr = future_repr,
 };

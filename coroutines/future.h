@@ -108,6 +108,9 @@ int future_on_done(borrowed future, loop_action *act, borrowed target, bool prom
 /* Takes it back, once. */
 void future_not_on_done(borrowed future, loop_action *act, borrowed target);
 
+/* Those of one that nobody will finish, for its loop is closed. */
+void future_forget_callbacks(borrowed future);
+
 /* For those that need not ask whether it is done: of a pending one whose callbacks can be called.
  */
 void future_finish(struct future_object *f, struct object *result /* steals */);
@@ -135,6 +138,7 @@ bool future_unfinished(borrowed o);
 void future_finish_unseen(struct object *o); /* tells that its exception was never retrieved */
 void future_tell_lost(struct object *o, const char *message);
 enum step future_next(struct object *o, struct object **result);
+void future_repr(borrowed o, char *text, size_t size_bytes);
 
 /* " finished result=42>" and the like, behind what a type's repr begins with. */
 const char *future_state_name(borrowed o);

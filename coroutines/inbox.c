@@ -45,3 +45,10 @@ struct letter *inbox_close(struct inbox *b)
 {
     return exchange(b, &inbox_closed);
 }
+
+const struct letter *inbox_look(const struct inbox *b)
+{
+    const struct letter *head = atomic_load_explicit(&b->head, memory_order_acquire);
+
+    return head == &inbox_asleep || head == &inbox_closed ? NULL : head;
+}

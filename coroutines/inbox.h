@@ -74,4 +74,7 @@ struct letter *inbox_take(struct inbox *b);
 /* The same for the last time: from now on nothing is put in. Twice is no harm. */
 struct letter *inbox_close(struct inbox *b);
 
+/* Those that are there, the last one first; they stay where they are. */
+const struct letter *inbox_look(const struct inbox *b);
+
 #endif

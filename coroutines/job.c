@@ -24,11 +24,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-struct callback {
-    struct object *callable; /* owned */
-    struct callback *next;
-};
-
 static _Atomic(job_error *) told_of_errors;
 
 void job_tell_errors(job_error *tell)
@@ -76,8 +71,8 @@ struct object *job_new(borrowed function, borrowed const *arguments, size_t coun
         j->name = type_of(function) == &function_type ? function_name(function)
                                                       : type_of(function)->name;
     j->followers = NULL;
-    j->callbacks = NULL;
-    j->end = &j->callbacks;
+    j->notices = NULL;
+    j->end = &j->notices;
     atomic_init(&j->staff, NULL);
     atomic_init(&j->hand, NULL);
     for (size_t i = 0; i < count; i++)
@@ -104,13 +99,12 @@ void job_drop_call(borrowed job)
     decref(function);
 }
 
-static void drop_callbacks(struct callback *first)
+static void end_all(struct job_notice *first, borrowed job /* may be NULL */)
 {
     while (first) {
-        struct callback *next = first->next;
+        struct job_notice *next = first->next;
 
-        decref(first->callable);
-        heap_free_table(first, sizeof *first);
+        first->end(first, job);
         first = next;
     }
 }
@@ -120,13 +114,13 @@ static void job_clear(struct object *o)
 {
     struct job_object *j = as_job(o);
     struct object *outcome = j->outcome;
-    struct callback *callbacks = j->callbacks;
+    struct job_notice *notices = j->notices;
 
     j->outcome = NULL;
-    j->callbacks = NULL;
-    j->end = &j->callbacks;
+    j->notices = NULL;
+    j->end = &j->notices;
     job_drop_call(o);
-    drop_callbacks(callbacks);
+    end_all(notices, NULL);
     xdecref(outcome);
 }
 
@@ -141,8 +135,8 @@ static void job_traverse(borrowed o, void (*visit)(borrowed held, void *argument
             visit(j->argument[i], argument);
     if (j->outcome)
         visit(j->outcome, argument);
-    for (const struct callback *c = j->callbacks; c; c = c->next)
-        visit(c->callable, argument);
+    for (const struct job_notice *n = j->notices; n; n = n->next)
+        visit(n->held, argument);
 }
 
 static void job_repr(borrowed o, char *text, size_t size_bytes)
@@ -259,56 +253,69 @@ static void call_back(borrowed job, borrowed callable)
         job_report("exception calling callback", job);
 }
 
+/* A callback: a notice that stands alone and holds what is called. */
+static void end_callback(struct job_notice *n, borrowed job)
+{
+    if (job)
+        call_back(job, n->held);
+    decref(n->held);
+    heap_free_table(n, sizeof *n);
+}
+
 /* What was pending stays so. */
-static void call_all(borrowed job, struct callback *first)
+static void call_all(borrowed job, struct job_notice *first)
 {
     struct object *pending;
 
     if (!first)
         return;
     pending = exception_take();
-    for (const struct callback *c = first; c; c = c->next)
-        call_back(job, c->callable);
-    drop_callbacks(first);
+    end_all(first, job);
     exception_restore(pending);
 }
 
 /* Under the lock: nobody adds any more (1). */
-static struct callback *take_callbacks(struct job_object *j)
+static struct job_notice *take_notices(struct job_object *j)
 {
-    struct callback *first = j->callbacks;
+    struct job_notice *first = j->notices;
 
-    j->callbacks = NULL;
+    j->notices = NULL;
     return first;
 }
 
 /* False: it is done. */
-static bool add_callback(struct job_object *j, struct callback *c)
+static bool add_notice(struct job_object *j, struct job_notice *n)
 {
     bool added;
 
     bytelock_lock(&j->lock);
     added = locked_state(j) < JOB_CANCELLED;
     if (added) {
-        *j->end = c;
-        j->end = &c->next;
+        *j->end = n;
+        j->end = &n->next;
     }
     bytelock_unlock(&j->lock);
     return added;
 }
 
+void job_notify(borrowed job, struct job_notice *n)
+{
+    publish(n->held);
+    n->next = NULL;
+    if (!add_notice(as_job(job), n))
+        call_all(job, n);
+}
+
 int job_add_done_callback(borrowed job, borrowed callable)
 {
-    struct callback *c = heap_alloc_table(sizeof *c);
+    struct job_notice *n = heap_alloc_table(sizeof *n);
 
-    if (!c) {
+    if (!n) {
         exception_set_no_memory();
         return -1;
     }
-    publish(callable);
-    *c = (struct callback){ .callable = incref(callable) };
-    if (!add_callback(as_job(job), c))
-        call_all(job, c);
+    *n = (struct job_notice){ .held = incref(callable), .end = end_callback };
+    job_notify(job, n);
     return 0;
 }
 
@@ -317,20 +324,20 @@ int job_add_done_callback(borrowed job, borrowed callable)
 bool job_cancel(borrowed job)
 {
     struct job_object *j = as_job(job);
-    struct callback *callbacks = NULL;
+    struct job_notice *notices = NULL;
     enum job_state state;
 
     bytelock_lock(&j->lock);
     state = locked_state(j);
     if (state == JOB_PENDING) {
         set_state(j, JOB_CANCELLED);
-        callbacks = take_callbacks(j);
+        notices = take_notices(j);
     }
     bytelock_unlock(&j->lock);
     if (state != JOB_PENDING)
         return state != JOB_RUNNING && state != JOB_FINISHED;
     tell_followers(j);
-    call_all(job, callbacks);
+    call_all(job, notices);
     return true;
 }
 
@@ -371,7 +378,7 @@ static SLOW_PATH int refuse(borrowed job, enum job_state state)
 static int complete(borrowed job, borrowed outcome, bool failed)
 {
     struct job_object *j = as_job(job);
-    struct callback *callbacks = NULL;
+    struct job_notice *notices = NULL;
     bool followed = false;
     enum job_state state;
 
@@ -383,7 +390,7 @@ static int complete(borrowed job, borrowed outcome, bool failed)
         j->outcome = (struct object *)outcome;
         j->failed = failed;
         set_state(j, JOB_FINISHED);
-        callbacks = take_callbacks(j);
+        notices = take_notices(j);
         followed = j->followers;
     }
     bytelock_unlock(&j->lock);
@@ -393,7 +400,7 @@ static int complete(borrowed job, borrowed outcome, bool failed)
     }
     if (followed)
         tell_followers(j);
-    call_all(job, callbacks);
+    call_all(job, notices);
     return 0;
 }
 

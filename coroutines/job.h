@@ -11,7 +11,7 @@
  *       +-------------> RUNNING ---------------------------> FINISHED
  *
  * It is cancelled only while it is pending. Then result() ends at once, and callbacks have
- * run; those who wait for several jobs (completion.h) hear of it when the executor comes
+ * run; those who wait for several jobs (job_wait.h) hear of it when the executor comes
  * across it. RUNNING is set by the executor: whether a cancel right after a submit comes
  * in time is a race.
  *
@@ -79,7 +79,17 @@ struct follower {
     _Atomic uint32_t *(*tell)(struct follower *f, bool failed);
 };
 
-struct callback;
+/* One of those that are called when the job is done, in C. Stands where its owner likes: `held`
+ * may be what it stands in. */
+struct job_notice {
+    struct job_notice *next; /* the job's lock */
+    struct object *held;     /* set once; owned by the notice; what the collector sees of it */
+
+    /* The job is done, or NULL: it was dropped before. Attached, with nothing locked; must not
+     * fail. It drops `held`, and then the notice may be gone. */
+    void (*end)(struct job_notice *n, borrowed job);
+};
+
 struct staff;
 struct hand;
 
@@ -94,8 +104,8 @@ struct job_object {
     struct object *function;      /* owned; of who runs it, after the queue; NULL: none any more */
     const char *name;             /* set once; of the function, while it is there */
     struct follower *followers;   /* lock; in the order in which they came */
-    struct callback *callbacks;   /* lock; likewise */
-    struct callback **end;        /* lock; where the next one goes */
+    struct job_notice *notices;   /* lock; likewise */
+    struct job_notice **end;      /* lock; where the next one goes */
     _Atomic(const struct staff *) staff; /* atomic; in whose queue it waits: deadlock.h */
     _Atomic(const struct hand *) hand;   /* atomic; who runs it */
     struct job_object *next;      /* the queue's lock */
@@ -155,6 +165,10 @@ void job_abandon(borrowed job);
 
 /* As job_result, with a deadline. */
 struct object *job_result_until(borrowed job, uint64_t deadline_ns);
+
+/* As job_add_done_callback, in the same row, but it needs no memory and so cannot fail. Publishes
+ * what the notice holds. */
+void job_notify(borrowed job, struct job_notice *n);
 
 /* False: it is done, for this follower, and will not tell. */
 bool job_follow(borrowed job, struct follower *f);

@@ -12,6 +12,7 @@
 #include "coroutines/loop.h"
 
 #include "coroutines/closing.h"
+#include "coroutines/executor.h"
 #include "coroutines/files.h"
 #include "coroutines/future.h"
 #include "coroutines/inbox.h"
@@ -52,6 +53,7 @@ struct loop_object {
     struct loop_hooks hooks;                         /* set before it runs */
     struct task_link tasks GUARDED_BY(section_held); /* a ring of all, with this as its end */
     struct closing closing;
+    struct default_executor executor;
     struct async_generator_hooks outer_hooks; /* of its thread, before it ran */
     borrowed current_task, main_task;
     _Atomic int interrupts; /* atomic; that have come */
@@ -126,12 +128,15 @@ static struct task_link *first_task(struct loop_object *loop)
     return first == &loop->tasks ? NULL : first;
 }
 
+/* Whoever waits for one from elsewhere (bridge.h) is to hear that there is no more to come. */
 static void drop_tasks(struct loop_object *loop)
 {
     struct task_link *link;
 
-    while ((link = first_task(loop)))
+    while ((link = first_task(loop))) {
+        future_forget_callbacks(link->task);
         loop_remove_task(&loop->head, link);
+    }
 }
 
 static int append_tasks(struct loop_object *loop, borrowed list)
@@ -167,6 +172,11 @@ struct closing *loop_closing(borrowed o)
     return &as_loop(o)->closing;
 }
 
+struct default_executor *loop_default_executor(borrowed o)
+{
+    return &as_loop(o)->executor;
+}
+
 borrowed loop_current_task(borrowed o)
 {
     return as_loop(o)->current_task;
@@ -194,6 +204,7 @@ static void init(struct loop_object *loop)
     loop->hooks = (struct loop_hooks){ NULL };
     loop->tasks = (struct task_link){ &loop->tasks, &loop->tasks, NULL };
     closing_enter(&loop->closing, &loop->head);
+    loop->executor = (struct default_executor){ NULL };
     loop->current_task = loop->main_task = NULL;
     atomic_init(&loop->interrupts, 0);
     loop->interrupts_seen = 0;
@@ -263,6 +274,18 @@ static void drop_seen(struct loop_object *loop)
     xdecref(seen);
 }
 
+/* Its threads leave when they have done what is queued; nobody waits for them. */
+static void drop_executor(struct loop_object *loop)
+{
+    struct object *executor = loop->executor.executor;
+
+    loop->executor = (struct default_executor){ .over = true };
+    if (!executor)
+        return;
+    executor_shutdown(executor, false, false);
+    decref(executor);
+}
+
 /* Nothing comes in any more, for it is closed from the start; then nothing is left. */
 static void close_loop(struct loop_object *loop)
 {
@@ -278,6 +301,7 @@ static void close_loop(struct loop_object *loop)
     drop_timers(loop);
     files_fini(&loop->files, &loop->reactor);
     drop_seen(loop);
+    drop_executor(loop);
     ready_fini(&loop->ready);
     drop_tasks(loop);
 }
@@ -300,17 +324,29 @@ static void loop_clear(struct object *o)
     close_loop(as_loop(o));
 }
 
+/* The world is stopped, or no other thread can reach it: nobody is putting one in. */
+static void traverse_letters(const struct letter *first,
+                             void (*visit)(borrowed held, void *argument), void *argument)
+{
+    for (; first; first = first->next)
+        callback_traverse(&((const struct mail *)first)->callback, visit, argument);
+}
+
 static void loop_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)
 {
     const struct loop_object *loop = as_loop(o);
 
     section_alone();
     ready_traverse(&loop->ready, visit, argument);
+    traverse_letters(loop->letters, visit, argument);
+    traverse_letters(inbox_look(&loop->inbox), visit, argument);
     for (size_t i = 0; i < loop->timers.count; i++)
         handle_traverse(&handle_of(loop->timers.entry[i].timer)->head, visit, argument);
     files_traverse(&loop->files, visit, argument);
     if (loop->closing.seen)
         visit(loop->closing.seen, argument);
+    if (loop->executor.executor)
+        visit(loop->executor.executor, argument);
     for (const struct task_link *t = loop->tasks.next; t != &loop->tasks; t = t->next)
         visit(t->task, argument);
 }
@@ -509,31 +545,50 @@ struct object *loop_call_later(borrowed o, int64_t delay_ns, borrowed callable, 
     return loop_call_at(o, loop_time_after(delay_ns), callable, argument);
 }
 
-/* Its references go with the letter, so they are published before it is put in. */
-int loop_push_threadsafe(borrowed o, loop_action *act, borrowed target, borrowed argument)
+struct mail *mail_new(void)
 {
-    struct loop_object *loop = as_loop(o);
     struct mail *mail = heap_alloc(sizeof *mail);
 
-    if (!mail) {
+    if (!mail)
         exception_set_no_memory();
-        return -1;
-    }
+    return mail;
+}
+
+void mail_free(struct mail *mail)
+{
+    if (mail)
+        heap_free(mail, sizeof *mail);
+}
+
+/* Its references go with the letter, so they are published before it is put in. */
+bool loop_send(borrowed o, struct mail *mail, loop_action *act, borrowed target, borrowed argument)
+{
+    struct loop_object *loop = as_loop(o);
+
     publish(target);
     if (argument)
         publish(argument);
     mail->callback = callback_of(act, target, argument);
     switch (inbox_put(&loop->inbox, &mail->letter)) {
     case INBOX_AWAKE:
-        return 0;
+        return true;
     case INBOX_ASLEEP:
         reactor_wake(&loop->reactor);
-        return 0;
+        return true;
     default:
         mail->letter.next = NULL;
         drop_letters(&mail->letter);
-        return refuse("Event loop is closed");
+        return false;
     }
+}
+
+int loop_push_threadsafe(borrowed o, loop_action *act, borrowed target, borrowed argument)
+{
+    struct mail *mail = mail_new();
+
+    if (!mail)
+        return -1;
+    return loop_send(o, mail, act, target, argument) ? 0 : refuse("Event loop is closed");
 }
 
 int loop_call_soon_threadsafe(borrowed o, borrowed callable, borrowed argument)

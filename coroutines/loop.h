@@ -140,6 +140,16 @@ struct object *loop_push_at(borrowed loop, uint64_t when_ns, loop_action *act, b
 /* As loop_call_soon_threadsafe. */
 int loop_push_threadsafe(borrowed loop, loop_action *act, borrowed target, borrowed argument);
 
+/* The memory that this takes, for who must not fail later on. NULL: MemoryError. */
+struct mail;
+struct mail *mail_new(void);
+void mail_free(struct mail *mail /* may be NULL */);
+
+/* The same with this memory, by any thread that keeps the loop alive. False: it is closed, and
+ * nothing has happened, but that the memory is free. */
+bool loop_send(borrowed loop, struct mail *mail /* steals */, loop_action *act, borrowed target,
+               borrowed argument);
+
 /* On the clock, saturated; a delay below 0 is none. */
 uint64_t loop_time_after(int64_t delay_ns);
 
@@ -190,6 +200,13 @@ uint64_t loop_next_number(borrowed loop);
 /* The asynchronous generators that it has seen. */
 struct closing;
 struct closing *loop_closing(borrowed loop);
+
+/* Where its calls are made that name no executor: bridge.h. */
+struct default_executor {
+    struct object *executor; /* owner; owned; NULL: none yet */
+    bool over;               /* owner; no more are accepted */
+};
+struct default_executor *loop_default_executor(borrowed loop);
 
 /* The task that runs now; NULL: none. Borrowed from who runs it. */
 borrowed loop_current_task(borrowed loop);

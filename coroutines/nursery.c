@@ -124,7 +124,7 @@ static void write_all(int fd, const void *data, size_t length)
 
 static void send_frame(int fd, enum frame_kind what, uint64_t number, const struct message *m)
 {
-    struct frame head = { (uint32_t)m->length, what, number };
+    struct frame_head head = { (uint32_t)m->length, what, number };
 
     write_all(fd, &head, sizeof head);
     write_all(fd, m->data, m->length);
@@ -198,7 +198,7 @@ static struct object *make_call(struct reader *r)
     return result;
 }
 
-static void answer(int fd, const struct frame *head, struct object *result /* steals; NULL */)
+static void answer(int fd, const struct frame_head *head, struct object *result /* steals; NULL */)
 {
     struct message m = { 0 };
 
@@ -225,7 +225,7 @@ static void initialised(int fd, struct object *result /* steals; NULL */)
 static bool serve(int fd)
 {
     struct object *result = NULL;
-    struct frame head;
+    struct frame_head head;
     struct reader r;
     unsigned char *data;
 

@@ -43,12 +43,12 @@ bool nursery_runs(void);
 /* NULL: there is no such function in the table. */
 const struct sendable *nursery_find(const char *name);
 
-/* A new process, which works at the other end of the socket that is returned: see frame.
+/* A new process, which works at the other end of the socket that is returned: see frame_head.
  * The caller closes both that and *pidfd. -1. Any thread; may wait for a moment. */
 int nursery_fork(int *pidfd);
 
 /* What goes over that socket: this, and then `length` bytes, objects as message.h says. */
-struct frame {
+struct frame_head {
     uint32_t length;
     uint32_t what;   /* enum frame_kind */
     uint64_t number; /* of the call */

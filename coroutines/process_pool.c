@@ -114,7 +114,7 @@ static void wake_manager(struct pool *p)
 /* A frame is begun, and its length is known in the end. */
 static int begin_frame(struct message *m, enum frame_kind what, uint64_t number)
 {
-    struct frame head = { 0, what, number };
+    struct frame_head head = { 0, what, number };
 
     m->length = 0;
     return message_add(m, &head, sizeof head);
@@ -122,9 +122,9 @@ static int begin_frame(struct message *m, enum frame_kind what, uint64_t number)
 
 static void end_frame(struct message *m)
 {
-    uint32_t length = (uint32_t)(m->length - sizeof(struct frame));
+    uint32_t length = (uint32_t)(m->length - sizeof(struct frame_head));
 
-    memcpy(m->data + offsetof(struct frame, length), &length, sizeof length);
+    memcpy(m->data + offsetof(struct frame_head, length), &length, sizeof length);
 }
 
 /* The name of what `function` is known as elsewhere; NULL: TypeError. */
@@ -407,7 +407,7 @@ static int report_unfit(struct reader *r)
 
 /* A frame has come whole. 0; -1: the process cannot be relied on, and if an exception is
  * pending it says why. */
-static int take_frame(struct process *one, const struct frame *head)
+static int take_frame(struct process *one, const struct frame_head *head)
 {
     struct reader r = { one->in.data + sizeof *head, one->in.data + one->in.length };
 
@@ -424,7 +424,7 @@ static int take_frame(struct process *one, const struct frame *head)
 /* The same, of what has come so far. */
 static int take_answer(struct process *one)
 {
-    struct frame head;
+    struct frame_head head;
 
     if (one->in.length < sizeof head)
         return 0;

@@ -1,9 +1,10 @@
 /* run.c - a whole program of coroutines. */
 #include "coroutines/run.h"
 
-#include "coroutines/gather.h"
+#include "coroutines/bridge.h"
 #include "coroutines/closing.h"
 #include "coroutines/coroutine.h"
+#include "coroutines/gather.h"
 #include "objects/exception.h"
 #include "objects/list.h"
 #include "objects/none.h"
@@ -186,6 +187,19 @@ int shutdown_generators(borrowed loop)
     return result;
 }
 
+/* ---- the loop's own executor ---- */
+
+static int join_executor(borrowed loop)
+{
+    struct object *over = shutdown_default_executor(loop), *result = NULL;
+
+    if (over)
+        result = run_until_complete(loop, over);
+    xdecref(over);
+    xdecref(result);
+    return result ? 0 : -1;
+}
+
 /* ---- run ---- */
 
 /* Interrupted, it was cancelled; if by nothing else, it is the interrupt that is raised. */
@@ -216,7 +230,10 @@ static struct object *run_main(borrowed loop, borrowed coroutine)
 static struct object *finish(borrowed loop, struct object *result /* steals; may be NULL */)
 {
     struct object *raised = exception_take();
-    int ended = cancel_all(loop) < 0 || shutdown_generators(loop) < 0 ? -1 : 0;
+    int ended = 0;
+
+    if (cancel_all(loop) < 0 || shutdown_generators(loop) < 0 || join_executor(loop) < 0)
+        ended = -1;
 
     if (ended < 0 && raised)
         exception_restore(NULL);

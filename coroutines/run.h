@@ -16,7 +16,8 @@ struct object *run_until_complete(borrowed loop, borrowed awaitable);
 int shutdown_generators(borrowed loop);
 
 /* Python's asyncio.run: makes a loop, runs the coroutine as its main task, cancels the tasks that
- * are left and waits for them, closes asynchronous generators, and the loop. `hooks` may be NULL.
+ * are left and waits for them, closes asynchronous generators, waits for the threads of the loop's
+ * own executor, and closes the loop. `hooks` may be NULL.
  * NULL: what it raises; RuntimeError if this thread runs a loop, ValueError if it is no coroutine,
  * OSError, MemoryError.
  */

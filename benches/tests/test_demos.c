@@ -4,8 +4,8 @@
 #include <sched.h>
 #include <string.h>
 
-extern const struct demo demo_deadlock, demo_executor_deadlock, demo_not_thread_safe, demo_race,
-    demo_refcount;
+extern const struct demo demo_blocked_loop, demo_deadlock, demo_executor_deadlock,
+    demo_loop_threads, demo_not_thread_safe, demo_race, demo_refcount;
 extern const struct gil_class gil_interval;
 
 enum { AS_USUAL, NAIVE_CONTAINERS, DEADLOCKS = 20 };
@@ -26,6 +26,80 @@ static void test_executor_deadlock_names_who_waits(void **state)
     assert_non_null(strstr(text, "pair_0 waits for b(), which runs on pair_1\n"));
     assert_non_null(strstr(text, "pair_1 waits for a(), which runs on pair_0\n"));
     assert_non_null(strstr(text, "has raised RuntimeError: this wait was part of a deadlock\n"));
+}
+
+/* The number behind this line's colon. */
+static int threads_when(const char *line)
+{
+    const char *found = strstr(text, line);
+    int count = -1;
+
+    assert_non_null(found);
+    assert_int_equal(sscanf(found + strlen(line), ": %d", &count), 1);
+    return count;
+}
+
+static int most_workers(void)
+{
+    long most = sysconf(_SC_NPROCESSORS_ONLN) + 4;
+
+    return most < 32 ? (int)most : 32;
+}
+
+/* A sanitizer may have a thread of its own, so all is told by what comes and goes. */
+static void test_loop_threads_are_counted(void **state)
+{
+    int before;
+
+    (void)state;
+    tell(&demo_loop_threads, RC_NEEDS_GIL ? &gil_interval : &gil_none);
+    before = threads_when("there is no loop yet");
+    assert_int_equal(threads_when("a loop runs, and 1000 tasks wait in it"), before);
+    assert_int_equal(threads_when("it has had a call made in its executor"), before + 1);
+    assert_int_equal(threads_when("64 calls block there at the same time"),
+                     before + most_workers());
+    assert_int_equal(threads_when("they have ended"), before + most_workers());
+    assert_int_equal(threads_when("run() has returned"), before);
+    assert_non_null(strstr(text, "main, asyncio_0\n"));
+    assert_non_null(strstr(text, "asyncio_4"));
+}
+
+enum { ASKED = 24000 }; /* by 1000 clients in half a second */
+
+/* Of a window: whether all were answered, and how late the last was; the line that follows. The
+ * slowest callback may be known only as one of a few. */
+static const char *look_at_window(const char *what, double *max_ms, char *slowest)
+{
+    const char *line = strstr(text, what);
+    double p50, p99, turn;
+    int asked;
+
+    assert_non_null(line);
+    assert_int_equal(sscanf(line + strlen(what), "%d %lf %lf %lf %lf %31[a-z_-]", &asked, &p50, &p99,
+                            max_ms, &turn, slowest), 6);
+    assert_int_equal(asked, ASKED);
+    assert_true(p50 <= p99 && p99 <= *max_ms);
+    return strchr(line, '\n') + 1;
+}
+
+/* What the machine's other work does to the clients is not ours to judge; what read_file does is. */
+static void test_a_blocked_loop_is_named_and_cured(void **state)
+{
+    char slowest[32];
+    const char *next;
+    double max_ms;
+
+    (void)state;
+    tell(&demo_blocked_loop, RC_NEEDS_GIL ? &gil_interval : &gil_none);
+    look_at_window("before", &max_ms, slowest);
+    assert_string_not_equal(slowest, "read_file");
+    next = look_at_window("a callback blocks", &max_ms, slowest);
+    assert_true(max_ms >= 180); /* somebody asked in the first interval of it */
+    assert_true(strcmp(slowest, "read_file") == 0 || strcmp(slowest, "one") == 0);
+    assert_non_null(strstr(next, "read_file has run for "));
+    next = look_at_window("run_in_executor", &max_ms, slowest);
+    assert_string_not_equal(slowest, "read_file");
+    assert_null(strstr(next, "read_file"));
 }
 
 static void test_race_goes_well_where_counts_are_protected(void **state)
@@ -133,6 +207,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refcount_prints_what_cpython_prints),
         cmocka_unit_test(test_executor_deadlock_names_who_waits),
+        cmocka_unit_test(test_loop_threads_are_counted),
+        cmocka_unit_test(test_a_blocked_loop_is_named_and_cured),
         cmocka_unit_test(test_race_goes_well_where_counts_are_protected),
         cmocka_unit_test(test_a_lock_does_not_make_a_program_thread_safe),
 #if !RC_NEEDS_GIL

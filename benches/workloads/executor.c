@@ -5,18 +5,23 @@
  * counts and lock cost. A call adds one to what it is given, so that the answer can be looked
  * at. Under a global lock a result is a hand-over of that, too.
  *
+ * With `loop` each worker has an event loop, and nobody blocks for a result: it comes as a letter
+ * (coroutines/bridge.h).
+ *
  * The pool's threads are started in setup: later they would be bound as the worker that
  * starts them is.
  */
 #include "benches/workload.h"
+#include "coroutines/bridge.h"
 #include "coroutines/recruit.h"
+#include "coroutines/run.h"
 #include "coroutines/thread_pool.h"
 #include "objects/exception.h"
 #include "objects/function.h"
 #include "objects/int.h"
 #include "objects/none.h"
 
-enum { POOL, AHEAD, SPIN };
+enum { POOL, AHEAD, SPIN, LOOP };
 enum { AHEAD_MOST = 256, POOL_MOST = 64, CALLS_A_STEP = 64 };
 
 static struct object *pool, *add_one; /* owned */
@@ -105,20 +110,25 @@ static int setup(struct job *job)
     return result;
 }
 
-static struct object *submit_int(int64_t value)
+/* A job, or with a loop a future. */
+static struct object *submit_int(borrowed loop /* may be NULL */, int64_t value)
 {
     struct object *argument = int_new(value), *job;
 
     if (!argument)
         return NULL;
-    job = executor_submit(pool, add_one, (borrowed[]){ argument }, 1);
+    if (loop)
+        job = run_in_executor(loop, pool, add_one, (borrowed[]){ argument }, 1);
+    else
+        job = executor_submit(pool, add_one, (borrowed[]){ argument }, 1);
     decref(argument);
     return job;
 }
 
-static int take_result(struct object *job /* steals */, int64_t expected)
+static int take_result(borrowed loop, struct object *job /* steals */, int64_t expected)
 {
-    struct object *result = job_result(job, BLOCK_FOREVER);
+    struct object *result =
+        loop ? run_until_complete(loop, job) : job_result(job, BLOCK_FOREVER);
     bool right = result && int_value(result) == expected;
 
     if (result && !right)
@@ -130,21 +140,27 @@ static int take_result(struct object *job /* steals */, int64_t expected)
 }
 
 /* The first of them fails, and all are waited for. */
-static int round_trip(int64_t ahead)
+static int round_trip(borrowed loop, int64_t ahead)
 {
     struct object *jobs[AHEAD_MOST];
     int64_t submitted = 0, i;
     int result = 0;
 
-    while (submitted < ahead && (jobs[submitted] = submit_int(submitted)))
+    while (submitted < ahead && (jobs[submitted] = submit_int(loop, submitted)))
         submitted++;
     if (submitted < ahead)
         result = -1;
     for (i = 0; i < submitted && result == 0; i++)
-        result = take_result(jobs[i], i + 1);
+        result = take_result(loop, jobs[i], i + 1);
     for (; i < submitted; i++)
         decref(jobs[i]);
     return result;
+}
+
+static int begin(struct worker *w)
+{
+    w->state = w->job->param[LOOP] ? loop_new() : NULL;
+    return w->job->param[LOOP] && !w->state ? -1 : 0;
 }
 
 static int step(struct worker *w)
@@ -152,7 +168,7 @@ static int step(struct worker *w)
     int64_t ahead = w->job->param[AHEAD], done;
 
     for (done = 0; done < CALLS_A_STEP; done += ahead) {
-        if (round_trip(ahead) < 0)
+        if (round_trip(w->state, ahead) < 0)
             return -1;
         safepoint(w->thread);
     }
@@ -171,7 +187,12 @@ static void stop_pool(void)
  * last one ends those of the pool. */
 static void end(struct worker *w)
 {
-    (void)w;
+    struct object *loop = w->state;
+
+    w->state = NULL;
+    if (loop)
+        loop_close(loop);
+    xdecref(loop);
     if (atomic_fetch_sub_explicit(&working, 1, memory_order_acq_rel) == 1)
         stop_pool();
 }
@@ -206,7 +227,8 @@ const struct workload workload_executor = {
         { "ahead", "how many calls are submitted before their results are taken", 32, 1,
           AHEAD_MOST },
         { "spin", "how often a thread that waits looks before it sleeps", BLOCK_SPIN, 0, 1000000 },
+        { "loop", "1: each worker has an event loop, which awaits the results", 0, 0, 1 },
     },
-    .roles = { { .name = "worker", .per_thread = 1, .step = step, .end = end } },
+    .roles = { { .name = "worker", .per_thread = 1, .begin = begin, .step = step, .end = end } },
     .setup = setup, .check = check, .teardown = teardown,
 };

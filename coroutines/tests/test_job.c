@@ -4,8 +4,8 @@
  * Lib/test/test_concurrent_futures (test_future.py, test_wait.py, test_as_completed.py) that
  * says what is right, or after what is our own.
  */
-#include "coroutines/completion.h"
 #include "coroutines/job.h"
+#include "coroutines/job_wait.h"
 #include "coroutines/tests/pools.h"
 #include "objects/collector.h"
 #include "objects/iterator.h"
@@ -523,11 +523,11 @@ static struct object *tuple_of(struct object *const *items, size_t count)
 
 /* Waits for those jobs; `done` has a bit for each that must be done. */
 static void assert_wait(struct object *const *jobs, size_t count, uint64_t timeout_ns,
-                        enum wait_for what, unsigned expected)
+                        enum job_wait_for what, unsigned expected)
 {
     struct object *tuple = tuple_of(jobs, count), *done, *not_done;
 
-    assert_int_equal(completion_wait(tuple, timeout_ns, what, &done, &not_done), 0);
+    assert_int_equal(job_wait(tuple, timeout_ns, what, &done, &not_done), 0);
     for (size_t i = 0; i < count; i++) {
         bool is_done = expected >> i & 1;
 
@@ -544,7 +544,7 @@ static void test_wait_first_completed(void **state)
     (void)state;
     start_deed(finish_with_42, jobs[1]);
     gate_open(&later);
-    assert_wait(jobs, 3, BLOCK_FOREVER, WAIT_FIRST_COMPLETED, 2);
+    assert_wait(jobs, 3, BLOCK_FOREVER, JOB_WAIT_FIRST_COMPLETED, 2);
     recruit_join_all();
     decref_all(jobs, 3);
 }
@@ -555,7 +555,7 @@ static void test_wait_first_completed_some_already_completed(void **state)
 
     (void)state;
     one_of_each(jobs);
-    assert_wait(jobs, 6, BLOCK_FOREVER, WAIT_FIRST_COMPLETED, 1 << 3 | 1 << 4 | 1 << 5);
+    assert_wait(jobs, 6, BLOCK_FOREVER, JOB_WAIT_FIRST_COMPLETED, 1 << 3 | 1 << 4 | 1 << 5);
     decref_all(jobs, 6);
 }
 
@@ -566,7 +566,7 @@ static void test_wait_first_exception(void **state)
     (void)state;
     start_deed(fail_it, jobs[2]);
     gate_open(&later);
-    assert_wait(jobs, 3, BLOCK_FOREVER, WAIT_FIRST_EXCEPTION, 1 | 4);
+    assert_wait(jobs, 3, BLOCK_FOREVER, JOB_WAIT_FIRST_EXCEPTION, 1 | 4);
     recruit_join_all();
     decref_all(jobs, 3);
 }
@@ -576,7 +576,7 @@ static void test_wait_first_exception_one_already_failed(void **state)
     struct object *jobs[] = { failed_job(), pending_job() };
 
     (void)state;
-    assert_wait(jobs, 2, BLOCK_FOREVER, WAIT_FIRST_EXCEPTION, 1);
+    assert_wait(jobs, 2, BLOCK_FOREVER, JOB_WAIT_FIRST_EXCEPTION, 1);
     decref_all(jobs, 2);
 }
 
@@ -586,10 +586,10 @@ static void test_wait_first_exception_cancelled_is_none(void **state)
     struct object *jobs[] = { notified_job(), running_job() };
 
     (void)state;
-    assert_wait(jobs, 2, 0, WAIT_FIRST_EXCEPTION, 1);
+    assert_wait(jobs, 2, 0, JOB_WAIT_FIRST_EXCEPTION, 1);
     start_deed(finish_with_42, jobs[1]);
     gate_open(&later);
-    assert_wait(jobs, 2, BLOCK_FOREVER, WAIT_FIRST_EXCEPTION, 3);
+    assert_wait(jobs, 2, BLOCK_FOREVER, JOB_WAIT_FIRST_EXCEPTION, 3);
     recruit_join_all();
     decref_all(jobs, 2);
 }
@@ -601,7 +601,7 @@ static void test_wait_all_completed(void **state)
     (void)state;
     start_deed(finish_with_42, jobs[2]);
     gate_open(&later);
-    assert_wait(jobs, 3, BLOCK_FOREVER, WAIT_ALL_COMPLETED, 7);
+    assert_wait(jobs, 3, BLOCK_FOREVER, JOB_WAIT_ALL_COMPLETED, 7);
     recruit_join_all();
     decref_all(jobs, 3);
 }
@@ -612,7 +612,7 @@ static void test_wait_timeout(void **state)
 
     (void)state;
     one_of_each(jobs);
-    assert_wait(jobs, 6, NS_PER_MS, WAIT_ALL_COMPLETED, 1 << 3 | 1 << 4 | 1 << 5);
+    assert_wait(jobs, 6, NS_PER_MS, JOB_WAIT_ALL_COMPLETED, 1 << 3 | 1 << 4 | 1 << 5);
     decref_all(jobs, 6);
 }
 
@@ -627,10 +627,10 @@ static void test_wait_cancelled_when_notified(void **state)
     struct object *jobs[] = { cancelled_job() };
 
     (void)state;
-    assert_wait(jobs, 1, 0, WAIT_ALL_COMPLETED, 0);
+    assert_wait(jobs, 1, 0, JOB_WAIT_ALL_COMPLETED, 0);
     start_deed(notify, jobs[0]);
     gate_open(&later);
-    assert_wait(jobs, 1, BLOCK_FOREVER, WAIT_ALL_COMPLETED, 1);
+    assert_wait(jobs, 1, BLOCK_FOREVER, JOB_WAIT_ALL_COMPLETED, 1);
     recruit_join_all();
     decref_all(jobs, 1);
 }
@@ -641,11 +641,11 @@ static void test_wait_duplicates_and_none(void **state)
     struct object *done, *not_done;
 
     (void)state;
-    assert_int_equal(completion_wait(tuple, 0, WAIT_ALL_COMPLETED, &done, &not_done), 0);
+    assert_int_equal(job_wait(tuple, 0, JOB_WAIT_ALL_COMPLETED, &done, &not_done), 0);
     assert_int_equal(set_length(done), 1);
     assert_int_equal(set_length(not_done), 0);
     DROP(done, not_done);
-    assert_wait(NULL, 0, BLOCK_FOREVER, WAIT_FIRST_COMPLETED, 0);
+    assert_wait(NULL, 0, BLOCK_FOREVER, JOB_WAIT_FIRST_COMPLETED, 0);
     DROP(one, tuple);
 }
 
@@ -654,11 +654,11 @@ static void test_wait_for_what_is_no_job(void **state)
     struct object *no_job[] = { none() }, *tuple = tuple_of(no_job, 1), *done, *not_done;
 
     (void)state;
-    assert_int_equal(completion_wait(tuple, 0, WAIT_ALL_COMPLETED, &done, &not_done), -1);
+    assert_int_equal(job_wait(tuple, 0, JOB_WAIT_ALL_COMPLETED, &done, &not_done), -1);
     assert_error(&type_error, "'NoneType' object is not a Future");
-    assert_int_equal(completion_wait(none(), 0, WAIT_ALL_COMPLETED, &done, &not_done), -1);
+    assert_int_equal(job_wait(none(), 0, JOB_WAIT_ALL_COMPLETED, &done, &not_done), -1);
     assert_raises(&type_error);
-    assert_null(completion_iterate(none(), 0));
+    assert_null(job_wait_iterate(none(), 0));
     assert_raises(&type_error);
     decref(tuple);
 }
@@ -667,7 +667,7 @@ static void test_wait_for_what_is_no_job(void **state)
 
 static struct object *iterator_over(struct object *const *jobs, size_t count, uint64_t timeout_ns)
 {
-    struct object *tuple = tuple_of(jobs, count), *it = completion_iterate(tuple, timeout_ns);
+    struct object *tuple = tuple_of(jobs, count), *it = job_wait_iterate(tuple, timeout_ns);
 
     assert_non_null(it);
     decref(tuple);
@@ -814,8 +814,8 @@ static int session(void)
 
     job = f ? job_new(f, (borrowed[]){ f }, 1, 0) : NULL;
     if (!value || !list || !job || list_append(list, job) < 0 ||
-        job_add_done_callback(job, f) < 0 || !(it = completion_iterate(list, 0)) ||
-        completion_wait(list, 0, WAIT_ALL_COMPLETED, &done, &not_done) < 0)
+        job_add_done_callback(job, f) < 0 || !(it = job_wait_iterate(list, 0)) ||
+        job_wait(list, 0, JOB_WAIT_ALL_COMPLETED, &done, &not_done) < 0)
         goto drop;
     job_drop_call(job);
     if (job_set_result(job, value) == 0 && iterator_step(it, &next) == STEP_NEXT && !heard_count())

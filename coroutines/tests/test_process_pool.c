@@ -5,7 +5,7 @@
  * right, or after what is our own. The functions that are called run in other processes: they
  * meet the tests by what they are given and return, and at pipes.
  */
-#include "coroutines/completion.h"
+#include "coroutines/job_wait.h"
 #include "coroutines/nursery.h"
 #include "coroutines/process_pool.h"
 #include "coroutines/tests/pools.h"
@@ -627,10 +627,10 @@ static void test_as_completed_and_wait(void **state)
     jobs[0] = submit(pool, "wait_at_pipe", int_new(3));
     jobs[1] = submit(pool, "process_number", NULL);
     tuple = tuple_new(2, jobs);
-    it = completion_iterate(tuple, BLOCK_FOREVER);
+    it = job_wait_iterate(tuple, BLOCK_FOREVER);
     assert_int_equal(iterator_step(it, &first), STEP_NEXT);
     assert_ptr_equal(first, jobs[1]);
-    assert_int_equal(completion_wait(tuple, 0, WAIT_ALL_COMPLETED, &done, &not_done), 0);
+    assert_int_equal(job_wait(tuple, 0, JOB_WAIT_ALL_COMPLETED, &done, &not_done), 0);
     assert_int_equal(set_length(not_done), 1);
     DROP(first, done, not_done);
     let_one_pass(3);

@@ -4,8 +4,8 @@
  * test_thread_pool.py, test_shutdown.py, test_init.py, test_deadlock's documentation) that says
  * what is right, or after what is our own.
  */
-#include "coroutines/completion.h"
 #include "coroutines/deadlock.h"
+#include "coroutines/job_wait.h"
 #include "coroutines/tests/pools.h"
 #include "coroutines/thread_pool.h"
 #include "objects/cell.h"
@@ -414,7 +414,7 @@ static void test_cancel_futures(void **state)
     assert_refused(pool, f);
     gate_open(&gate);
     tuple = tuple_new(10, jobs); /* who waits for them hears of it */
-    assert_int_equal(completion_wait(tuple, long_ns, WAIT_ALL_COMPLETED, &done, &not_done), 0);
+    assert_int_equal(job_wait(tuple, long_ns, JOB_WAIT_ALL_COMPLETED, &done, &not_done), 0);
     assert_int_equal(set_length(done), 10);
     end_pool(pool);
     decref_all(jobs, 10);

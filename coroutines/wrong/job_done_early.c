@@ -19,17 +19,17 @@ void job_run(borrowed job, void (*done)(void *argument), void *argument);
 static void complete_early(borrowed job, struct object *result /* steals */)
 {
     struct job_object *j = as_job(job);
-    struct callback *callbacks;
+    struct job_notice *notices;
 
     publish(result);
     bytelock_lock(&j->lock);
     set_state(j, JOB_FINISHED);
-    callbacks = take_callbacks(j);
+    notices = take_notices(j);
     bytelock_unlock(&j->lock);
     sched_yield(); /* so that it is seen without much luck */
     j->outcome = result;
     tell_followers(j);
-    call_all(job, callbacks);
+    call_all(job, notices);
 }
 
 void job_run(borrowed job, void (*done)(void *argument), void *argument)

@@ -1,4 +1,4 @@
-/* completion.h - waiting for several jobs: wait and as_completed.
+/* job_wait.h - waiting for several jobs: wait and as_completed.
  *
  * `jobs` is an iterable of jobs, of one executor or several; one that comes twice counts
  * once. A job counts as done when it is finished, or cancelled and the executor has come
@@ -6,26 +6,26 @@
  *
  * Source: the semantics are those of CPython 3.11, Lib/concurrent/futures/_base.py.
  */
-#ifndef COROUTINES_COMPLETION_H
-#define COROUTINES_COMPLETION_H
+#ifndef COROUTINES_JOB_WAIT_H
+#define COROUTINES_JOB_WAIT_H
 
 #include "coroutines/job.h"
 
-enum wait_for {
-    WAIT_FIRST_COMPLETED,
-    WAIT_FIRST_EXCEPTION, /* or all; to be cancelled is none */
-    WAIT_ALL_COMPLETED,
+enum job_wait_for {
+    JOB_WAIT_FIRST_COMPLETED,
+    JOB_WAIT_FIRST_EXCEPTION, /* or all; to be cancelled is none */
+    JOB_WAIT_ALL_COMPLETED,
 };
 
 /* Waits, detached, until it is so or `timeout_ns` have passed, which is no error. 0, and two
  * new sets, of those that are done and of the others; or -1: TypeError, MemoryError, what
  * iterating raises. */
-int completion_wait(borrowed jobs, uint64_t timeout_ns, enum wait_for what, struct object **done,
-                    struct object **not_done);
+int job_wait(borrowed jobs, uint64_t timeout_ns, enum job_wait_for what, struct object **done,
+             struct object **not_done);
 
 /* An iterator that gives each job once, those first that are done by now, then the others as
  * they come to be; it keeps no reference to what it has given. A step waits, until
  * `timeout_ns` from now: then TimeoutError, and it is exhausted. NULL: as above. */
-struct object *completion_iterate(borrowed jobs, uint64_t timeout_ns);
+struct object *job_wait_iterate(borrowed jobs, uint64_t timeout_ns);
 
 #endif

@@ -1,5 +1,5 @@
-/* completion.c - waiting for several jobs. */
-#include "coroutines/completion.h"
+/* job_wait.c - waiting for several jobs: concurrent.futures' wait and as_completed. */
+#include "coroutines/job_wait.h"
 
 #include "objects/collector.h"
 #include "objects/exception.h"
@@ -57,7 +57,7 @@ static struct object *set_of_jobs(borrowed jobs)
 /* ---- wait ---- */
 
 struct wait {
-    enum wait_for what;       /* set once */
+    enum job_wait_for what;   /* set once */
     _Atomic size_t missing;   /* atomic; jobs that have not told yet */
     _Atomic uint32_t word;    /* atomic; block.h */
 };
@@ -73,7 +73,8 @@ static bool count_one(struct wait *w, bool failed)
 {
     bool last = atomic_fetch_sub_explicit(&w->missing, 1, memory_order_acq_rel) == 1;
 
-    return last || w->what == WAIT_FIRST_COMPLETED || (failed && w->what == WAIT_FIRST_EXCEPTION);
+    return last || w->what == JOB_WAIT_FIRST_COMPLETED ||
+           (failed && w->what == JOB_WAIT_FIRST_EXCEPTION);
 }
 
 static _Atomic uint32_t *tell_wait(struct follower *f, bool failed)
@@ -97,7 +98,7 @@ static void wait_for_all(struct wait *w, struct wait_follower *followers, size_t
 }
 
 /* The sum of their sizes must not overflow, nor the set change: it is nobody else's. */
-static int wait_for_set(borrowed set, uint64_t deadline_ns, enum wait_for what)
+static int wait_for_set(borrowed set, uint64_t deadline_ns, enum job_wait_for what)
 {
     size_t count = set_length(set), size_bytes = count * sizeof(struct wait_follower), cursor = 0;
     struct wait w = { .what = what, .missing = count };
@@ -133,8 +134,8 @@ static int sort_out(borrowed set, borrowed done, borrowed not_done)
     return result;
 }
 
-int completion_wait(borrowed jobs, uint64_t timeout_ns, enum wait_for what, struct object **done,
-                    struct object **not_done)
+int job_wait(borrowed jobs, uint64_t timeout_ns, enum job_wait_for what, struct object **done,
+             struct object **not_done)
 {
     uint64_t deadline_ns = block_deadline(timeout_ns);
     struct object *set = set_of_jobs(jobs);
@@ -342,7 +343,7 @@ static int follow_all(struct completion *c, borrowed set)
     return 0;
 }
 
-struct object *completion_iterate(borrowed jobs, uint64_t timeout_ns)
+struct object *job_wait_iterate(borrowed jobs, uint64_t timeout_ns)
 {
     uint64_t deadline_ns = block_deadline(timeout_ns);
     struct object *set = set_of_jobs(jobs);

@@ -1,4 +1,4 @@
-/* complete.c - each of many as it comes: as_completed of wait.h.
+/* as_completed.c - each of many as it comes: as_completed of wait.h.
  *
  * What is done stands in a row; who waits stands in another. Whoever is released takes the first of
  * what is done; if he is cancelled meanwhile, he releases the next.
