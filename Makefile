@@ -95,7 +95,19 @@ $(call registry,ways.h,WAY,$(call name,coroutines/switch/ways/*.c))
 $(call registry,heaps.h,HEAP,$(call name,objects/heaps/*.c))
 $(call registry,workloads.h,WORKLOAD,$(call name,benches/workloads/*.c))
 $(call registry,micros.h,MICRO,$(call name,benches/micro/*.c))
-$(call registry,peers.h,PEER,$(call name,benches/peers/*.c benches/peers/*.cc))
+# A peer's file is named after its library; where that is not installed, it is left out.
+peer_header.boost := boost/context/fiber.hpp
+peer_header.glib  := glib-2.0/glib-object.h
+peer_header.libev := ev.h
+peer_header.libuv := uv.h
+peer_libs.boost   := -lboost_context
+peer_libs.glib     = $$(pkg-config --libs gobject-2.0)
+peer_libs.libev   := -lev
+peer_libs.libuv   := -luv
+peers_known := boost glib libev libuv
+peers_there := $(foreach l,$(peers_known),$(if $(wildcard /usr/include/$(peer_header.$l)),$l))
+peer_files   = $(filter-out $(foreach l,$(filter-out $(peers_there),$(peers_known)),benches/peers/$l%),$(wildcard $1))
+$(call registry,peers.h,PEER,$(call name,$(call peer_files,benches/peers/*.c benches/peers/*.cc)))
 $(call registry,demos.h,DEMO,$(foreach d,$(call name,benches/demos/*.c),$d$(comma)$(subst _,-,$d)))
 $(call registry,commands.h,COMMAND,$(call name,lab/command/*.c))
 $(call registry,exports.h,EXPORT,$(call name,lab/export/*.c))
@@ -167,10 +179,10 @@ $B/once/lab/bench/bench.o $B/once/lab/software.o: CPPFLAGS += -DBUILD_MODE='"$(M
 $B/bench: $(addprefix $B/once/,lab/bench/bench.o lab/runtimes.o benches/gbench.o) $(once:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(LDLIBS)
 # The same, and beside it the libraries that we are compared with. Their files alone see theirs.
-peers := $(patsubst %,$B/once/%.o,$(basename $(wildcard benches/peers/*.c benches/peers/*.cc benches/peers/*/*.c)))
+peers := $(patsubst %,$B/once/%.o,$(basename $(call peer_files,benches/peers/*.c benches/peers/*.cc benches/peers/*/*.c)))
 $(peers): CPPFLAGS += $(shell pkg-config --cflags gobject-2.0 2>/dev/null)
 $B/bench-peers: $(addprefix $B/once/,lab/bench/bench.o lab/bench/peers.o lab/runtimes.o benches/gbench.o) $(peers) $(once:%.c=$B/once/%.o) $(runtimes:%=$B/runtime_%.o)
-	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $$(pkg-config --libs gobject-2.0) -lboost_context $(LDLIBS)
+	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark $(foreach l,$(peers_there),$(peer_libs.$l)) -lstdc++ $(LDLIBS)
 # A cell is run by the lab that stands beside it.
 $B/bench-cells: $(addprefix $B/once/,lab/bench/cells.o benches/gbench.o) $(patsubst %.c,$B/once/%.o,$(filter-out lab/main.c,$(lab)) $(once)) $(runtimes:%=$B/runtime_%.o) | $B/lab
 	$(call say,LD $@)$(CC) $(CFLAGS) -o $@ $^ -lbenchmark -lstdc++ $(lab_libs) $(LDLIBS)

@@ -101,11 +101,11 @@ def micro_figures():
     ]
 
 
-def times_of(bench, names, seconds, clock):
+def times_of(bench, names, seconds, clock, repetitions=REPETITIONS):
     """ns per iteration, a list per name, in no order."""
     command = [
         bench, f"--benchmark_filter=^({'|'.join(names)})/manual_time", "--benchmark_format=json",
-        f"--benchmark_repetitions={REPETITIONS}", f"--benchmark_min_time={seconds}",
+        f"--benchmark_repetitions={repetitions}", f"--benchmark_min_time={seconds}",
         "--benchmark_enable_random_interleaving=true",
     ]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
