@@ -96,5 +96,6 @@ const struct workload workload_task_switch = {
     .about = "each thread runs an event loop of tasks that pass the turn on", .unit = "step",
     .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
     .param = { { "tasks", "of each thread's loop", 100, 1, 100000 } },
-    .roles = { { .name = "loop", .per_thread = 1, .begin = begin, .step = step, .end = worker_loop_end } },
+    .roles = { { .name = "loop", .per_thread = 1, .begin = begin, .step = step,
+                 .end = worker_loop_end } },
 };
