@@ -30,6 +30,9 @@ extern const struct type base_exception, generator_exit, cancelled_error, keyboa
 extern const struct type job_cancelled_error, broken_executor, broken_thread_pool,
     broken_process_pool, remote_traceback;
 
+/* Those of coroutines/queue.h. */
+extern const struct type queue_empty_error, queue_full_error;
+
 /* A new exception of this kind with a message of printf's form; NULL: MemoryError. */
 __attribute__((format(printf, 2, 3)))
 struct object *exception_new(const struct type *kind, const char *format, ...);
