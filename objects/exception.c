@@ -98,6 +98,8 @@ KIND(broken_executor, "BrokenExecutor", &runtime_error);
 KIND(broken_thread_pool, "BrokenThreadPool", &broken_executor);
 KIND(broken_process_pool, "BrokenProcessPool", &broken_executor);
 KIND(remote_traceback, "_RemoteTraceback", &exception);
+KIND(queue_empty_error, "QueueEmpty", &exception);
+KIND(queue_full_error, "QueueFull", &exception);
 KIND(greenlet_exit, "GreenletExit", &base_exception);
 KIND(greenlet_error, "greenlet.error", &exception);
 #undef KIND

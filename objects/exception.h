@@ -30,6 +30,8 @@ extern const struct type base_exception, generator_exit, cancelled_error, keyboa
 extern const struct type job_cancelled_error, broken_executor, broken_thread_pool,
     broken_process_pool, remote_traceback;
 
+/* Those of coroutines/queue.h. */
+extern const struct type queue_empty_error, queue_full_error;
 /* Those of greenlets (coroutines/greenlet.h): what ends one, and what it says of a misuse. */
 extern const struct type greenlet_exit, greenlet_error;
 
