@@ -543,7 +543,8 @@ int loop_call_soon_threadsafe(borrowed o, borrowed callable, borrowed argument)
 
 /* ---- files ---- */
 
-static int add_file(borrowed o, int fd, enum interest what, borrowed callable, borrowed argument)
+static int add_file(borrowed o, int fd, enum interest what, loop_action *act, borrowed target,
+                    borrowed argument)
 {
     struct loop_object *loop = as_loop(o);
     struct object *handle;
@@ -551,7 +552,7 @@ static int add_file(borrowed o, int fd, enum interest what, borrowed callable, b
 
     if (check(loop) < 0)
         return -1;
-    handle = handle_new(0, loop_act_call, callable, argument);
+    handle = handle_new(0, act, target, argument);
     if (!handle)
         return -1;
     ((struct handle_object *)handle)->repeats = true;
@@ -563,30 +564,42 @@ static int add_file(borrowed o, int fd, enum interest what, borrowed callable, b
 
 int loop_add_reader(borrowed o, int fd, borrowed callable, borrowed argument)
 {
-    return add_file(o, fd, READABLE, callable, argument);
+    return add_file(o, fd, READABLE, loop_act_call, callable, argument);
 }
 
 int loop_add_writer(borrowed o, int fd, borrowed callable, borrowed argument)
 {
-    return add_file(o, fd, WRITABLE, callable, argument);
+    return add_file(o, fd, WRITABLE, loop_act_call, callable, argument);
+}
+
+int loop_watch(borrowed o, int fd, enum interest what, loop_action *act, borrowed target)
+{
+    return add_file(o, fd, what, act, target, NULL);
+}
+
+bool loop_watches(borrowed o, int fd, enum interest what)
+{
+    return files_handle(&as_loop(o)->files, fd, what);
 }
 
 /* Of a closed loop nothing is watched, so there is nothing to remove. */
-static int remove_file(struct loop_object *loop, int fd, enum interest what)
+int loop_unwatch(borrowed o, int fd, enum interest what)
 {
-    if (loop_is_closed(&loop->head))
+    struct loop_object *loop = as_loop(o);
+
+    if (loop_is_closed(o))
         return 0;
     return check(loop) < 0 ? -1 : files_clear(&loop->files, &loop->reactor, fd, what);
 }
 
 int loop_remove_reader(borrowed o, int fd)
 {
-    return remove_file(as_loop(o), fd, READABLE);
+    return loop_unwatch(o, fd, READABLE);
 }
 
 int loop_remove_writer(borrowed o, int fd)
 {
-    return remove_file(as_loop(o), fd, WRITABLE);
+    return loop_unwatch(o, fd, WRITABLE);
 }
 
 /* ---- a turn ---- */

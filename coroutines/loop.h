@@ -28,6 +28,7 @@
 
 #include "coroutines/handle.h"
 #include "coroutines/lag.h"
+#include "coroutines/reactor/reactor.h"
 #include "coroutines/ready.h"
 #include "objects/object.h"
 
@@ -136,6 +137,13 @@ void loop_enter(borrowed loop, const char *name);
 int loop_push(borrowed loop, loop_action *act, borrowed target, borrowed argument);
 struct object *loop_push_at(borrowed loop, uint64_t when_ns, loop_action *act, borrowed target,
                             borrowed argument);
+
+/* As loop_add_reader and loop_add_writer, and the removal of what they have added. */
+int loop_watch(borrowed loop, int fd, enum interest what, loop_action *act, borrowed target);
+int loop_unwatch(borrowed loop, int fd, enum interest what);
+
+/* Whether something is called for it. */
+bool loop_watches(borrowed loop, int fd, enum interest what);
 
 /* As loop_call_soon_threadsafe. */
 int loop_push_threadsafe(borrowed loop, loop_action *act, borrowed target, borrowed argument);
