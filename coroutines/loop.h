@@ -76,6 +76,14 @@ int loop_remove_writer(borrowed loop, int fd);
  * of this thread runs already, and KeyboardInterrupt or SystemExit that a callback raised. */
 int loop_run_forever(borrowed loop);
 
+/* The same, but it ends also where it would wait for ever: when nothing is ready, and there is no
+ * timer, no file that it watches, and no letter that was announced. */
+int loop_run_until_idle(borrowed loop);
+
+/* By its thread: announces a letter from another thread (1), or says that it has come or will not
+ * come (-1). */
+void loop_expect(borrowed loop, int change);
+
 /* Ends it after the turn of now, or after the next one's callbacks if it does not run. */
 void loop_stop(borrowed loop);
 
@@ -168,6 +176,12 @@ void loop_push_promised(borrowed loop, loop_action *act, borrowed target, borrow
 /* Whether the caller may use it now: it is not closed, and not another thread's. -1: RuntimeError.
  */
 int loop_check(borrowed loop);
+
+/* For a callback that leaves its stack for another one (hub.h): the loop that this thread runs, which
+ * from now on it does not, for what runs there may run one of its own. loop_return is for who comes
+ * back, with what it has left; NULL, both: none. */
+borrowed loop_leave(void);
+void loop_return(borrowed loop);
 
 /* Whether it could run: it is open, and neither it nor another one of this thread runs. -1:
  * RuntimeError. */
