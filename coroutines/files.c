@@ -43,7 +43,8 @@ static int make_room(struct files *files, int fd)
     if (files->file)
         memcpy(file, files->file, (size_t)files->count * sizeof *file);
     free_row(files);
-    *files = (struct files){ file, count };
+    files->file = file;
+    files->count = count;
     return 0;
 }
 
@@ -68,6 +69,7 @@ int files_set(struct files *files, struct reactor *r, int fd, enum interest what
         return -1;
     }
     before = *place(files, fd, what);
+    files->watched += !before;
     *place(files, fd, what) = incref(handle);
     end(before);
     return 0;
@@ -82,6 +84,7 @@ int files_clear(struct files *files, struct reactor *r, int fd, enum interest wh
     if (!handle)
         return 0;
     interest = interest_in(files, fd);
+    files->watched--;
     *place(files, fd, what) = NULL;
     reactor_watch(r, fd, interest, interest & ~(unsigned)what);
     end(handle);

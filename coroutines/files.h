@@ -14,7 +14,8 @@ struct file {
 
 struct files {
     struct file *file;
-    int count; /* so many numbers have a place */
+    int count;   /* so many numbers have a place */
+    int watched; /* readers and writers that there are */
 };
 
 /* All zero has none. Drops all, and watches none any more. */

@@ -7,6 +7,8 @@
 #include "objects/exception.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -127,6 +129,124 @@ int io_sleep_ns(uint64_t ns)
 
     return (int)block(call_sleep, &r, "clock_nanosleep");
 }
+
+/* ---- one try ---- */
+
+/* What a system call has come to that was not to wait. */
+static int64_t outcome(int64_t result, const char *name)
+{
+    if (likely(result >= 0))
+        return result;
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return IO_NOT_YET;
+    exception_set_errno(name);
+    return -1;
+}
+
+/* An error of the descriptor is for who then uses it. */
+static bool is_ready(int fd, short events)
+{
+    struct pollfd file = { .fd = fd, .events = events };
+
+    return poll(&file, 1, 0) != 0;
+}
+
+static SLOW_PATH int64_t try_read_other(const struct request *r)
+{
+    int64_t result;
+
+    if (!is_ready(r->fd, POLLIN))
+        return IO_NOT_YET;
+    result = block(call_read, r, "read");
+    if (result < 0 && errno == EAGAIN) {
+        exception_restore(NULL);
+        return IO_NOT_YET;
+    }
+    return result;
+}
+
+int64_t io_try_read(int fd, void *data, size_t size_bytes)
+{
+    struct request r = { .fd = fd, .data = data, .size_bytes = size_bytes };
+    int64_t result;
+
+    do
+        result = recv(fd, data, size_bytes, MSG_DONTWAIT);
+    while (result < 0 && errno == EINTR);
+    if (unlikely(result < 0 && errno == ENOTSOCK))
+        return try_read_other(&r);
+    return outcome(result, "read");
+}
+
+int64_t io_try_write(int fd, const void *data, size_t size_bytes)
+{
+    int64_t result;
+
+    do
+        result = send(fd, data, size_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (result < 0 && errno == EINTR);
+    return outcome(result, "send");
+}
+
+int io_try_accept(int listener)
+{
+    struct request r = { .fd = listener };
+    int64_t result;
+
+    if (!is_ready(listener, POLLIN))
+        return IO_NOT_YET;
+    result = block(call_accept, &r, "accept");
+    if (result < 0 && errno == EAGAIN) {
+        exception_restore(NULL);
+        return IO_NOT_YET;
+    }
+    return (int)result;
+}
+
+/* EAGAIN is that of sockets of the file system: the listener's queue is full. Linux says to nobody
+ * when there is room. */
+static int connect_outcome(int result)
+{
+    if (result == 0)
+        return 0;
+    if (errno == EINPROGRESS || errno == EALREADY || errno == EINTR)
+        return IO_NOT_YET;
+    if (errno == EAGAIN)
+        return IO_BUSY;
+    exception_set_errno("connect");
+    return -1;
+}
+
+/* There is no flag of the call, so for its time there is one of the socket, which nobody else can
+ * use before it is connected. */
+int io_try_connect(int fd, const struct sockaddr *address, socklen_t size_bytes)
+{
+    int flags = fcntl(fd, F_GETFL), result, error;
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return connect_outcome(-1);
+    result = connect(fd, address, size_bytes);
+    error = errno;
+    fcntl(fd, F_SETFL, flags);
+    errno = error;
+    return connect_outcome(result);
+}
+
+int io_try_connected(int fd)
+{
+    int error = 0;
+    socklen_t size_bytes = sizeof error;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size_bytes) < 0)
+        error = errno;
+    if (error == 0)
+        return 0;
+    errno = error;
+    exception_set_errno("connect");
+    return -1;
+}
+
+/* ---- for an event loop ---- */
 
 static int64_t call_poll(const struct request *r)
 {

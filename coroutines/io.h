@@ -33,6 +33,29 @@ int io_connect(int fd, const struct sockaddr *address, socklen_t size_bytes);
  * of the lock. */
 int io_sleep_ns(uint64_t ns);
 
+/* ---- one try that does not wait, for who waits in the reactor ----
+ *
+ * Whether the descriptor blocks or not. The thread stays attached, as the kernel answers at once;
+ * but what is no socket is asked first whether it is ready, and then read detached: a regular file,
+ * which is always ready, may take its time, and from a pipe another may read meanwhile. So it is
+ * with accept; who lets several threads accept from one listener makes it O_NONBLOCK. */
+
+enum {
+    IO_NOT_YET = -2, /* no exception: try again when the reactor says that it is ready */
+    IO_BUSY = -3,    /* only connect: nothing will say when; try again later */
+};
+
+int64_t io_try_read(int fd, void *data, size_t size_bytes);
+
+/* The number of bytes written, 1 or more. */
+int64_t io_try_write(int fd, const void *data, size_t size_bytes);
+
+int io_try_accept(int listener);
+
+/* IO_NOT_YET: it is under way, and when `fd` is writable io_try_connected says what came of it. */
+int io_try_connect(int fd, const struct sockaddr *address, socklen_t size_bytes);
+int io_try_connected(int fd);
+
 struct reactor;
 struct readiness;
 

@@ -60,7 +60,10 @@ struct loop_object {
     int interrupts_seen;
     uint64_t tasks_made;
     uint64_t slow_ns;
+    int64_t expected; /* letters that are announced */
     bool stopping, debug;
+    bool ends_idle; /* it ends where it would wait for ever */
+    bool idle;      /* it would */
     _Atomic bool closed; /* atomic */
     bool guarded;        /* who calls must be looked at: it is closed, or threads are checked */
 };
@@ -210,7 +213,8 @@ static void init(struct loop_object *loop)
     loop->interrupts_seen = 0;
     loop->tasks_made = 0;
     loop->slow_ns = LOOP_SLOW_NS;
-    loop->stopping = loop->debug = false;
+    loop->expected = 0;
+    loop->stopping = loop->debug = loop->ends_idle = loop->idle = false;
     loop->guarded = CHECKS_THREADS;
     atomic_init(&loop->closed, true);
 }
@@ -598,7 +602,8 @@ int loop_call_soon_threadsafe(borrowed o, borrowed callable, borrowed argument)
 
 /* ---- files ---- */
 
-static int add_file(borrowed o, int fd, enum interest what, borrowed callable, borrowed argument)
+static int add_file(borrowed o, int fd, enum interest what, loop_action *act, borrowed target,
+                    borrowed argument)
 {
     struct loop_object *loop = as_loop(o);
     struct object *handle;
@@ -606,7 +611,7 @@ static int add_file(borrowed o, int fd, enum interest what, borrowed callable, b
 
     if (check(loop) < 0)
         return -1;
-    handle = handle_new(0, loop_act_call, callable, argument);
+    handle = handle_new(0, act, target, argument);
     if (!handle)
         return -1;
     ((struct handle_object *)handle)->repeats = true;
@@ -618,30 +623,42 @@ static int add_file(borrowed o, int fd, enum interest what, borrowed callable, b
 
 int loop_add_reader(borrowed o, int fd, borrowed callable, borrowed argument)
 {
-    return add_file(o, fd, READABLE, callable, argument);
+    return add_file(o, fd, READABLE, loop_act_call, callable, argument);
 }
 
 int loop_add_writer(borrowed o, int fd, borrowed callable, borrowed argument)
 {
-    return add_file(o, fd, WRITABLE, callable, argument);
+    return add_file(o, fd, WRITABLE, loop_act_call, callable, argument);
+}
+
+int loop_watch(borrowed o, int fd, enum interest what, loop_action *act, borrowed target)
+{
+    return add_file(o, fd, what, act, target, NULL);
+}
+
+bool loop_watches(borrowed o, int fd, enum interest what)
+{
+    return files_handle(&as_loop(o)->files, fd, what);
 }
 
 /* Of a closed loop nothing is watched, so there is nothing to remove. */
-static int remove_file(struct loop_object *loop, int fd, enum interest what)
+int loop_unwatch(borrowed o, int fd, enum interest what)
 {
-    if (loop_is_closed(&loop->head))
+    struct loop_object *loop = as_loop(o);
+
+    if (loop_is_closed(o))
         return 0;
     return check(loop) < 0 ? -1 : files_clear(&loop->files, &loop->reactor, fd, what);
 }
 
 int loop_remove_reader(borrowed o, int fd)
 {
-    return remove_file(as_loop(o), fd, READABLE);
+    return loop_unwatch(o, fd, READABLE);
 }
 
 int loop_remove_writer(borrowed o, int fd)
 {
-    return remove_file(as_loop(o), fd, WRITABLE);
+    return loop_unwatch(o, fd, WRITABLE);
 }
 
 /* ---- a turn ---- */
@@ -677,6 +694,15 @@ static uint64_t poll_until_ns(struct loop_object *loop)
     if (loop->ready.count || loop->stopping || loop->letters || !inbox_sleep(&loop->inbox))
         return REACTOR_AT_ONCE;
     return loop->timers.count ? timers_first(&loop->timers)->when_ns : REACTOR_FOREVER;
+}
+
+/* Where nothing can wake it, it looks once more, and does not wait. */
+static uint64_t poll_unless_idle(struct loop_object *loop, uint64_t until_ns)
+{
+    if (until_ns != REACTOR_FOREVER || loop->files.watched || loop->expected)
+        return until_ns;
+    loop->idle = true;
+    return REACTOR_AT_ONCE;
 }
 
 /* As far as there is room; the rest in the next turn. */
@@ -824,17 +850,22 @@ static SLOW_PATH int be_interrupted(struct loop_object *loop)
 
 static int run_once(struct loop_object *loop)
 {
-    uint64_t now_ns;
+    uint64_t now_ns, until_ns;
     int result;
 
     forget_cancelled(loop);
-    if (poll_files(loop, poll_until_ns(loop)) < 0)
+    until_ns = poll_until_ns(loop);
+    if (unlikely(loop->ends_idle))
+        until_ns = poll_unless_idle(loop, until_ns);
+    if (poll_files(loop, until_ns) < 0)
         return -1;
     now_ns = clock_ns();
     lag_turn_begins(loop->lag, now_ns);
     if (unlikely(loop_interrupts(&loop->head) != loop->interrupts_seen) && be_interrupted(loop) < 0)
         return -1;
     take_due(loop, now_ns);
+    if (loop->ready.count)
+        loop->idle = false;
     result = call_ready(loop);
     lag_turn_ends(loop->lag, clock_ns());
     return result;
@@ -873,23 +904,55 @@ static void end_running(struct loop_object *loop)
     async_generator_set_hooks(loop->outer_hooks);
     lag_unwatch(loop->lag);
     running = NULL;
-    loop->stopping = false;
+    loop->stopping = loop->idle = false;
     atomic_store_explicit(&loop->owner, NULL, memory_order_release);
     decref(&loop->head);
 }
 
-int loop_run_forever(borrowed o)
+static int run_turns(struct loop_object *loop, bool ends_idle)
 {
-    struct loop_object *loop = as_loop(o);
     int result;
 
     if (begin_running(loop) < 0)
         return -1;
+    loop->ends_idle = ends_idle;
     do
         result = run_once(loop);
-    while (result == 0 && !loop->stopping);
+    while (result == 0 && !loop->stopping && !loop->idle);
     end_running(loop);
     return result;
+}
+
+int loop_run_forever(borrowed o)
+{
+    return run_turns(as_loop(o), false);
+}
+
+int loop_run_until_idle(borrowed o)
+{
+    return run_turns(as_loop(o), true);
+}
+
+void loop_expect(borrowed o, int change)
+{
+    as_loop(o)->expected += change;
+}
+
+borrowed loop_leave(void)
+{
+    borrowed left = running;
+
+    if (left)
+        async_generator_set_hooks(as_loop(left)->outer_hooks);
+    running = NULL;
+    return left;
+}
+
+void loop_return(borrowed o)
+{
+    running = o;
+    if (o)
+        async_generator_set_hooks(closing_hooks(&as_loop(o)->closing));
 }
 
 void loop_stop(borrowed o)

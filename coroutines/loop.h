@@ -28,6 +28,7 @@
 
 #include "coroutines/handle.h"
 #include "coroutines/lag.h"
+#include "coroutines/reactor/reactor.h"
 #include "coroutines/ready.h"
 #include "objects/object.h"
 
@@ -74,6 +75,14 @@ int loop_remove_writer(borrowed loop, int fd);
 /* Runs until loop_stop, at least one turn. 0; -1: also RuntimeError if this loop or another one
  * of this thread runs already, and KeyboardInterrupt or SystemExit that a callback raised. */
 int loop_run_forever(borrowed loop);
+
+/* The same, but it ends also where it would wait for ever: when nothing is ready, and there is no
+ * timer, no file that it watches, and no letter that was announced. */
+int loop_run_until_idle(borrowed loop);
+
+/* By its thread: announces a letter from another thread (1), or says that it has come or will not
+ * come (-1). */
+void loop_expect(borrowed loop, int change);
 
 /* Ends it after the turn of now, or after the next one's callbacks if it does not run. */
 void loop_stop(borrowed loop);
@@ -137,6 +146,13 @@ int loop_push(borrowed loop, loop_action *act, borrowed target, borrowed argumen
 struct object *loop_push_at(borrowed loop, uint64_t when_ns, loop_action *act, borrowed target,
                             borrowed argument);
 
+/* As loop_add_reader and loop_add_writer, and the removal of what they have added. */
+int loop_watch(borrowed loop, int fd, enum interest what, loop_action *act, borrowed target);
+int loop_unwatch(borrowed loop, int fd, enum interest what);
+
+/* Whether something is called for it. */
+bool loop_watches(borrowed loop, int fd, enum interest what);
+
 /* As loop_call_soon_threadsafe. */
 int loop_push_threadsafe(borrowed loop, loop_action *act, borrowed target, borrowed argument);
 
@@ -170,6 +186,12 @@ void loop_push_promised(borrowed loop, loop_action *act, borrowed target, borrow
 /* Whether the caller may use it now: it is not closed, and not another thread's. -1: RuntimeError.
  */
 int loop_check(borrowed loop);
+
+/* For a callback that leaves its stack for another one (hub.h): the loop that this thread runs, which
+ * from now on it does not, for what runs there may run one of its own. loop_return is for who comes
+ * back, with what it has left; NULL, both: none. */
+borrowed loop_leave(void);
+void loop_return(borrowed loop);
 
 /* Whether it could run: it is open, and neither it nor another one of this thread runs. -1:
  * RuntimeError. */
