@@ -165,16 +165,24 @@ static void visit_if(struct object *o, void (*visit)(borrowed held, void *argume
         visit(o, argument);
 }
 
+/* Others stand in the frames of generators that run there, which show them themselves. */
+static bool stands_on(const struct strand *s, const struct handling *h)
+{
+    const struct stack *stack = s->fiber ? s->fiber->stack : NULL;
+
+    return stack && (const char *)h >= stack->low && (const char *)h < stack_high(stack);
+}
+
+/* It is suspended. */
 static void visit_strand(const struct strand *s, void (*visit)(borrowed held, void *argument),
                          void *argument)
 {
-    const struct handling *h = s->innermost;
-
     for (const struct greenlet_slots *slots = s->slots; slots; slots = slots->outer)
         for (size_t i = 0; i < slots->count; i++)
             visit_if(slots->slot[i], visit, argument);
-    for (; h; h = h->outer)
-        visit_if(h->exception, visit, argument);
+    for (const struct handling *h = s->innermost; h; h = h->outer)
+        if (stands_on(s, h))
+            visit_if(h->exception, visit, argument);
 }
 
 /* Of one that runs nothing is seen but what its thread holds: it is alive. */
@@ -346,7 +354,9 @@ static struct object *go_on(struct home *h, struct strand *s, struct greenlet *g
         enter(h, s, t);
     else
         enter_new(g, t);
-    return arrive(h, fiber_transfer(h->carrier, to, value));
+    value = fiber_transfer(h->carrier, to, value);
+    assert(value != FIBER_FAILED && "who goes on is suspended, or has not begun");
+    return arrive(h, value);
 }
 
 static fiber_entry run;
@@ -606,7 +616,8 @@ static void drop_slots(const struct strand *s)
             xdecref(o);
         }
     for (const struct handling *h = s->innermost; h; h = h->outer)
-        xdecref(h->exception);
+        if (stands_on(s, h))
+            xdecref(h->exception);
 }
 
 /* Nobody looks at its stack any more: what is known to stand there is dropped, the rest is leaked. */

@@ -150,6 +150,57 @@ static void test_a_generator_may_switch_in_its_turn(void **state)
     decref(generator);
 }
 
+static struct object *handled_below[2]; /* owned, until one is handled */
+static int handle_next;
+
+/* Delegates to its argument while it handles an exception, in a block in its frame. */
+static enum turn delegate_handling(struct frame *f, enum resume how, borrowed argument,
+                                   struct object **result)
+{
+    struct handling *h = frame_locals(f);
+
+    if (f->at++ == 0) {
+        exception_handle_begin(h, handled_below[handle_next++]);
+        *result = incref(f->reference[0]);
+        return TURN_FROM;
+    }
+    exception_handle_end(h);
+    return how == RESUME_THROW ? frame_raise(argument) : frame_return(result);
+}
+
+static const struct body handling_body = { .name = "handling", .resume = delegate_handling,
+                                           .references = 1,
+                                           .locals_bytes = sizeof(struct handling) };
+
+/* Two of them, and the leaf leaves the stack: the collector must count each block once, as
+ * the generator's. */
+static void test_the_collector_sees_what_a_chain_handles_once(void **state)
+{
+    struct object *first = exception_new(&value_error, "first");
+    struct object *second = exception_new(&value_error, "second");
+    struct object *leaf = generator_new(&left_body, NULL, 0);
+    struct object *middle = generator_new(&handling_body, (borrowed[]){ leaf }, 1);
+    struct object *root = generator_new(&handling_body, (borrowed[]){ middle }, 1);
+    struct object *g = make(go_through, 1, NULL), *number = int_new(5), *sum;
+
+    (void)state;
+    handled_below[0] = first;
+    handled_below[1] = second;
+    decref(greenlet_switch(g, root));
+    assert_int_equal(held_by(g), 4); /* home, parent, what is called, and with what */
+    collect(GENERATION_ALL);
+    decref(greenlet_switch(g, number));
+    collect(GENERATION_ALL);
+    sum = greenlet_switch(g, number);
+    assert_int_equal(int_value(sum), 10);
+    decref(sum);
+    decref(number);
+    decref(g);
+    decref(root);
+    decref(middle);
+    decref(leaf);
+}
+
 /* ---- destructors ---- */
 
 static struct object *call_main(borrowed closure, borrowed const *arguments, size_t count)
@@ -429,6 +480,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(test_what_is_handled_is_each_ones_own, begin),
     cmocka_unit_test(test_a_block_that_is_left_open_ends_with_the_function),
     cmocka_unit_test(test_a_generator_may_switch_in_its_turn),
+    cmocka_unit_test(test_the_collector_sees_what_a_chain_handles_once),
     cmocka_unit_test(test_a_destructor_may_be_left_in_its_midst),
     cmocka_unit_test(test_a_cycle_through_slots_is_collected),
     cmocka_unit_test(test_a_cycle_through_what_is_handled_is_collected),
