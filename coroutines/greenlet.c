@@ -343,9 +343,12 @@ static inline struct object *arrive(struct home *h, struct object *value)
     return value;
 }
 
-/* `to` is where `s` was left; NULL: `s` is still to be made, by `g`, which begins there. */
-static struct object *go_on(struct home *h, struct strand *s, struct greenlet *g, struct fiber *to,
-                            struct object *value /* steals; NULL: what is pending */)
+/* `to` is where `s` was left; NULL: `s` is still to be made, by `g`, which begins there. In line:
+ * each function that returns after a switch is predicted wrong, for the processor pairs it with a
+ * call that was made on the other stack. */
+static inline __attribute__((always_inline)) struct object *
+go_on(struct home *h, struct strand *s, struct greenlet *g, struct fiber *to,
+      struct object *value /* steals; NULL: what is pending */)
 {
     struct thread *t = thread_self;
 
@@ -397,9 +400,9 @@ static struct greenlet *who_goes_on(struct greenlet *g, struct object **value)
     }
 }
 
-/* `g` does not run, and is of the home. */
-static struct object *pass_to(struct home *h, struct greenlet *g,
-                              struct object *value /* steals; NULL: what is pending */)
+/* `g` is of the home. */
+static SLOW_PATH struct object *pass_on(struct home *h, struct greenlet *g,
+                                        struct object *value /* steals; NULL: what is pending */)
 {
     struct strand *s;
     struct fiber *f;
@@ -408,7 +411,7 @@ static struct object *pass_to(struct home *h, struct greenlet *g,
     s = strand_of(g);
     if (s == h->current)
         return value;
-    if (likely(s))
+    if (s)
         return go_on(h, s, NULL, s->left, value);
     f = new_stack(h, g);
     if (!f) {
@@ -416,6 +419,16 @@ static struct object *pass_to(struct home *h, struct greenlet *g,
         return NULL;
     }
     return go_on(h, NULL, g, f, value);
+}
+
+static inline struct object *pass_to(struct home *h, struct greenlet *g,
+                                     struct object *value /* steals; NULL: what is pending */)
+{
+    struct strand *s = strand_of(g);
+
+    if (likely(s && s != h->current))
+        return go_on(h, s, NULL, s->left, value);
+    return pass_on(h, g, value);
 }
 
 /* ---- the life of a strand ---- */
