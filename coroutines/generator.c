@@ -886,11 +886,23 @@ enum step generator_throw(struct object *o, struct object *exception, struct obj
     uint8_t stage;
     enum step step;
 
+    if (unlikely(!exception_check(exception))) {
+        decref(exception);
+        return STEP_ERROR;
+    }
     if (!begin(&d, &stage))
         return throw_in_vain(d.root, stage, exception);
     step = drive_throw(&d, stage, result);
     decref(exception);
     return step;
+}
+
+enum step generator_throw_new(struct object *o, const struct type *kind, borrowed value,
+                              struct object **result)
+{
+    struct object *exception = exception_from(kind, value);
+
+    return exception ? generator_throw(o, exception, result) : STEP_ERROR;
 }
 
 /* What the end of one that was told to go means for who has told it. */
