@@ -2,26 +2,26 @@
  *
  * Three things make a greenlet. The object (struct greenlet) is what programs hold. The strand is
  * what has begun and not ended: it stands on the greenlet's own stack, at its top, and says where
- * that was left. The home is what the greenlets of one thread have in common. An object that has not
- * begun, or has ended, has no strand; a strand whose object has died has none, until somebody
+ * that was left. The home is what the greenlets of one thread have in common. An object that has
+ * not begun, or has ended, has no strand; a strand whose object has died has none, until somebody
  * who runs on it asks who runs.
  *
  *   1. A strand that runs holds a reference to its object. It is dropped by who is gone on
  *      with, as the first thing there (arrive): so none dies while the thread is on its stack,
  *      and if that was the last, a suspended one is ended as any other.
- *   2. Whatever the thread has to find on the next stack (handled exceptions, who runs) is
- *      set before the switch, and nothing that was read before it is used after it but the home.
- *      Greenlets do not change threads, so thread-local storage stays what it was.
- *   3. `strand` and `object` of a pair point to each other. They are parted by who finds the object's
- *      count at zero (finish), or its own thread: when it ends, or when the thread does. Only the
- *      first may be another thread. It does so under home->lock, and so does the owner
- *      wherever it does not hold a reference; who comes second finds nothing. Under the lock the
- *      owner tries the count before it uses the object (seize). An object is freed only after
- *      its `strand` was NULL, read with acquire: whoever made it so touches it no more.
+ *   2. What the thread has to find on the next stack is set before the switch, and but for the home
+ *      nothing that was read before it is used after it. Greenlets do not change threads, so
+ *      thread-local storage stays what it was.
+ *   3. `strand` and `object` of a pair point to each other. They are parted by who finds the
+ *      object's count at zero (finish), or by its own thread: when it ends, or when the thread
+ *      does. Only the first may be another thread. It does so under home->lock, and so does
+ *      the owner wherever it does not hold a reference; who comes second finds nothing. Under the
+ *      lock the owner tries the count before it uses the object (seize). An object is freed
+ *      only after its `strand` was NULL, read with acquire: who made it so touches it no more.
  *   4. A home is counted: its thread has a reference, and so has each of its objects. What is on
  *      its list of foreign ones has been put there before it was closed, under the lock.
- *   5. Programs run only where everything is in place: in arrive, in call, and in what kill switches
- *      to; not between the choice of who is next and the switch.
+ *   5. Programs run only where everything is in place: in arrive, in call, and in what kill_strand
+ *      switches to; not between the choice of who is next and the switch.
  */
 #include "coroutines/greenlet.h"
 
@@ -64,7 +64,8 @@ struct strand {
     struct object *orphan_parent;  /* owned; while it has no object: the parent of the next */
     struct strand *next, *previous; /* of those of its home, the last to begin first */
     struct strand *next_foreign;   /* home->lock */
-    struct object *asked;          /* home->lock; owned: the object that the collector wants ended */
+    struct object *asked;          /* home->lock; owned: its object, for the collector wants it
+                                      ended */
     bool foreign;                  /* home->lock; it is on the list */
 };
 
@@ -461,8 +462,8 @@ static void put_on_foreign(struct home *h, struct strand *s) REQUIRES(h->lock)
     atomic_store_explicit(&h->waits, true, memory_order_relaxed);
 }
 
-/* Nobody could ever switch to it: so it is as if it had been dropped. But who kills it, or is killed
- * by it, sees to that. */
+/* Nobody could ever switch to it: so it is as if it had been dropped. But who kills it, or is
+ * killed by it, sees to that. */
 static SLOW_PATH void leave_orphan(struct home *h, struct strand *s)
 {
     if (s->killer || s->killing || s == &h->main)
@@ -611,7 +612,7 @@ static void drop_slots(const struct strand *s)
             xdecref(h->exception);
 }
 
-/* Nobody looks at its stack any more: what is known to stand there is dropped, the rest is leaked. */
+/* Nobody looks at its stack any more: what is known to stand there is dropped, all else leaked. */
 static void abandon(struct home *h, struct strand *s)
 {
     struct greenlet *g = s->object;

@@ -1,9 +1,10 @@
 /* test_greenlet_stacks.c - what belongs to a stack goes with it, and what the collector sees of it.
  *
- * Exceptions, destructors, generators that are left in their midst; cycles; no memory.
+ * Exceptions, destructors, generators of both kinds left in their midst; cycles; no memory.
  */
 #include "coroutines/generator.h"
 #include "coroutines/greenlet.h"
+#include "coroutines/stackful.h"
 #include "objects/cell.h"
 #include "objects/collector.h"
 #include "objects/function.h"
@@ -201,6 +202,133 @@ static void test_the_collector_sees_what_a_chain_handles_once(void **state)
     decref(leaf);
 }
 
+/* ---- a generator with a stack of its own ---- */
+
+/* It switches amid its function, and yields what it gets. */
+static struct object *switch_amid(struct stackful *self)
+{
+    struct object *got;
+
+    while ((got = to_main()) && got != none()) {
+        struct object *sent = stackful_yield(self, got);
+
+        if (!sent)
+            return NULL;
+        decref(sent);
+    }
+    return got;
+}
+
+static const struct body amid_body = { .name = "amid", .resume = stackful_turn,
+                                       .stackful = switch_amid };
+
+/* Three stacks: main leaves the greenlet's for its own while a third stands above it. */
+static void test_a_stackful_generator_is_left_with_its_resumer(void **state)
+{
+    struct object *generator = generator_new(&amid_body, NULL, 0), *g = make(go_through, 1, NULL);
+    struct object *three = int_new(3), *four = int_new(4), *sum;
+
+    (void)state;
+    decref(greenlet_switch(g, generator));
+    assert_null(iterator_next(generator));
+    assert_raises(&value_error);
+    decref(greenlet_switch(g, three));
+    decref(greenlet_switch(g, four));
+    sum = greenlet_switch(g, NULL);
+    assert_int_equal(int_value(sum), 7);
+    assert_true(greenlet_dead(g));
+    decref(sum);
+    decref(three);
+    decref(four);
+    decref(g);
+    decref(generator);
+}
+
+static void test_dropped_in_a_stackful_generator_both_are_unwound(void **state)
+{
+    int64_t before = live_blocks();
+    struct object *generator = generator_new(&amid_body, NULL, 0), *g = make(go_through, 1, NULL);
+
+    (void)state;
+    decref(greenlet_switch(g, generator));
+    decref(generator);
+    decref(g);
+    assert_int_equal(live_blocks(), before);
+    assert_int_equal(greenlets_suspended(), 0);
+}
+
+/* The main greenlet itself may be left from within one. */
+static struct object *next_of_main(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure, (void)count;
+    return greenlet_switch(main_greenlet, arguments[0]);
+}
+
+static struct object *leave_main(struct stackful *self)
+{
+    struct object *g = make(next_of_main, 1, NULL), *number = int_new(6);
+    struct object *got = greenlet_switch(g, number);
+
+    decref(number);
+    decref(g);
+    xdecref(stackful_yield(self, got));
+    return none();
+}
+
+static const struct body main_body = { .name = "main's", .resume = stackful_turn,
+                                       .stackful = leave_main };
+
+static void test_main_is_left_from_within_a_stackful_generator(void **state)
+{
+    struct object *generator = generator_new(&main_body, NULL, 0), *item, *end;
+
+    (void)state;
+    assert_int_equal(iterator_step(generator, &item), STEP_NEXT);
+    assert_int_equal(int_value(item), 6);
+    assert_int_equal(iterator_step(generator, &end), STEP_RETURN);
+    decref(end);
+    decref(item);
+    decref(generator);
+}
+
+/* ---- many ---- */
+
+enum { CHAIN = 300 };
+
+static int links_ended;
+
+/* Holds the next. */
+static struct object *hold_next(borrowed closure, borrowed const *arguments, size_t count)
+{
+    struct object *next = incref(arguments[0]), *got = to_main();
+
+    (void)closure, (void)count;
+    decref(next);
+    links_ended++;
+    return got;
+}
+
+/* Each is held by the stack of the one before, and by nothing else. */
+static void test_a_chain_ends_link_by_link(void **state)
+{
+    int64_t before = live_blocks();
+    struct object *first = none();
+
+    (void)state;
+    links_ended = 0;
+    for (int i = 0; i < CHAIN; i++) {
+        struct object *g = make(hold_next, 1, NULL);
+
+        decref(greenlet_switch(g, first));
+        decref(first);
+        first = g;
+    }
+    assert_int_equal(greenlets_suspended(), CHAIN);
+    decref(first);
+    assert_int_equal(live_blocks(), before);
+    assert_int_equal(links_ended, CHAIN);
+}
+
 /* ---- destructors ---- */
 
 static struct object *call_main(borrowed closure, borrowed const *arguments, size_t count)
@@ -281,9 +409,9 @@ static struct object *wait_in_slot(borrowed closure, borrowed const *arguments, 
     return got;
 }
 
-static void make_cycle(bool by_slot)
+static void make_cycle(void)
 {
-    struct object *list = list_new(), *g = make(by_slot ? wait_in_slot : handle, by_slot ? 1 : 0, NULL);
+    struct object *list = list_new(), *g = make(wait_in_slot, 1, NULL);
 
     assert_int_equal(list_append(list, g), 0);
     decref(greenlet_switch(g, list));
@@ -297,7 +425,7 @@ static void test_a_cycle_through_slots_is_collected(void **state)
 
     (void)state;
     ends = 0;
-    make_cycle(true);
+    make_cycle();
     settle_heap();
     assert_int_equal(ends, 0);
     collect(GENERATION_ALL);
@@ -481,6 +609,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_block_that_is_left_open_ends_with_the_function),
     cmocka_unit_test(test_a_generator_may_switch_in_its_turn),
     cmocka_unit_test(test_the_collector_sees_what_a_chain_handles_once),
+    cmocka_unit_test(test_a_stackful_generator_is_left_with_its_resumer),
+    cmocka_unit_test(test_dropped_in_a_stackful_generator_both_are_unwound),
+    cmocka_unit_test(test_main_is_left_from_within_a_stackful_generator),
+    cmocka_unit_test(test_a_chain_ends_link_by_link),
     cmocka_unit_test(test_a_destructor_may_be_left_in_its_midst),
     cmocka_unit_test(test_a_cycle_through_slots_is_collected),
     cmocka_unit_test(test_a_cycle_through_what_is_handled_is_collected),

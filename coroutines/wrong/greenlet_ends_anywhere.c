@@ -1,4 +1,4 @@
-/* greenlet_ends_anywhere.c - greenlet.c, but what belongs to one thread is taken for every thread's.
+/* greenlet_ends_anywhere.c - greenlet.c, but what is one thread's is taken for every thread's.
  *
  * The fault: whoever drops the last reference unwinds the stack, on whichever thread that is.
  *
