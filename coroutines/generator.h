@@ -157,9 +157,15 @@ struct object *generator_primed(const struct body *body, borrowed const *argumen
 enum step generator_send(struct object *g, borrowed value, struct object **result);
 
 /* The same, but the `yield` at which it stands raises. One that has not begun, or has
- * ended, raises at once; it is closed then, and its body is not called. */
+ * ended, raises at once; it is closed then, and its body is not called. TypeError, and nothing has
+ * happened to it: `exception` is none. */
 enum step generator_throw(struct object *g, struct object *exception /* steals, also on failure */,
                           struct object **result);
+
+/* Python's throw(kind, value): with what exception_from makes of them, and its errors. (What is
+ * thrown at others that one delegates to is always an exception.) */
+enum step generator_throw_new(struct object *g, const struct type *kind,
+                              borrowed value /* may be NULL */, struct object **result);
 
 /* Raises GeneratorExit where it stands, so that it ends. 0, and in *result (which may be NULL)
  * a new reference to what it returned instead of letting that pass, or None. -1: it raised

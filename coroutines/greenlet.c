@@ -2,32 +2,33 @@
  *
  * Three things make a greenlet. The object (struct greenlet) is what programs hold. The strand is
  * what has begun and not ended: it stands on the greenlet's own stack, at its top, and says where
- * that was left. The home is what the greenlets of one thread have in common. An object that has not
- * begun, or has ended, has no strand; a strand whose object has died has none, until somebody
+ * that was left. The home is what the greenlets of one thread have in common. An object that has
+ * not begun, or has ended, has no strand; a strand whose object has died has none, until somebody
  * who runs on it asks who runs.
  *
  *   1. A strand that runs holds a reference to its object. It is dropped by who is gone on
  *      with, as the first thing there (arrive): so none dies while the thread is on its stack,
  *      and if that was the last, a suspended one is ended as any other.
- *   2. Whatever the thread has to find on the next stack (sections, handled exceptions, who runs) is
- *      set before the switch, and nothing that was read before it is used after it but the home.
- *      Greenlets do not change threads, so thread-local storage stays what it was.
- *   3. `strand` and `object` of a pair point to each other. They are parted by who finds the object's
- *      count at zero (finish), or its own thread: when it ends, or when the thread does. Only the
- *      first may be another thread. It does so under home->lock, and so does the owner
- *      wherever it does not hold a reference; who comes second finds nothing. Under the lock the
- *      owner tries the count before it uses the object (seize). An object is freed only after
- *      its `strand` was NULL, read with acquire: whoever made it so touches it no more.
+ *   2. What the thread has to find on the next stack is set before the switch, and but for the home
+ *      nothing that was read before it is used after it. Greenlets do not change threads, so
+ *      thread-local storage stays what it was.
+ *   3. `strand` and `object` of a pair point to each other. They are parted by who finds the
+ *      object's count at zero (finish), or by its own thread: when it ends, or when the thread
+ *      does. Only the first may be another thread. It does so under home->lock, and so does
+ *      the owner wherever it does not hold a reference; who comes second finds nothing. Under the
+ *      lock the owner tries the count before it uses the object (seize). An object is freed
+ *      only after its `strand` was NULL, read with acquire: who made it so touches it no more.
  *   4. A home is counted: its thread has a reference, and so has each of its objects. What is on
  *      its list of foreign ones has been put there before it was closed, under the lock.
- *   5. Programs run only where everything is in place: in arrive, in call, and in what kill switches
- *      to; not between the choice of who is next and the switch.
+ *   5. Programs run only where everything is in place: in arrive, in call, and in what kill_strand
+ *      switches to; not between the choice of who is next and the switch.
  */
 #include "coroutines/greenlet.h"
 
 #include "coroutines/switch/carriers.h"
 #include "gil/mutex.h"
 #include "objects/collector.h"
+#include "objects/execution.h"
 #include "objects/function.h"
 #include "objects/none.h"
 #include "objects/section.h"
@@ -56,14 +57,15 @@ struct strand {
                                       resumed there */
     struct fiber *fiber;           /* set once; its own; NULL: the thread's */
     struct handling *innermost;    /* while it is suspended */
-    struct section *sections;      /* while it is suspended */
+    struct execution execution;    /* while it is suspended */
     struct greenlet_slots *slots;  /* that the collector is told of */
     struct strand *killer;         /* it waits in kill for this one; NULL: nobody does */
     struct strand *killing;        /* and the other way round */
     struct object *orphan_parent;  /* owned; while it has no object: the parent of the next */
     struct strand *next, *previous; /* of those of its home, the last to begin first */
     struct strand *next_foreign;   /* home->lock */
-    struct object *asked;          /* home->lock; owned: the object that the collector wants ended */
+    struct object *asked;          /* home->lock; owned: its object, for the collector wants it
+                                      ended */
     bool foreign;                  /* home->lock; it is on the list */
 };
 
@@ -165,16 +167,24 @@ static void visit_if(struct object *o, void (*visit)(borrowed held, void *argume
         visit(o, argument);
 }
 
+/* Others stand in the frames of generators that run there, which show them themselves. */
+static bool stands_on(const struct strand *s, const struct handling *h)
+{
+    const struct stack *stack = s->fiber ? s->fiber->stack : NULL;
+
+    return stack && (const char *)h >= stack->low && (const char *)h < stack_high(stack);
+}
+
+/* It is suspended. */
 static void visit_strand(const struct strand *s, void (*visit)(borrowed held, void *argument),
                          void *argument)
 {
-    const struct handling *h = s->innermost;
-
     for (const struct greenlet_slots *slots = s->slots; slots; slots = slots->outer)
         for (size_t i = 0; i < slots->count; i++)
             visit_if(slots->slot[i], visit, argument);
-    for (; h; h = h->outer)
-        visit_if(h->exception, visit, argument);
+    for (const struct handling *h = s->innermost; h; h = h->outer)
+        if (stands_on(s, h))
+            visit_if(h->exception, visit, argument);
 }
 
 /* Of one that runs nothing is seen but what its thread holds: it is alive. */
@@ -255,12 +265,9 @@ static struct home *new_home(struct carrier *carrier)
 /* NULL: MemoryError. */
 static SLOW_PATH struct home *open_home(void)
 {
-    struct carrier *carrier = carrier_here();
-    struct home *h = carrier ? new_home(carrier) : NULL;
+    struct home *h = new_home(carrier_here());
     struct greenlet *g = h ? new_greenlet(h, NULL, NULL) : NULL;
 
-    if (!carrier)
-        exception_set_no_memory();
     if (!g) {
         if (h)
             decref(&h->head);
@@ -280,36 +287,32 @@ static inline struct home *home_here(void)
 
 /* ---- switching ---- */
 
-/* From now on another runs. */
-static void enter(struct home *h, struct strand *s, struct thread *t)
-{
-    if (s->object)
-        incref(&s->object->head);
-    h->current = s;
-    exception_innermost = s->innermost;
-    t->sections = s->sections;
-}
-
-/* One that begins makes its strand itself. */
-static void enter_new(struct greenlet *g, struct thread *t)
-{
-    incref(&g->head);
-    exception_innermost = NULL;
-    t->sections = NULL;
-}
-
 static SLOW_PATH void leave_orphan(struct home *h, struct strand *s);
 
-static void leave(struct home *h, struct strand *s, struct thread *t)
+/* The thread leaves the stack of `s`, whose reference to its object is the next one's to drop. */
+static void leave(struct home *h, struct strand *s)
 {
     if (unlikely(!s->object))
         leave_orphan(h, s);
     s->left = fiber_here(h->carrier);
     s->innermost = exception_innermost;
-    if (unlikely(t->sections) && !t->keeps_sections)
-        section_suspend(t);
-    s->sections = t->sections;
+    execution_leave(&s->execution);
     h->left = s->object;
+}
+
+/* From now on another runs, which has a reference to its object, if that is there. One that begins,
+ * `s` NULL, makes its strand itself. */
+static void enter(struct home *h, struct strand *s)
+{
+    if (s)
+        h->current = s;
+    exception_innermost = s ? s->innermost : NULL;
+}
+
+static void hold(struct greenlet *g)
+{
+    if (likely(g))
+        incref(&g->head);
 }
 
 static SLOW_PATH void give_back_stack(struct home *h)
@@ -328,25 +331,25 @@ static inline struct object *arrive(struct home *h, struct object *value)
     h->left = NULL;
     if (unlikely(h->ended))
         give_back_stack(h);
-    if (unlikely(thread_self->sections))
-        section_resume(thread_self);
+    execution_enter(&h->current->execution);
     if (likely(left))
         decref(&left->head);
     return value;
 }
 
-/* `to` is where `s` was left; NULL: `s` is still to be made, by `g`, which begins there. */
-static struct object *go_on(struct home *h, struct strand *s, struct greenlet *g, struct fiber *to,
-                            struct object *value /* steals; NULL: what is pending */)
+/* `to` is where `s` was left; NULL: `s` is still to be made, by `g`, which begins there. In line:
+ * each function that returns after a switch is predicted wrong, for the processor pairs it with a
+ * call that was made on the other stack. */
+static inline __attribute__((always_inline)) struct object *
+go_on(struct home *h, struct strand *s, struct greenlet *g, struct fiber *to,
+      struct object *value /* steals; NULL: what is pending */)
 {
-    struct thread *t = thread_self;
-
-    leave(h, h->current, t);
-    if (s)
-        enter(h, s, t);
-    else
-        enter_new(g, t);
-    return arrive(h, fiber_transfer(h->carrier, to, value));
+    hold(s ? s->object : g);
+    leave(h, h->current);
+    enter(h, s);
+    value = fiber_transfer(h->carrier, to, value);
+    assert(value != FIBER_FAILED && "who goes on is suspended, or has not begun");
+    return arrive(h, value);
 }
 
 static fiber_entry run;
@@ -387,9 +390,9 @@ static struct greenlet *who_goes_on(struct greenlet *g, struct object **value)
     }
 }
 
-/* `g` does not run, and is of the home. */
-static struct object *pass_to(struct home *h, struct greenlet *g,
-                              struct object *value /* steals; NULL: what is pending */)
+/* `g` is of the home. */
+static SLOW_PATH struct object *pass_on(struct home *h, struct greenlet *g,
+                                        struct object *value /* steals; NULL: what is pending */)
 {
     struct strand *s;
     struct fiber *f;
@@ -398,7 +401,7 @@ static struct object *pass_to(struct home *h, struct greenlet *g,
     s = strand_of(g);
     if (s == h->current)
         return value;
-    if (likely(s))
+    if (s)
         return go_on(h, s, NULL, s->left, value);
     f = new_stack(h, g);
     if (!f) {
@@ -406,6 +409,16 @@ static struct object *pass_to(struct home *h, struct greenlet *g,
         return NULL;
     }
     return go_on(h, NULL, g, f, value);
+}
+
+static inline struct object *pass_to(struct home *h, struct greenlet *g,
+                                     struct object *value /* steals; NULL: what is pending */)
+{
+    struct strand *s = strand_of(g);
+
+    if (likely(s && s != h->current))
+        return go_on(h, s, NULL, s->left, value);
+    return pass_on(h, g, value);
 }
 
 /* ---- the life of a strand ---- */
@@ -449,8 +462,8 @@ static void put_on_foreign(struct home *h, struct strand *s) REQUIRES(h->lock)
     atomic_store_explicit(&h->waits, true, memory_order_relaxed);
 }
 
-/* Nobody could ever switch to it: so it is as if it had been dropped. But who kills it, or is killed
- * by it, sees to that. */
+/* Nobody could ever switch to it: so it is as if it had been dropped. But who kills it, or is
+ * killed by it, sees to that. */
 static SLOW_PATH void leave_orphan(struct home *h, struct strand *s)
 {
     if (s->killer || s->killing || s == &h->main)
@@ -492,15 +505,6 @@ static struct greenlet *seize(struct home *h, struct strand *s)
     }
     mutex_unlock(&h->lock);
     return g;
-}
-
-/* As `enter`, where no reference says that the object is alive. */
-static void enter_seized(struct home *h, struct strand *s, struct thread *t)
-{
-    seize(h, s);
-    h->current = s;
-    exception_innermost = s->innermost;
-    t->sections = s->sections;
 }
 
 /* What is called, and with what, stands where the collector sees it. */
@@ -552,12 +556,11 @@ static struct fiber *find_heir(struct home *h, struct strand *s, struct object *
  * reference to its object that says that it runs, or it has none and a parent of its own. */
 static struct object *end(struct home *h, struct strand *s, struct object *value)
 {
-    struct thread *t = thread_self;
     struct greenlet *g, *begins = NULL;
     struct strand *next = s->killer;
     struct fiber *to;
 
-    assert(!t->sections && "a section ends in the greenlet in which it has begun");
+    assert(!thread_self->sections && "a section ends in the greenlet in which it has begun");
     value = given(value);
     to = next ? next->left : find_heir(h, s, &value, &next, &begins);
     g = s->object;
@@ -567,12 +570,11 @@ static struct object *end(struct home *h, struct strand *s, struct object *value
     h->left = g ? g : (struct greenlet *)s->orphan_parent;
     h->ended = s->fiber;
     h->bare = false;
-    if (!begins)
-        enter_seized(h, next, t);
-    else if (next)
-        enter(h, next, t);
+    if (begins)
+        hold(begins);
     else
-        enter_new(begins, t);
+        seize(h, next);
+    enter(h, next);
     if (fiber_bequeath(s->fiber, to) < 0)
         assert(!"who goes on is suspended");
     return value;
@@ -606,10 +608,11 @@ static void drop_slots(const struct strand *s)
             xdecref(o);
         }
     for (const struct handling *h = s->innermost; h; h = h->outer)
-        xdecref(h->exception);
+        if (stands_on(s, h))
+            xdecref(h->exception);
 }
 
-/* Nobody looks at its stack any more: what is known to stand there is dropped, the rest is leaked. */
+/* Nobody looks at its stack any more: what is known to stand there is dropped, all else leaked. */
 static void abandon(struct home *h, struct strand *s)
 {
     struct greenlet *g = s->object;
@@ -624,6 +627,7 @@ static void abandon(struct home *h, struct strand *s)
             leave_orphan(h, s->killing);
     }
     atomic_fetch_add_explicit(&leaked, 1, memory_order_relaxed);
+    execution_abandon(&s->execution);
     drop_slots(s);
     fiber_destroy(h->carrier, s->fiber);
     xdecref(parent);

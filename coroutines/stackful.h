@@ -33,7 +33,8 @@
  *
  * Exceptions. A yield that is told to raise returns NULL with the exception pending, as every
  * function that fails. What a function handles over a yield (struct handling) may stand on its
- * stack. So may a critical section (section.h): it gives up its locks meanwhile.
+ * stack; unlike a body it ends it itself before it returns. So it is with a critical section
+ * (section.h), which gives up its locks meanwhile.
  *
  * The end. One that is dropped amid its function is closed: GeneratorExit is raised where it
  * stands, and the function returns through all of its calls. If it yields instead, nobody will

@@ -1,4 +1,4 @@
-/* test_greenlet_threads.c - greenlets and threads: to whom they belong, who ends them, their locks. */
+/* test_greenlet_threads.c - to which thread greenlets belong, who ends them, and their locks. */
 #include "coroutines/greenlet.h"
 #include "coroutines/tests/pools.h"
 #include "objects/cell.h"
@@ -338,6 +338,49 @@ static void enter_and_leave(void)
     safepoint(thread_self);
 }
 
+static bool is_free(borrowed o)
+{
+    struct bytelock *lock = &((struct object *)o)->lock;
+
+    if (!bytelock_try(lock))
+        return false;
+    bytelock_unlock(lock);
+    return true;
+}
+
+static NO_LOCK_ANALYSIS struct object *leave_inside(borrowed closure, borrowed const *arguments,
+                                                    size_t count)
+{
+    struct object *got, *held;
+    struct section s, within;
+
+    (void)closure, (void)count;
+    section_begin(&s, guarded);
+    section_begin(&within, arguments[0]);
+    got = to_parent(none());
+    held = int_new(is_free(guarded) * 2 + is_free(arguments[0]));
+    section_end(&within);
+    section_end(&s);
+    decref(got);
+    return held;
+}
+
+/* Both, while it is away; when it is back, the innermost at once, the outer one when its turn
+ * comes. */
+static bool switch_gives_up_locks(void)
+{
+    struct object *within = list_new(), *g = make(leave_inside, 1, NULL), *held;
+    bool were_free;
+
+    decref(greenlet_switch(g, within));
+    were_free = is_free(guarded) && is_free(within) && !thread_self->sections;
+    held = greenlet_switch(g, NULL);
+    assert_int_equal(int_value(held), 2);
+    assert_true(is_free(guarded) && is_free(within));
+    DROP(held, g, within);
+    return were_free;
+}
+
 /* In a section it switches to the other, which wants the same. */
 static struct object *switch_inside(borrowed closure, borrowed const *arguments, size_t count)
 {
@@ -386,6 +429,7 @@ static void test_a_switch_gives_up_the_locks_and_takes_them_again(void **state)
         return;
     guarded = list_new();
     publish(guarded);
+    assert_true(switch_gives_up_locks()); /* else the rest would wait for ever */
     clashes = 0;
     stop = false;
     start_other(compete);

@@ -334,29 +334,6 @@ static void test_a_cycle_through_what_it_handles_is_seen(void **state)
     decref(g);
 }
 
-static struct object *leaves_a_block_open(struct stackful *self)
-{
-    struct handling h;
-
-    exception_handle_begin(&h, exception_new(&key_error, "handled"));
-    return yield_number(self, 1) < 0 ? NULL : none();
-}
-
-static void test_a_block_that_is_left_open_ends_with_the_function(void **state)
-{
-    static const struct body body = { .name = "open", .resume = stackful_turn,
-                                      .stackful = leaves_a_block_open };
-    int64_t before = live_blocks();
-    struct object *g = make(&body);
-
-    (void)state;
-    assert_yields(next_of(g), 1);
-    assert_returns(next_of(g), NOTHING);
-    assert_null(exception_handled());
-    decref(g);
-    assert_int_equal(live_blocks(), before);
-}
-
 static __attribute__((noinline)) void begin_section(struct section *s, borrowed o) NO_LOCK_ANALYSIS
 {
     section_begin(s, o);
@@ -1000,7 +977,6 @@ int main(void)
         TEST(test_what_is_not_awaitable_raises_at_the_await),
         TEST(test_what_it_handles_is_its_own_though_it_stands_on_the_stack),
         TEST(test_a_cycle_through_what_it_handles_is_seen),
-        TEST(test_a_block_that_is_left_open_ends_with_the_function),
         TEST(test_a_section_gives_up_its_lock_over_a_yield),
         TEST(test_who_resumes_in_a_section_has_its_lock_again),
         TEST(test_a_section_of_one_that_is_dropped_ends),
