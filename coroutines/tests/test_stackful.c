@@ -555,11 +555,13 @@ static void test_when_the_kernel_gives_no_more_those_that_stand_go_on(void **sta
                                       .stackful = notes_its_stack,
                                       .stack_bytes = STACK_MOST_BYTES };
     struct rlimit was, least = { .rlim_cur = 1 << 20 };
-    struct object *first = make(&body), *second = make(&body);
+    struct object *first, *second;
 
     (void)state;
     if (SANITIZED)
         skip();
+    first = make(&body);
+    second = make(&body);
     assert_yields(next_of(first), 1);
     assert_int_equal(getrlimit(RLIMIT_AS, &was), 0);
     least.rlim_max = was.rlim_max;
