@@ -129,6 +129,7 @@ static const struct sendable table[] = {
     { "give_back", give_back, 1 },
     { "raise_value_error", raise_value_error, 0 },
     { "process_number", process_number, 0 },
+    { "process_number_of", process_number, 1 },
     { "wait_at_pipe", wait_at_pipe, 1 },
     { "kill_self", kill_self, 0 },
     { "exit_at_once", exit_at_once, 0 },
@@ -235,6 +236,75 @@ static void test_map(void **state)
     assert_int_equal(iterator_step(it, &item), STEP_RETURN);
     end_pool(pool);
     DROP(f, ten, it);
+}
+
+/* Three rows at a time, in as many jobs; in one task each, so they are made by as many processes as
+ * those that may do one each. */
+static void test_map_chunksize(void **state)
+{
+    struct object *pool = process_pool_new(&(struct pool_options){ .workers = 1,
+                                                                   .tasks_per_child = 1 });
+    struct object *f = known("process_number_of"), *seven = range_new(0, 7), *item, *it;
+    int64_t number[7];
+
+    (void)state;
+    assert_null(executor_map_in_chunks(pool, f, (borrowed[]){ seven }, 1, BLOCK_FOREVER, 0));
+    assert_error(&value_error, "chunksize must be >= 1.");
+    it = executor_map_in_chunks(pool, f, (borrowed[]){ seven }, 1, BLOCK_FOREVER, 3);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(iterator_step(it, &item), STEP_NEXT);
+        number[i] = int_value(item);
+        decref(item);
+    }
+    assert_int_equal(iterator_step(it, &item), STEP_RETURN);
+    assert_true(number[0] == number[1] && number[1] == number[2]);
+    assert_true(number[3] == number[4] && number[4] == number[5]);
+    assert_true(number[2] != number[3] && number[5] != number[6]);
+    end_pool(pool);
+    DROP(f, seven, it);
+}
+
+static void test_map_in_chunks_keeps_order(void **state)
+{
+    static const size_t chunks[] = { 1, 2, 10, 100 };
+    struct object *pool = pool_of(2), *f = known("add_two"), *ten = range_new(0, 10), *item, *it;
+
+    (void)state;
+    for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
+        it = executor_map_in_chunks(pool, f, (borrowed[]){ ten, ten }, 2, BLOCK_FOREVER, chunks[c]);
+        for (int i = 0; i < 10; i++) {
+            assert_int_equal(iterator_step(it, &item), STEP_NEXT);
+            assert_int_equal(int_value(item), 2 * i);
+            decref(item);
+        }
+        assert_int_equal(iterator_step(it, &item), STEP_RETURN);
+        decref(it);
+    }
+    end_pool(pool);
+    DROP(f, ten);
+}
+
+/* Of what raises in a chunk all is lost; of what no process knows, too. */
+static void test_errors_of_chunks(void **state)
+{
+    struct object *pool = pool_of(1), *bad = known("raise_value_error"), *three = range_new(0, 3);
+    struct object *unknown = function_new("unknown", add_two, 2, NULL), *item, *it, *empty;
+
+    (void)state;
+    empty = list_new();
+    it = executor_map_in_chunks(pool, bad, (borrowed[]){ empty }, 1, BLOCK_FOREVER, 2);
+    assert_int_equal(iterator_step(it, &item), STEP_RETURN);
+    decref(it);
+    it = executor_map_in_chunks(pool, unknown, (borrowed[]){ three }, 1, BLOCK_FOREVER, 2);
+    assert_int_equal(iterator_step(it, &item), STEP_ERROR);
+    assert_raises(&type_error);
+    decref(it);
+    it = executor_map_in_chunks(pool, bad, (borrowed[]){ three }, 1, BLOCK_FOREVER, 2);
+    assert_int_equal(iterator_step(it, &item), STEP_ERROR);
+    assert_raises(&type_error); /* it takes none */
+    assert_int_equal(iterator_step(it, &item), STEP_RETURN);
+    end_pool(pool);
+    DROP(bad, unknown, three, it, empty);
 }
 
 /* With the text of what happened there as its cause. */
@@ -476,7 +546,7 @@ static void test_exit_during_func_exec_on_worker(void **state)
 /* As a frame that is none, that is of another call, that is too long, or holds no object. */
 static void test_error_during_result_unpickle_in_result_handler(void **state)
 {
-    static const struct frame frames[] = {
+    static const struct frame_head frames[] = {
         { 0, 99, 0 }, { 1, FRAME_RESULT, 77 }, { UINT32_MAX, FRAME_RESULT, 0 },
         { 1, FRAME_RESULT, 0 }, { 2, FRAME_RESULT, 0 }, { 2, FRAME_ERROR, 0 },
         { 1, FRAME_UNFIT, 0 },
@@ -484,7 +554,7 @@ static void test_error_during_result_unpickle_in_result_handler(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
-        char data[sizeof(struct frame) + 2] = { 0 };
+        char data[sizeof(struct frame_head) + 2] = { 0 };
         struct object *pool = pool_of(1), *job, *e, *cause;
         size_t said;
 
@@ -672,12 +742,41 @@ static int session(void)
     return failed;
 }
 
+static int chunk_session(void)
+{
+    struct object *f = function_new("give_back", give_back, 1, NULL), *three = range_new(0, 3);
+    struct object *pool = NULL, *it = NULL, *item = NULL;
+    enum step step = STEP_ERROR;
+    int items = 0;
+
+    if (f && three)
+        pool = process_pool_new(&(struct pool_options){ .workers = 1 });
+    if (pool)
+        it = executor_map_in_chunks(pool, f, (borrowed[]){ three }, 1, BLOCK_FOREVER, 2);
+    while (it && (step = iterator_step(it, &item)) == STEP_NEXT) {
+        decref(item);
+        items++;
+    }
+    if (step == STEP_ERROR && exception_matches(&broken_process_pool))
+        exception_set_no_memory(); /* as above */
+    if (pool)
+        executor_shutdown(pool, true, false);
+    recruit_join_all();
+    xdecref(f);
+    xdecref(three);
+    xdecref(it);
+    xdecref(pool);
+    assert_true(step == STEP_ERROR || items == 3);
+    return step == STEP_ERROR ? -1 : 0;
+}
+
 static void test_a_failed_allocation_anywhere_is_memory_error(void **state)
 {
     int files = open_files();
 
     (void)state;
     fail_everywhere(session);
+    fail_everywhere(chunk_session);
     assert_int_equal(open_files(), files);
 }
 
@@ -686,6 +785,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         pool_test(test_submit),
         pool_test(test_map),
+        pool_test(test_map_chunksize),
+        pool_test(test_map_in_chunks_keeps_order),
+        pool_test(test_errors_of_chunks),
         pool_test(test_traceback),
         pool_test(test_idle_process_reuse_one),
         pool_test(test_saturation),

@@ -793,7 +793,8 @@ static void test_as_completed_reverse_wait(void **state)
  * is one task. */
 static struct object *complete_coroutines(struct play *p)
 {
-    static const struct act ham[] = { { RETURN, .number = 1 } }, spam[] = { { RETURN, .number = 2 } };
+    static const struct act ham[] = { { RETURN, .number = 1 } };
+    static const struct act spam[] = { { RETURN, .number = 2 } };
     static struct play plays[2];
     struct object *a, *b;
 
