@@ -53,6 +53,11 @@ static struct object *kill_self(borrowed closure, borrowed const *arguments, siz
     return NULL;
 }
 
+static struct object *kill_with_data(borrowed closure, borrowed const *arguments, size_t count)
+{
+    return kill_self(closure, arguments, count);
+}
+
 static struct object *exit_at_once(borrowed closure, borrowed const *arguments, size_t count)
 {
     (void)closure;
@@ -132,6 +137,7 @@ static const struct sendable table[] = {
     { "process_number_of", process_number, 1 },
     { "wait_at_pipe", wait_at_pipe, 1 },
     { "kill_self", kill_self, 0 },
+    { "kill_with_data", kill_with_data, 1 },
     { "exit_at_once", exit_at_once, 0 },
     { "return_cell", return_cell, 0 },
     { "raise_with_cell", raise_with_cell, 0 },
@@ -337,6 +343,22 @@ static void test_idle_process_reuse_one(void **state)
     end_pool(pool);
 }
 
+/* Which of two calls in a row finds a free process is a race in CPython; not here. */
+static void test_idle_process_reuse_multiple(void **state)
+{
+    struct object *pool = pool_of(5), *beside[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        beside[i] = submit(pool, "process_number", NULL);
+        assert_true(int_result(submit(pool, "process_number", NULL)) > 0);
+    }
+    assert_true(process_pool_processes(pool) <= 3);
+    for (int i = 0; i < 3; i++)
+        assert_true(int_result(beside[i]) > 0);
+    end_pool(pool);
+}
+
 static void test_saturation(void **state)
 {
     struct object *pool = pool_of(2), *jobs[6];
@@ -391,6 +413,21 @@ static void test_max_tasks_per_child(void **state)
     assert_int_not_equal(number[5], number[6]);
     assert_int_equal(process_pool_processes(pool), 1);
     end_pool(pool);
+}
+
+/* What is queued when it is shut down takes processes that are not there yet. */
+static void test_max_tasks_early_shutdown(void **state)
+{
+    struct object *pool = process_pool_new(&(struct pool_options){ .workers = 3,
+                                                                   .tasks_per_child = 1 });
+    struct object *jobs[6];
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        jobs[i] = submit(pool, "give_back", int_new(i * i));
+    end_pool(pool);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(int_result(jobs[i]), i * i);
 }
 
 static void test_options_that_make_no_sense(void **state)
@@ -527,6 +564,53 @@ static void test_killed_while_idle(void **state)
     assert_broken(pool, NULL, 0);
 }
 
+/* While much is being written to it, or to others. */
+static void test_crash_big_data(void **state)
+{
+    struct object *pool = pool_of(2), *f = known("kill_with_data"), *item, *it, *list = list_new();
+    char *data = malloc(BIG_BYTES);
+    struct object *big;
+
+    (void)state;
+    memset(data, 'a', BIG_BYTES);
+    big = bytes_new(data, BIG_BYTES);
+    free(data);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(list_append(list, big), 0);
+    it = executor_map(pool, f, (borrowed[]){ list }, 1, BLOCK_FOREVER);
+    assert_int_equal(iterator_step(it, &item), STEP_ERROR);
+    assert_error(&broken_process_pool, terminated);
+    end_pool(pool);
+    DROP(f, it, list, big);
+}
+
+/* One that fails after the shutdown has been asked for. */
+static void test_shutdown_deadlock(void **state)
+{
+    struct object *pool = pool_of(2), *job = submit(pool, "kill_self", NULL);
+
+    (void)state;
+    assert_int_equal(executor_shutdown(pool, true, false), 0);
+    assert_null(job_result(job, long_ns));
+    assert_error(&broken_process_pool, terminated);
+    end_pool(pool);
+    decref(job);
+}
+
+static void test_shutdown_deadlock_pickle(void **state)
+{
+    struct object *pool = pool_of(2), *job;
+
+    (void)state;
+    assert_true(int_result(submit(pool, "process_number", NULL)) > 0);
+    job = submit(pool, "give_back", cell_new(NULL));
+    assert_int_equal(executor_shutdown(pool, false, false), 0);
+    assert_null(job_result(job, long_ns));
+    assert_error(&type_error, "cannot pickle 'cell' object");
+    end_pool(pool);
+    decref(job);
+}
+
 static void test_crash_during_func_exec_on_worker(void **state)
 {
     struct object *pool = pool_of(2), *job = submit(pool, "kill_self", NULL);
@@ -651,7 +735,38 @@ static void test_cancel_futures(void **state)
     decref_all(jobs + 1, 4);
 }
 
+/* A call that was cancelled right before it. */
+static void test_hang_gh94440(void **state)
+{
+    struct object *pool = pool_of(1), *job;
+
+    (void)state;
+    assert_true(int_result(submit(pool, "process_number", NULL)) > 0);
+    job = submit(pool, "process_number", NULL);
+    job_cancel(job); /* it may be too late */
+    end_pool(pool);
+    assert_true(job_is_done(job));
+    decref(job);
+}
+
 /* What is queued is done, and then the processes leave. */
+static void test_shutdown_no_wait(void **state)
+{
+    struct object *pool = pool_of(5), *f = known("give_back"), *ten = range_new(0, 10), *item, *it;
+
+    (void)state;
+    it = executor_map(pool, f, (borrowed[]){ ten }, 1, BLOCK_FOREVER);
+    assert_int_equal(executor_shutdown(pool, false, false), 0);
+    end_pool(pool);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(iterator_step(it, &item), STEP_NEXT);
+        assert_int_equal(int_value(item), i);
+        decref(item);
+    }
+    DROP(f, ten, it);
+}
+
+/* The same if it is dropped. */
 static void test_del_shutdown(void **state)
 {
     struct object *pool = pool_of(2), *job = submit(pool, "process_number", NULL);
@@ -790,9 +905,11 @@ int main(void)
         pool_test(test_errors_of_chunks),
         pool_test(test_traceback),
         pool_test(test_idle_process_reuse_one),
+        pool_test(test_idle_process_reuse_multiple),
         pool_test(test_saturation),
         pool_test(test_queued_calls_can_be_cancelled),
         pool_test(test_max_tasks_per_child),
+        pool_test(test_max_tasks_early_shutdown),
         pool_test(test_options_that_make_no_sense),
         pool_test(test_error_at_task_pickle),
         pool_test(test_function_that_no_process_knows),
@@ -800,6 +917,9 @@ int main(void)
         pool_test(test_big_data),
         pool_test(test_killed_child),
         pool_test(test_killed_while_idle),
+        pool_test(test_crash_big_data),
+        pool_test(test_shutdown_deadlock),
+        pool_test(test_shutdown_deadlock_pickle),
         pool_test(test_crash_during_func_exec_on_worker),
         pool_test(test_exit_during_func_exec_on_worker),
         pool_test(test_error_during_result_unpickle_in_result_handler),
@@ -808,6 +928,8 @@ int main(void)
         pool_test(test_initializer_that_cannot_be_sent),
         pool_test(test_run_after_shutdown),
         pool_test(test_cancel_futures),
+        pool_test(test_hang_gh94440),
+        pool_test(test_shutdown_no_wait),
         pool_test(test_del_shutdown),
         pool_test(test_callbacks_run_in_this_process),
         pool_test(test_as_completed_and_wait),
