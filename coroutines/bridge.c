@@ -44,11 +44,13 @@ static int cancel_with_job(borrowed o, borrowed message)
 {
     struct job_future *f = as_job_future(o);
     int cancelled = future_cancel_plain(o, message);
+    struct object *job = f->job;
 
-    if (cancelled > 0 && f->job) {
-        job_cancel(f->job);
-        forget_job(f);
-    }
+    if (cancelled <= 0 || !job)
+        return cancelled;
+    f->job = NULL;
+    job_cancel(job);
+    decref(job);
     return cancelled;
 }
 
@@ -274,12 +276,15 @@ struct object *shutdown_default_executor(borrowed loop)
 
     if (loop_check(loop) < 0)
         return NULL;
-    own->over = true;
-    if (own->executor)
-        return shut_down_elsewhere(loop, own->executor);
-    future = future_new(loop);
+    if (own->executor) {
+        future = shut_down_elsewhere(loop, own->executor);
+    } else {
+        future = future_new(loop);
+        if (future)
+            future_finish(as_future(future), none());
+    }
     if (future)
-        future_finish(as_future(future), none());
+        own->over = true;
     return future;
 }
 

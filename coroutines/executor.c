@@ -8,6 +8,7 @@
 #include "objects/list.h"
 #include "objects/none.h"
 #include "objects/section.h"
+#include "objects/tuple.h"
 
 #include <assert.h>
 
@@ -137,7 +138,9 @@ struct map {
     struct object head;
     struct object *jobs;  /* set once; owned: a list, of None where the result has been taken */
     uint64_t deadline_ns; /* set once */
+    bool in_chunks;       /* set once; a job's result is a list of results */
     size_t at GUARDED_BY(section_held); /* of the next one */
+    struct object *row GUARDED_BY(section_held); /* owned; such a list, last one first; or NULL */
 };
 
 static const struct type map_type;
@@ -168,9 +171,48 @@ static void cancel_rest(struct map *m)
     exception_restore(pending);
 }
 
-static enum step map_next(struct object *o, struct object **result)
+/* What is left of the chunk whose results have come; NULL: nothing. */
+static struct object *take_from_row(struct map *m)
 {
-    struct map *m = (struct map *)o;
+    struct object *result = NULL;
+    struct section s;
+
+    section_begin(&s, &m->head);
+    if (m->row && list_length(m->row))
+        result = list_pop(m->row);
+    section_end(&s);
+    return result;
+}
+
+static void reverse(borrowed list)
+{
+    size_t length = list_length(list);
+
+    for (size_t i = 0; i < length / 2; i++) {
+        struct object *a = list_get(list, i), *b = list_get(list, length - 1 - i);
+
+        list_set(list, i, b);
+        list_set(list, length - 1 - i, a);
+        decref(a);
+        decref(b);
+    }
+}
+
+static void keep_row(struct map *m, struct object *row /* steals */)
+{
+    struct object *before;
+    struct section s;
+
+    publish_into(&m->head, row);
+    section_begin(&s, &m->head);
+    before = m->row;
+    m->row = row;
+    section_end(&s);
+    xdecref(before);
+}
+
+static enum step next_result(struct map *m, struct object **result)
+{
     struct object *job = take_job(m);
 
     if (!job) {
@@ -186,15 +228,41 @@ static enum step map_next(struct object *o, struct object **result)
     return *result ? STEP_NEXT : STEP_ERROR;
 }
 
+static enum step map_next(struct object *o, struct object **result)
+{
+    struct map *m = (struct map *)o;
+    enum step step;
+
+    if (!m->in_chunks)
+        return next_result(m, result);
+    while (!(*result = take_from_row(m))) {
+        step = next_result(m, result);
+        if (step != STEP_NEXT)
+            return step;
+        reverse(*result);
+        keep_row(m, *result);
+    }
+    return STEP_NEXT;
+}
+
 static void map_destroy(struct object *o)
 {
-    cancel_rest((struct map *)o);
-    decref(((struct map *)o)->jobs);
+    struct map *m = (struct map *)o;
+
+    section_alone();
+    cancel_rest(m);
+    decref(m->jobs);
+    xdecref(m->row);
 }
 
 static void map_traverse(borrowed o, void (*visit)(borrowed held, void *argument), void *argument)
 {
-    visit(((const struct map *)o)->jobs, argument);
+    const struct map *m = (const struct map *)o;
+
+    section_alone();
+    visit(m->jobs, argument);
+    if (m->row)
+        visit(m->row, argument);
 }
 
 /* It cannot be emptied: its list can. */
@@ -203,7 +271,7 @@ static const struct type map_type = {
     .traverse = map_traverse, .iterate = incref, .next = map_next,
 };
 
-static struct object *map_new(struct object *jobs, uint64_t deadline_ns)
+static struct object *map_new(struct object *jobs, uint64_t deadline_ns, bool in_chunks)
 {
     struct map *m = (struct map *)container_new(&map_type, sizeof *m);
 
@@ -212,7 +280,9 @@ static struct object *map_new(struct object *jobs, uint64_t deadline_ns)
     section_alone();
     m->jobs = incref(jobs);
     m->deadline_ns = deadline_ns;
+    m->in_chunks = in_chunks;
     m->at = 0;
+    m->row = NULL;
     return &m->head;
 }
 
@@ -261,6 +331,59 @@ static int submit_all(borrowed executor, borrowed function, struct object **iter
     return step == STEP_ERROR ? -1 : 0;
 }
 
+/* Appends rows of arguments, a tuple each, until there are `chunk` of them. STEP_RETURN: an
+ * iterator has ended before. */
+static enum step next_rows(struct object **iterators, size_t count, size_t chunk, borrowed rows)
+{
+    struct object *arguments[ARGUMENTS_MOST];
+    enum step step = STEP_NEXT;
+
+    while (list_length(rows) < chunk &&
+           (step = next_arguments(iterators, count, arguments)) == STEP_NEXT) {
+        struct object *row = tuple_new(count, arguments);
+        int result = row ? list_append(rows, row) : -1;
+
+        drop_all(arguments, count);
+        xdecref(row);
+        if (result < 0)
+            return STEP_ERROR;
+        safepoint(thread_self);
+    }
+    return step;
+}
+
+static int submit_rows(borrowed executor, borrowed function, borrowed rows, borrowed jobs)
+{
+    struct object *tuple = list_to_tuple(rows), *job = NULL;
+    int result;
+
+    if (tuple)
+        job = class_of(executor)->submit_chunk(executor, function, tuple);
+    result = job ? list_append(jobs, job) : -1;
+    xdecref(tuple);
+    xdecref(job);
+    return result;
+}
+
+static int submit_in_chunks(borrowed executor, borrowed function, struct object **iterators,
+                            size_t count, size_t chunk, borrowed jobs)
+{
+    enum step step;
+    int result = 0;
+
+    do {
+        struct object *rows = list_new();
+
+        if (!rows)
+            return -1;
+        step = next_rows(iterators, count, chunk, rows);
+        if (step != STEP_ERROR && list_length(rows))
+            result = submit_rows(executor, function, rows, jobs);
+        decref(rows);
+    } while (step == STEP_NEXT && result == 0);
+    return step == STEP_ERROR ? -1 : result;
+}
+
 /* How many were made; fewer, and an exception is pending. */
 static size_t iterate_all(borrowed const *iterables, size_t count, struct object **iterators)
 {
@@ -271,20 +394,45 @@ static size_t iterate_all(borrowed const *iterables, size_t count, struct object
     return made;
 }
 
-struct object *executor_map(borrowed executor, borrowed function, borrowed const *iterables,
-                            size_t count, uint64_t timeout_ns)
+/* `chunk` 0: one by one. */
+static struct object *map(borrowed executor, borrowed function, borrowed const *iterables,
+                          size_t count, uint64_t timeout_ns, size_t chunk)
 {
     uint64_t deadline_ns = block_deadline(timeout_ns);
     struct object *iterators[ARGUMENTS_MOST], *jobs = list_new(), *map = NULL;
+    int result = -1;
     size_t made;
 
     assert(count > 0 && count <= ARGUMENTS_MOST);
     if (!jobs)
         return NULL;
     made = iterate_all(iterables, count, iterators);
-    if (made == count && submit_all(executor, function, iterators, count, jobs) == 0)
-        map = map_new(jobs, deadline_ns);
+    if (made == count && chunk)
+        result = submit_in_chunks(executor, function, iterators, count, chunk, jobs);
+    else if (made == count)
+        result = submit_all(executor, function, iterators, count, jobs);
+    if (result == 0)
+        map = map_new(jobs, deadline_ns, chunk > 0);
     drop_all(iterators, made);
     decref(jobs);
     return map;
+}
+
+struct object *executor_map(borrowed executor, borrowed function, borrowed const *iterables,
+                            size_t count, uint64_t timeout_ns)
+{
+    return map(executor, function, iterables, count, timeout_ns, 0);
+}
+
+struct object *executor_map_in_chunks(borrowed executor, borrowed function,
+                                      borrowed const *iterables, size_t count, uint64_t timeout_ns,
+                                      size_t chunk)
+{
+    bool copies = class_of(executor)->submit_chunk;
+
+    if (copies && !chunk) {
+        exception_set(&value_error, "chunksize must be >= 1.");
+        return NULL;
+    }
+    return map(executor, function, iterables, count, timeout_ns, copies ? chunk : 0);
 }

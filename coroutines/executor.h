@@ -31,6 +31,10 @@ struct executor_class {
     struct object *(*submit)(borrowed executor, borrowed function, borrowed const *arguments,
                              size_t count);
     int (*shutdown)(borrowed executor, bool wait, bool cancel_jobs);
+
+    /* One job for several calls: of `function` with each row of `rows`, a tuple of tuples. Its
+     * result is a list of theirs. NULL: it would be of no use. */
+    struct object *(*submit_chunk)(borrowed executor, borrowed function, borrowed rows);
 };
 
 /* Begins each. */
@@ -68,6 +72,13 @@ struct object *executor_submit(borrowed executor, borrowed function, borrowed co
  * NULL: what iterating or submitting raises. */
 struct object *executor_map(borrowed executor, borrowed function, borrowed const *iterables,
                             size_t count, uint64_t timeout_ns);
+
+/* The same, but a pool of processes is sent up to `chunk` calls at a time, which costs one way
+ * there and back; an error of one is that of all of its chunk. Where calls are not copied it makes no
+ * difference. NULL: also ValueError, `chunk` is 0 for a pool of processes. */
+struct object *executor_map_in_chunks(borrowed executor, borrowed function,
+                                      borrowed const *iterables, size_t count, uint64_t timeout_ns,
+                                      size_t chunk);
 
 /* No more is accepted. `cancel_jobs`: what is queued is cancelled; else it is still done.
  * `wait`: until all workers have left, which must not be asked by one of them: RuntimeError.

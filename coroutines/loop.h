@@ -97,9 +97,10 @@ void loop_interrupt(borrowed loop);
 bool loop_is_running(borrowed loop);
 bool loop_is_closed(borrowed loop);
 
-/* Drops all that it was to call, and its tasks; watches no file any more. 0, also if it is closed
- * already; -1: RuntimeError, it runs. One that was never closed closes when it is destroyed; then
- * only its own descriptors are closed, for another thread may be about to wake it. */
+/* Drops all that it was to call, and its tasks; watches no file any more; its own executor
+ * (bridge.h) accepts nothing more. 0, also if it is closed already; -1: RuntimeError, it runs. One
+ * that was never closed closes when it is destroyed; then only its own descriptors are closed, for
+ * another thread may be about to wake it. */
 int loop_close(borrowed loop);
 
 /* ---- what it tells ---- */

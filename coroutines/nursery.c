@@ -11,6 +11,7 @@
 #include "gil/gil.h"
 #include "gil/mutex.h"
 #include "objects/exception.h"
+#include "objects/list.h"
 #include "objects/str.h"
 #include "objects/tuple.h"
 
@@ -45,6 +46,8 @@ const struct sendable *nursery_find(const char *name)
 {
     const struct sendable *s = nursery.table;
 
+    if (strcmp(name, nursery_chunk.name) == 0)
+        return &nursery_chunk;
     while (s && s->name && strcmp(s->name, name) != 0)
         s++;
     return s && s->name ? s : NULL;
@@ -166,21 +169,62 @@ static void send_error(int fd, enum frame_kind what, uint64_t number, struct mes
     decref(e);
 }
 
-static struct object *call_sendable(borrowed name, borrowed arguments)
+static struct object *sendable_function(borrowed name)
 {
     const struct sendable *s = nursery_find(str_text(name));
-    struct object *function = NULL, *result = NULL;
 
     if (s)
-        function = function_new(s->name, s->body, s->count, NULL);
-    else
-        exception_set(&attribute_error, "no function '%s' is known here", str_text(name));
+        return function_new(s->name, s->body, s->count, NULL);
+    exception_set(&attribute_error, "no function '%s' is known here", str_text(name));
+    return NULL;
+}
+
+static struct object *call_row(borrowed function, borrowed arguments)
+{
+    return call(function, (borrowed const *)((const struct tuple_object *)arguments)->item,
+                tuple_length(arguments));
+}
+
+static struct object *call_sendable(borrowed name, borrowed arguments)
+{
+    struct object *function = sendable_function(name), *result = NULL;
+
     if (function)
-        result = call(function, (borrowed const *)((const struct tuple_object *)arguments)->item,
-                      tuple_length(arguments));
+        result = call_row(function, arguments);
     xdecref(function);
     return result;
 }
+
+static int append_each(borrowed list, borrowed function, borrowed rows)
+{
+    for (size_t i = 0; i < tuple_length(rows); i++) {
+        struct object *result = call_row(function, tuple_get(rows, i));
+        int failed = result ? list_append(list, result) : -1;
+
+        xdecref(result);
+        if (failed)
+            return -1;
+        safepoint(thread_self);
+    }
+    return 0;
+}
+
+static struct object *call_each(borrowed closure, borrowed const *arguments, size_t count)
+{
+    struct object *function = sendable_function(arguments[0]);
+    struct object *list = function ? list_new() : NULL;
+
+    (void)closure;
+    (void)count;
+    if (list && append_each(list, function, arguments[1]) < 0) {
+        decref(list);
+        list = NULL;
+    }
+    xdecref(function);
+    return list;
+}
+
+const struct sendable nursery_chunk = { "_process_chunk", call_each, 2 };
 
 /* NULL: an exception is pending. */
 static struct object *make_call(struct reader *r)

@@ -43,6 +43,10 @@ bool nursery_runs(void);
 /* NULL: there is no such function in the table. */
 const struct sendable *nursery_find(const char *name);
 
+/* Is found besides: calls the function of that name, a str, with each row of a tuple of rows of
+ * arguments, and returns a list of what came of them. */
+extern const struct sendable nursery_chunk;
+
 /* A new process, which works at the other end of the socket that is returned: see frame_head.
  * The caller closes both that and *pidfd. -1. Any thread; may wait for a moment. */
 int nursery_fork(int *pidfd);

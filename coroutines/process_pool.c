@@ -760,7 +760,26 @@ const struct type process_pool_type = {
     .destroy = process_pool_destroy,
 };
 
-static const struct executor_class process_pool_class = { submit, shut_down_pool };
+/* A call of its own, which has the function's name. What no process knows is refused as ever. */
+static struct object *submit_chunk(borrowed executor, borrowed function, borrowed rows)
+{
+    struct object *chunk, *name = NULL, *job = NULL;
+
+    if (!sendable_name(function)) {
+        exception_restore(NULL);
+        return submit(executor, function, &rows, 1);
+    }
+    chunk = function_new(nursery_chunk.name, nursery_chunk.body, nursery_chunk.count, NULL);
+    if (chunk)
+        name = str_new(function_name(function));
+    if (name)
+        job = submit(executor, chunk, (borrowed[]){ name, rows }, 2);
+    xdecref(chunk);
+    xdecref(name);
+    return job;
+}
+
+static const struct executor_class process_pool_class = { submit, shut_down_pool, submit_chunk };
 
 static int init_pool(struct pool *p, const struct pool_options *options)
 {

@@ -449,7 +449,7 @@ const struct type thread_pool_type = {
     .destroy = thread_pool_destroy, .traverse = thread_pool_traverse,
 };
 
-static const struct executor_class thread_pool_class = { submit, shut_down_pool };
+static const struct executor_class thread_pool_class = { submit, shut_down_pool, NULL };
 
 /* NULL: MemoryError. */
 static struct pool *pool_new(const struct pool_options *options)

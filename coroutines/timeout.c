@@ -1,6 +1,7 @@
 /* timeout.c - a block that is to end by a deadline. */
 #include "coroutines/timeout.h"
 
+#include "gil/mutex.h"
 #include "objects/container.h"
 #include "objects/exception.h"
 
@@ -73,12 +74,34 @@ static int expire(borrowed loop, borrowed o, borrowed unused)
     return future_cancel(t->task, NULL) < 0 ? -1 : 0;
 }
 
+/* A deadline that has passed comes before all that becomes ready from now on; a timer would come
+ * behind it. */
+static struct object *expire_next(borrowed loop, struct timeout_object *t)
+{
+    struct object *handle = handle_new(t->when_ns, expire, &t->head, NULL);
+
+    if (handle && loop_push(loop, handle_act, handle, NULL) < 0) {
+        decref(handle);
+        return NULL;
+    }
+    return handle;
+}
+
+static struct object *expire_at(struct timeout_object *t)
+{
+    borrowed loop = future_loop(t->task);
+
+    if (t->when_ns <= clock_ns())
+        return expire_next(loop, t);
+    return loop_push_at(loop, t->when_ns, expire, &t->head, NULL);
+}
+
 static int schedule(struct timeout_object *t)
 {
     struct object *handle = NULL;
 
     if (t->when_ns != TIMEOUT_NEVER) {
-        handle = loop_push_at(future_loop(t->task), t->when_ns, expire, &t->head, NULL);
+        handle = expire_at(t);
         if (!handle)
             return -1;
         publish_into(&t->head, handle);
@@ -195,9 +218,26 @@ static void timeout_traverse(borrowed o, void (*visit)(borrowed held, void *argu
         visit(t->handle, argument);
 }
 
+/* Python's round(seconds, 3): no more digits than are needed, but one. */
+static void write_seconds(uint64_t ns, char *text, size_t size_bytes)
+{
+    uint64_t ms = (ns + NS_PER_MS / 2) / NS_PER_MS;
+    int used = snprintf(text, size_bytes, "%llu.%03u", (unsigned long long)(ms / 1000),
+                        (unsigned)(ms % 1000));
+
+    while (text[used - 1] == '0' && text[used - 2] != '.')
+        text[--used] = '\0';
+}
+
 static void timeout_repr(borrowed o, char *text, size_t size_bytes)
 {
-    snprintf(text, size_bytes, "<Timeout [%s]>", state_names[as_timeout(o)->state]);
+    const struct timeout_object *t = as_timeout(o);
+    char when[40] = "None";
+
+    if (t->state == ENTERED && t->when_ns != TIMEOUT_NEVER)
+        write_seconds(t->when_ns, when, sizeof when);
+    snprintf(text, size_bytes, "<Timeout [%s]%s%s>", state_names[t->state],
+             t->state == ENTERED ? " when=" : "", t->state == ENTERED ? when : "");
 }
 
 const struct type timeout_type = {

@@ -9,8 +9,8 @@
  *     loop.run_in_executor(None, read_file)     ... and if that is made elsewhere
  *
  * read_file blocks for 0.2 s, as one does who reads from a slow disk. The watchdog (lag.h) looks at
- * the loop from a thread of its own, and names who runs when it has been stuck for 50 ms; after that
- * the books of the loop itself say the same.
+ * the loop from a thread of its own, and names who runs when it has been stuck for 50 ms; after
+ * that the books of the loop itself say the same.
  */
 #include "benches/demo.h"
 #include "coroutines/bridge.h"
@@ -241,16 +241,15 @@ static int tell(const char *mode, struct gil *gil, const struct thread_hooks *ho
 }
 
 const struct demo demo_blocked_loop = {
-    .about = "what one call that blocks does to a thousand clients of a loop, who names it, the cure",
+    .about = "one call that blocks a loop with a thousand clients: who waits, who names it, the cure",
     .modes = "gil",
     .head = "    loop.call_later(0.1, read_file)             # blocks for 0.2 s\n"
             "    loop.run_in_executor(None, read_file)       # the cure\n",
     .tail =
-        "The books of a busy loop time short callbacks in groups: so the one that blocks may be known\n"
-        "as one of a few. The watchdog looks while it runs, and has its name.\n"
-        "read_file lets go of the global lock while it waits, which helps threads. It does not help\n"
-        "the loop, which can call nothing else before it returns: all clients wait for the one.\n"
-        "Debug mode would have named it afterwards; the watchdog names it while the loop is stuck,\n"
-        "also if it never comes back. Made by another thread the same call delays nobody.",
+        "read_file lets go of the global lock while it waits, which helps threads. It does not\n"
+        "help the loop, which can call nothing else before it returns: all clients wait for the\n"
+        "one. The watchdog names it while the loop is stuck, also if it never comes back. (The\n"
+        "loop's own books, on the right, time short callbacks in groups: there the one that blocks\n"
+        "may be known as one of a few.) Made by another thread the same call delays nobody.",
     .run = tell,
 };

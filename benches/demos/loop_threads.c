@@ -231,9 +231,10 @@ const struct demo demo_loop_threads = {
     .head = "It is said that a program with an event loop has at least three threads: one that\n"
             "calls, one that loops, and one that works. The kernel knows.\n",
     .tail =
-        "A loop has one thread: the one that calls run(). A thousand tasks need no other. The first\n"
-        "call in its executor starts a second one. More come only if calls wait and none is free,\n"
-        "at most four more than there are processors. Idle ones stay, and leave before run()\n"
-        "returns. So one is enough, and three are what somebody saw who had two calls under way.",
+        "A loop has one thread: the one that calls run(). A thousand tasks need no other. The\n"
+        "first call in its executor starts a second one. More come only if calls wait and none is\n"
+        "free, at most four more than there are processors. Idle ones stay, and leave before\n"
+        "run() returns. So one is enough, and three is what it was for somebody who had two calls\n"
+        "under way.",
     .run = tell,
 };

@@ -92,6 +92,6 @@ MEASURED static void run(uint64_t iterations)
 }
 
 const struct micro micro_run_in_executor = {
-    .about = "a loop has 64 calls made by a pool of two threads, then takes their results; per call",
+    .about = "a loop has 64 calls made by two threads of a pool, and takes the results; per call",
     .threads = true, .setup = setup, .run = run, .teardown = teardown,
 };

@@ -75,14 +75,15 @@ static const char *look_at_window(const char *what, double *max_ms, char *slowes
     int asked;
 
     assert_non_null(line);
-    assert_int_equal(sscanf(line + strlen(what), "%d %lf %lf %lf %lf %31[a-z_-]", &asked, &p50, &p99,
-                            max_ms, &turn, slowest), 6);
+    assert_int_equal(sscanf(line + strlen(what), "%d %lf %lf %lf %lf %31[a-z_-]", &asked, &p50,
+                            &p99, max_ms, &turn, slowest), 6);
     assert_int_equal(asked, ASKED);
     assert_true(p50 <= p99 && p99 <= *max_ms);
     return strchr(line, '\n') + 1;
 }
 
-/* What the machine's other work does to the clients is not ours to judge; what read_file does is. */
+/* What the machine's other work does to the clients is not ours to judge; what read_file does
+ * is. */
 static void test_a_blocked_loop_is_named_and_cured(void **state)
 {
     char slowest[32];

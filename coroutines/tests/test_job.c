@@ -571,6 +571,20 @@ static void test_wait_first_exception(void **state)
     decref_all(jobs, 3);
 }
 
+/* One that is cancelled, but that no executor has come across, does not count as done. */
+static void test_wait_first_exception_some_already_complete(void **state)
+{
+    struct object *jobs[] = { finished_job(1), cancelled_job(), notified_job(), running_job(),
+                              running_job() };
+
+    (void)state;
+    start_deed(fail_it, jobs[3]);
+    gate_open(&later);
+    assert_wait(jobs, 5, BLOCK_FOREVER, JOB_WAIT_FIRST_EXCEPTION, 1 << 0 | 1 << 2 | 1 << 3);
+    recruit_join_all();
+    decref_all(jobs, 5);
+}
+
 static void test_wait_first_exception_one_already_failed(void **state)
 {
     struct object *jobs[] = { failed_job(), pending_job() };
@@ -872,6 +886,7 @@ int main(void)
         pool_test(test_wait_first_completed),
         pool_test(test_wait_first_completed_some_already_completed),
         pool_test(test_wait_first_exception),
+        pool_test(test_wait_first_exception_some_already_complete),
         pool_test(test_wait_first_exception_one_already_failed),
         pool_test(test_wait_first_exception_cancelled_is_none),
         pool_test(test_wait_all_completed),

@@ -53,6 +53,11 @@ static struct object *kill_self(borrowed closure, borrowed const *arguments, siz
     return NULL;
 }
 
+static struct object *kill_with_data(borrowed closure, borrowed const *arguments, size_t count)
+{
+    return kill_self(closure, arguments, count);
+}
+
 static struct object *exit_at_once(borrowed closure, borrowed const *arguments, size_t count)
 {
     (void)closure;
@@ -129,8 +134,10 @@ static const struct sendable table[] = {
     { "give_back", give_back, 1 },
     { "raise_value_error", raise_value_error, 0 },
     { "process_number", process_number, 0 },
+    { "process_number_of", process_number, 1 },
     { "wait_at_pipe", wait_at_pipe, 1 },
     { "kill_self", kill_self, 0 },
+    { "kill_with_data", kill_with_data, 1 },
     { "exit_at_once", exit_at_once, 0 },
     { "return_cell", return_cell, 0 },
     { "raise_with_cell", raise_with_cell, 0 },
@@ -237,6 +244,75 @@ static void test_map(void **state)
     DROP(f, ten, it);
 }
 
+/* Three rows at a time, in as many jobs; in one task each, so they are made by as many processes as
+ * those that may do one each. */
+static void test_map_chunksize(void **state)
+{
+    struct object *pool = process_pool_new(&(struct pool_options){ .workers = 1,
+                                                                   .tasks_per_child = 1 });
+    struct object *f = known("process_number_of"), *seven = range_new(0, 7), *item, *it;
+    int64_t number[7];
+
+    (void)state;
+    assert_null(executor_map_in_chunks(pool, f, (borrowed[]){ seven }, 1, BLOCK_FOREVER, 0));
+    assert_error(&value_error, "chunksize must be >= 1.");
+    it = executor_map_in_chunks(pool, f, (borrowed[]){ seven }, 1, BLOCK_FOREVER, 3);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(iterator_step(it, &item), STEP_NEXT);
+        number[i] = int_value(item);
+        decref(item);
+    }
+    assert_int_equal(iterator_step(it, &item), STEP_RETURN);
+    assert_true(number[0] == number[1] && number[1] == number[2]);
+    assert_true(number[3] == number[4] && number[4] == number[5]);
+    assert_true(number[2] != number[3] && number[5] != number[6]);
+    end_pool(pool);
+    DROP(f, seven, it);
+}
+
+static void test_map_in_chunks_keeps_order(void **state)
+{
+    static const size_t chunks[] = { 1, 2, 10, 100 };
+    struct object *pool = pool_of(2), *f = known("add_two"), *ten = range_new(0, 10), *item, *it;
+
+    (void)state;
+    for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
+        it = executor_map_in_chunks(pool, f, (borrowed[]){ ten, ten }, 2, BLOCK_FOREVER, chunks[c]);
+        for (int i = 0; i < 10; i++) {
+            assert_int_equal(iterator_step(it, &item), STEP_NEXT);
+            assert_int_equal(int_value(item), 2 * i);
+            decref(item);
+        }
+        assert_int_equal(iterator_step(it, &item), STEP_RETURN);
+        decref(it);
+    }
+    end_pool(pool);
+    DROP(f, ten);
+}
+
+/* Of what raises in a chunk all is lost; of what no process knows, too. */
+static void test_errors_of_chunks(void **state)
+{
+    struct object *pool = pool_of(1), *bad = known("raise_value_error"), *three = range_new(0, 3);
+    struct object *unknown = function_new("unknown", add_two, 2, NULL), *item, *it, *empty;
+
+    (void)state;
+    empty = list_new();
+    it = executor_map_in_chunks(pool, bad, (borrowed[]){ empty }, 1, BLOCK_FOREVER, 2);
+    assert_int_equal(iterator_step(it, &item), STEP_RETURN);
+    decref(it);
+    it = executor_map_in_chunks(pool, unknown, (borrowed[]){ three }, 1, BLOCK_FOREVER, 2);
+    assert_int_equal(iterator_step(it, &item), STEP_ERROR);
+    assert_raises(&type_error);
+    decref(it);
+    it = executor_map_in_chunks(pool, bad, (borrowed[]){ three }, 1, BLOCK_FOREVER, 2);
+    assert_int_equal(iterator_step(it, &item), STEP_ERROR);
+    assert_raises(&type_error); /* it takes none */
+    assert_int_equal(iterator_step(it, &item), STEP_RETURN);
+    end_pool(pool);
+    DROP(bad, unknown, three, it, empty);
+}
+
 /* With the text of what happened there as its cause. */
 static void test_traceback(void **state)
 {
@@ -264,6 +340,22 @@ static void test_idle_process_reuse_one(void **state)
     for (int i = 0; i < 10; i++)
         assert_int_equal(int_result(submit(pool, "process_number", NULL)), first);
     assert_int_equal(process_pool_processes(pool), 1);
+    end_pool(pool);
+}
+
+/* Which of two calls in a row finds a free process is a race in CPython; not here. */
+static void test_idle_process_reuse_multiple(void **state)
+{
+    struct object *pool = pool_of(5), *beside[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        beside[i] = submit(pool, "process_number", NULL);
+        assert_true(int_result(submit(pool, "process_number", NULL)) > 0);
+    }
+    assert_true(process_pool_processes(pool) <= 3);
+    for (int i = 0; i < 3; i++)
+        assert_true(int_result(beside[i]) > 0);
     end_pool(pool);
 }
 
@@ -321,6 +413,21 @@ static void test_max_tasks_per_child(void **state)
     assert_int_not_equal(number[5], number[6]);
     assert_int_equal(process_pool_processes(pool), 1);
     end_pool(pool);
+}
+
+/* What is queued when it is shut down takes processes that are not there yet. */
+static void test_max_tasks_early_shutdown(void **state)
+{
+    struct object *pool = process_pool_new(&(struct pool_options){ .workers = 3,
+                                                                   .tasks_per_child = 1 });
+    struct object *jobs[6];
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        jobs[i] = submit(pool, "give_back", int_new(i * i));
+    end_pool(pool);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(int_result(jobs[i]), i * i);
 }
 
 static void test_options_that_make_no_sense(void **state)
@@ -457,6 +564,53 @@ static void test_killed_while_idle(void **state)
     assert_broken(pool, NULL, 0);
 }
 
+/* While much is being written to it, or to others. */
+static void test_crash_big_data(void **state)
+{
+    struct object *pool = pool_of(2), *f = known("kill_with_data"), *item, *it, *list = list_new();
+    char *data = malloc(BIG_BYTES);
+    struct object *big;
+
+    (void)state;
+    memset(data, 'a', BIG_BYTES);
+    big = bytes_new(data, BIG_BYTES);
+    free(data);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(list_append(list, big), 0);
+    it = executor_map(pool, f, (borrowed[]){ list }, 1, BLOCK_FOREVER);
+    assert_int_equal(iterator_step(it, &item), STEP_ERROR);
+    assert_error(&broken_process_pool, terminated);
+    end_pool(pool);
+    DROP(f, it, list, big);
+}
+
+/* One that fails after the shutdown has been asked for. */
+static void test_shutdown_deadlock(void **state)
+{
+    struct object *pool = pool_of(2), *job = submit(pool, "kill_self", NULL);
+
+    (void)state;
+    assert_int_equal(executor_shutdown(pool, true, false), 0);
+    assert_null(job_result(job, long_ns));
+    assert_error(&broken_process_pool, terminated);
+    end_pool(pool);
+    decref(job);
+}
+
+static void test_shutdown_deadlock_pickle(void **state)
+{
+    struct object *pool = pool_of(2), *job;
+
+    (void)state;
+    assert_true(int_result(submit(pool, "process_number", NULL)) > 0);
+    job = submit(pool, "give_back", cell_new(NULL));
+    assert_int_equal(executor_shutdown(pool, false, false), 0);
+    assert_null(job_result(job, long_ns));
+    assert_error(&type_error, "cannot pickle 'cell' object");
+    end_pool(pool);
+    decref(job);
+}
+
 static void test_crash_during_func_exec_on_worker(void **state)
 {
     struct object *pool = pool_of(2), *job = submit(pool, "kill_self", NULL);
@@ -476,7 +630,7 @@ static void test_exit_during_func_exec_on_worker(void **state)
 /* As a frame that is none, that is of another call, that is too long, or holds no object. */
 static void test_error_during_result_unpickle_in_result_handler(void **state)
 {
-    static const struct frame frames[] = {
+    static const struct frame_head frames[] = {
         { 0, 99, 0 }, { 1, FRAME_RESULT, 77 }, { UINT32_MAX, FRAME_RESULT, 0 },
         { 1, FRAME_RESULT, 0 }, { 2, FRAME_RESULT, 0 }, { 2, FRAME_ERROR, 0 },
         { 1, FRAME_UNFIT, 0 },
@@ -484,7 +638,7 @@ static void test_error_during_result_unpickle_in_result_handler(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
-        char data[sizeof(struct frame) + 2] = { 0 };
+        char data[sizeof(struct frame_head) + 2] = { 0 };
         struct object *pool = pool_of(1), *job, *e, *cause;
         size_t said;
 
@@ -581,7 +735,38 @@ static void test_cancel_futures(void **state)
     decref_all(jobs + 1, 4);
 }
 
+/* A call that was cancelled right before it. */
+static void test_hang_gh94440(void **state)
+{
+    struct object *pool = pool_of(1), *job;
+
+    (void)state;
+    assert_true(int_result(submit(pool, "process_number", NULL)) > 0);
+    job = submit(pool, "process_number", NULL);
+    job_cancel(job); /* it may be too late */
+    end_pool(pool);
+    assert_true(job_is_done(job));
+    decref(job);
+}
+
 /* What is queued is done, and then the processes leave. */
+static void test_shutdown_no_wait(void **state)
+{
+    struct object *pool = pool_of(5), *f = known("give_back"), *ten = range_new(0, 10), *item, *it;
+
+    (void)state;
+    it = executor_map(pool, f, (borrowed[]){ ten }, 1, BLOCK_FOREVER);
+    assert_int_equal(executor_shutdown(pool, false, false), 0);
+    end_pool(pool);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(iterator_step(it, &item), STEP_NEXT);
+        assert_int_equal(int_value(item), i);
+        decref(item);
+    }
+    DROP(f, ten, it);
+}
+
+/* The same if it is dropped. */
 static void test_del_shutdown(void **state)
 {
     struct object *pool = pool_of(2), *job = submit(pool, "process_number", NULL);
@@ -672,12 +857,41 @@ static int session(void)
     return failed;
 }
 
+static int chunk_session(void)
+{
+    struct object *f = function_new("give_back", give_back, 1, NULL), *three = range_new(0, 3);
+    struct object *pool = NULL, *it = NULL, *item = NULL;
+    enum step step = STEP_ERROR;
+    int items = 0;
+
+    if (f && three)
+        pool = process_pool_new(&(struct pool_options){ .workers = 1 });
+    if (pool)
+        it = executor_map_in_chunks(pool, f, (borrowed[]){ three }, 1, BLOCK_FOREVER, 2);
+    while (it && (step = iterator_step(it, &item)) == STEP_NEXT) {
+        decref(item);
+        items++;
+    }
+    if (step == STEP_ERROR && exception_matches(&broken_process_pool))
+        exception_set_no_memory(); /* as above */
+    if (pool)
+        executor_shutdown(pool, true, false);
+    recruit_join_all();
+    xdecref(f);
+    xdecref(three);
+    xdecref(it);
+    xdecref(pool);
+    assert_true(step == STEP_ERROR || items == 3);
+    return step == STEP_ERROR ? -1 : 0;
+}
+
 static void test_a_failed_allocation_anywhere_is_memory_error(void **state)
 {
     int files = open_files();
 
     (void)state;
     fail_everywhere(session);
+    fail_everywhere(chunk_session);
     assert_int_equal(open_files(), files);
 }
 
@@ -686,11 +900,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         pool_test(test_submit),
         pool_test(test_map),
+        pool_test(test_map_chunksize),
+        pool_test(test_map_in_chunks_keeps_order),
+        pool_test(test_errors_of_chunks),
         pool_test(test_traceback),
         pool_test(test_idle_process_reuse_one),
+        pool_test(test_idle_process_reuse_multiple),
         pool_test(test_saturation),
         pool_test(test_queued_calls_can_be_cancelled),
         pool_test(test_max_tasks_per_child),
+        pool_test(test_max_tasks_early_shutdown),
         pool_test(test_options_that_make_no_sense),
         pool_test(test_error_at_task_pickle),
         pool_test(test_function_that_no_process_knows),
@@ -698,6 +917,9 @@ int main(void)
         pool_test(test_big_data),
         pool_test(test_killed_child),
         pool_test(test_killed_while_idle),
+        pool_test(test_crash_big_data),
+        pool_test(test_shutdown_deadlock),
+        pool_test(test_shutdown_deadlock_pickle),
         pool_test(test_crash_during_func_exec_on_worker),
         pool_test(test_exit_during_func_exec_on_worker),
         pool_test(test_error_during_result_unpickle_in_result_handler),
@@ -706,6 +928,8 @@ int main(void)
         pool_test(test_initializer_that_cannot_be_sent),
         pool_test(test_run_after_shutdown),
         pool_test(test_cancel_futures),
+        pool_test(test_hang_gh94440),
+        pool_test(test_shutdown_no_wait),
         pool_test(test_del_shutdown),
         pool_test(test_callbacks_run_in_this_process),
         pool_test(test_as_completed_and_wait),

@@ -438,6 +438,59 @@ static void test_shutdown_no_wait(void **state)
     DROP(f, one, running, queued);
 }
 
+/* As many threads as calls, and none when it has ended. */
+static void test_threads_terminate(void **state)
+{
+    struct object *pool = pool_of(5), *f = function_of(pass_gate, 0), *jobs[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        jobs[i] = submit(pool, f, NULL);
+    assert_int_equal(thread_pool_workers(pool), 3);
+    gate_open(&gate);
+    assert_int_equal(executor_shutdown(pool, true, false), 0);
+    assert_int_equal(thread_pool_workers(pool), 0);
+    decref_all(jobs, 3);
+    DROP(pool, f);
+}
+
+/* A call that was cancelled right before it. */
+static void test_hang_gh94440(void **state)
+{
+    struct object *pool = pool_of(1), *f = function_of(give_back, 1), *one = int_new(1);
+    struct object *job = submit(pool, f, one);
+
+    (void)state;
+    assert_result(job, 1);
+    decref(job);
+    job = submit(pool, f, one);
+    job_cancel(job); /* it may be too late */
+    end_pool(pool);
+    assert_true(job_is_done(job));
+    DROP(job, f, one);
+}
+
+/* test_wait.py: a hundred end while somebody begins to wait for all of them. */
+enum { RACING = 100 };
+
+static void test_pending_calls_race(void **state)
+{
+    struct object *pool = pool_of(5), *f = function_of(pass_gate, 0), *jobs[RACING], *tuple;
+    struct object *done, *not_done;
+
+    (void)state;
+    for (int i = 0; i < RACING; i++)
+        jobs[i] = submit(pool, f, NULL);
+    gate_open(&gate);
+    tuple = tuple_new(RACING, jobs);
+    assert_int_equal(job_wait(tuple, long_ns, JOB_WAIT_ALL_COMPLETED, &done, &not_done), 0);
+    assert_int_equal(set_length(done), RACING);
+    assert_int_equal(set_length(not_done), 0);
+    end_pool(pool);
+    decref_all(jobs, RACING);
+    DROP(f, tuple, done, not_done);
+}
+
 /* Dropped while a worker is idle, and while one works. */
 static void test_del_shutdown(void **state)
 {
@@ -930,6 +983,9 @@ int main(void)
         pool_test(test_hang_issue12364_shutdown_does_what_is_queued),
         pool_test(test_cancel_futures),
         pool_test(test_shutdown_no_wait),
+        pool_test(test_threads_terminate),
+        pool_test(test_hang_gh94440),
+        pool_test(test_pending_calls_race),
         pool_test(test_del_shutdown),
         pool_test(test_shutdown_by_a_worker_does_not_wait),
         pool_test(test_initializer),

@@ -10,13 +10,17 @@
  * or without. They nest. */
 static struct object *timeout[3];
 static int64_t delay_ns[3];
+static uint64_t given_ns; /* a deadline that the test has chosen for all; 0: none */
 static int depth;
 
 static int enter(struct play *p)
 {
     (void)p;
-    timeout[depth] =
-        delay_ns[depth] < 0 ? timeout_at(TIMEOUT_NEVER) : timeout_after(delay_ns[depth]);
+    if (given_ns)
+        timeout[depth] = timeout_at(given_ns);
+    else
+        timeout[depth] =
+            delay_ns[depth] < 0 ? timeout_at(TIMEOUT_NEVER) : timeout_after(delay_ns[depth]);
     assert_non_null(timeout[depth]);
     if (timeout_enter(timeout[depth]) < 0)
         return -1;
@@ -66,7 +70,8 @@ static const struct act sleeps_too_long[] = {
     { AGAIN },
 };
 
-static void test_timeout_basic(void **state) /* TO test_timeout_basic, _at_basic */
+/* TO test_timeout_basic, _at_basic, test_waiter_cancelled, test_outer_task_is_not_cancelled */
+static void test_timeout_basic(void **state)
 {
     struct object *loop = make_loop(), *task;
     struct play p = { sleeps_too_long };
@@ -75,6 +80,7 @@ static void test_timeout_basic(void **state) /* TO test_timeout_basic, _at_basic
     delay_ns[0] = 2 * NS_PER_MS;
     task = run_play(loop, &p);
     assert_diary("expired TimeoutError()");
+    assert_false(future_cancelled(task));
     assert_fails(task, &timeout_error, "");
     assert_int_equal(task_cancelling(task), 0);
     decref(task);
@@ -119,6 +125,180 @@ static void test_timeout_not_called(void **state) /* TO test_timeout_not_called,
         assert_int_equal(loop_timers(loop), 0);
         decref(task);
     }
+    end_loop(loop);
+}
+
+/* TO test_timeout_zero_sleep_zero, test_timeout_in_the_past_sleep_zero: it comes before a task that
+ * has only let the others go on. */
+static void test_timeout_zero_sleep_zero(void **state)
+{
+    struct object *loop = make_loop(), *task;
+    struct play p = { passes };
+
+    (void)state;
+    for (int past = 0; past < 2; past++) {
+        delay_ns[0] = 0;
+        given_ns = past ? clock_ns() - NS_PER_MS : 0;
+        task = run_play(loop, &p);
+        assert_diary("expired TimeoutError()");
+        assert_fails(task, &timeout_error, "");
+        decref(task);
+    }
+    given_ns = 0;
+    end_loop(loop);
+}
+
+/* TO test_timeout_at_basic, _at_disabled, test_repr_* */
+static int look_at_it(struct play *p)
+{
+    char text[80], last;
+    double seconds;
+
+    (void)p;
+    object_repr(timeout[0], text, sizeof text);
+    if (delay_ns[0] < 0) {
+        assert_true(timeout_when_ns(timeout[0]) == TIMEOUT_NEVER);
+        assert_string_equal(text, "<Timeout [active] when=None>");
+        return 0;
+    }
+    assert_int_equal(sscanf(text, "<Timeout [active] when=%lf%c", &seconds, &last), 2);
+    assert_int_equal(last, '>');
+    assert_true(seconds * NS_PER_S >= (double)timeout_when_ns(timeout[0]) - NS_PER_MS &&
+                seconds * NS_PER_S <= (double)timeout_when_ns(timeout[0]) + NS_PER_MS);
+    incref(timeout[0]); /* for what comes after it */
+    return 0;
+}
+
+static void assert_timeout_says(const char *expected)
+{
+    assert_repr(timeout[0], expected);
+    decref(timeout[0]);
+}
+
+static void test_repr(void **state) /* TO test_repr_active, _expired, _finished, _disabled */
+{
+    static const struct act expires[] = {
+        { DO, .done = enter },
+        { DO, .done = look_at_it },
+        { AWAIT, .made = sleep_long, .except = 3 },
+        { DO, .done = leave, .except = 4 },
+        { END },
+    };
+    static const struct act ends[] = {
+        { DO, .done = enter }, { DO, .done = look_at_it }, { DO, .done = leave }, { END }
+    };
+    struct object *loop = make_loop();
+    struct play p = { expires }, q = { ends }, r = { ends };
+
+    (void)state;
+    delay_ns[0] = NS_PER_MS;
+    decref(run_play(loop, &p));
+    assert_refused(timeout_reschedule(timeout[0], 0), /* TO test_timeout_expired */
+                   "Cannot change state of expired Timeout");
+    assert_timeout_says("<Timeout [expired]>");
+    delay_ns[0] = LONG_NS;
+    decref(run_play(loop, &q));
+    assert_timeout_says("<Timeout [finished]>");
+    delay_ns[0] = -1;
+    decref(run_play(loop, &r));
+    assert_diary("expired left left");
+    end_loop(loop);
+}
+
+/* 12.0, 12.3, 12.345 as Python writes them. */
+static int look_at_seconds(struct play *p)
+{
+    static const uint64_t ms[] = { 9000000000000, 9000000000300, 9000000000345 };
+    static const char *const said[] = { "9000000000.0", "9000000000.3", "9000000000.345" };
+    char expected[80];
+
+    (void)p;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(timeout_reschedule(timeout[0], ms[i] * NS_PER_MS), 0);
+        snprintf(expected, sizeof expected, "<Timeout [active] when=%s>", said[i]);
+        assert_repr(timeout[0], expected);
+    }
+    return 0;
+}
+
+static void test_repr_rounds(void **state)
+{
+    static const struct act acts[] = {
+        { DO, .done = enter }, { DO, .done = look_at_seconds }, { DO, .done = leave }, { END }
+    };
+    struct object *loop = make_loop();
+    struct play p = { acts };
+
+    (void)state;
+    delay_ns[0] = LONG_NS;
+    decref(run_play(loop, &p));
+    assert_diary("left");
+    end_loop(loop);
+}
+
+static int divide(struct play *p)
+{
+    (void)p;
+    exception_set(&zero_division_error, "division by zero");
+    return -1;
+}
+
+/* TO test_foreign_exception_on_timeout: what the block's clean-up raises is what comes. */
+static void test_foreign_exception_on_timeout(void **state)
+{
+    static const struct act acts[] = {
+        { DO, .done = enter },
+        { AWAIT, .made = sleep_long, .except = 2 },
+        { DO, .done = divide, .except = 3 },
+        { DO, .done = leave, .except = 4 },
+        { SAY_RAISED },
+        { AGAIN },
+    };
+    struct object *loop = make_loop(), *task;
+    struct play p = { acts };
+
+    (void)state;
+    delay_ns[0] = NS_PER_MS;
+    task = run_play(loop, &p);
+    assert_diary("expired ZeroDivisionError(division by zero)");
+    assert_fails(task, &zero_division_error, "division by zero");
+    decref(task);
+    end_loop(loop);
+}
+
+static int forget_caught(struct play *p)
+{
+    xdecref(p->caught);
+    p->caught = NULL;
+    return 0;
+}
+
+static int reschedule_expiring(struct play *p)
+{
+    assert_refused(timeout_reschedule(timeout[0], 0), "Cannot change state of expiring Timeout");
+    return forget_caught(p);
+}
+
+/* TO test_timeout_expiring: the block has swallowed what came; then it has ended well. */
+static void test_timeout_expiring(void **state)
+{
+    static const struct act acts[] = {
+        { DO, .done = enter },
+        { AWAIT, .made = sleep_long, .except = 2 },
+        { DO, .done = reschedule_expiring },
+        { DO, .done = leave },
+        { RETURN, .number = 5 },
+    };
+    struct object *loop = make_loop(), *task;
+    struct play p = { acts };
+
+    (void)state;
+    delay_ns[0] = NS_PER_MS;
+    task = run_play(loop, &p);
+    assert_diary("expired");
+    assert_result(task, 5);
+    assert_int_equal(task_cancelling(task), 0);
+    decref(task);
     end_loop(loop);
 }
 
@@ -189,6 +369,64 @@ static int expire_both(struct play *p)
     while (clock_ns() < until_ns)
         ;
     return 0;
+}
+
+/* TO test_nested_timeouts: both have the same deadline, and only the outer one says so. */
+static void test_nested_timeouts_of_one_deadline(void **state)
+{
+    static const struct act acts[] = {
+        { DO, .done = enter },
+        { DO, .done = enter },
+        { AWAIT, .made = sleep_long, .except = 3 },
+        { DO, .done = leave, .except = 4 },
+        { SAY_RAISED },
+        { DO, .done = leave, .except = 6 },
+        { SAY_RAISED },
+        { END },
+    };
+    struct object *loop = make_loop(), *task;
+    struct play p = { acts };
+
+    (void)state;
+    given_ns = clock_ns() + NS_PER_MS;
+    task = run_play(loop, &p);
+    given_ns = 0;
+    assert_diary("expired CancelledError() expired TimeoutError()");
+    assert_int_equal(task_cancelling(task), 0);
+    decref(task);
+    end_loop(loop);
+}
+
+/* TO test_nested_timeouts_loop_busy: the inner one expires alone, by a loop that is late; then the
+ * outer one ends what comes after it. */
+static void test_nested_timeouts_loop_busy(void **state)
+{
+    static const struct act acts[] = {
+        { DO, .done = enter },
+        { DO, .done = enter },
+        { DO, .done = expire_both },
+        { AWAIT, .made = sleep_long, .except = 4 },
+        { DO, .done = leave, .except = 5 },
+        { SAY_RAISED },
+        { AWAIT, .made = sleep_long, .except = 7 },
+        { DO, .done = leave, .except = 8 },
+        { SAY_RAISED },
+        { END },
+    };
+    struct object *loop = make_loop(), *task;
+    struct play p = { acts };
+
+    (void)state;
+    delay_ns[0] = 200 * NS_PER_MS; /* so long that only the inner one has come in that turn */
+    delay_ns[1] = NS_PER_MS;
+    task = run_play(loop, &p);
+    if (strcmp(diary, "expired CancelledError() expired TimeoutError()") == 0)
+        *diary = '\0'; /* the machine was as late as that: then it is the case of above */
+    else
+        assert_diary("expired TimeoutError() expired TimeoutError()");
+    assert_int_equal(task_cancelling(task), 0);
+    decref(task);
+    end_loop(loop);
 }
 
 /* Both expire in one turn: the outer one says so. TO test_nested_timeouts_concurrent */
@@ -304,6 +542,65 @@ static void test_a_request_from_before_does_not_count(void **state)
     end_loop(loop);
 }
 
+/* TO test_cancel_in_timeout_after_cancellation: a second request, in the block, is the task's. */
+static void test_cancel_in_timeout_after_cancellation(void **state)
+{
+    static const struct act acts[] = {
+        { DO, .done = cancel_current },
+        { PASS, .except = 2 },
+        { DO, .done = forget_caught },
+        { DO, .done = enter },
+        { DO, .done = cancel_current },
+        { AWAIT, .made = sleep_long, .except = 6 },
+        { DO, .done = leave, .except = 7 },
+        { SAY_RAISED },
+        { AGAIN },
+    };
+    struct object *loop = make_loop(), *task;
+    struct play p = { acts };
+
+    (void)state;
+    delay_ns[0] = LONG_NS;
+    task = run_play(loop, &p);
+    assert_diary("left CancelledError()");
+    assert_true(future_cancelled(task));
+    assert_int_equal(task_cancelling(task), 2);
+    decref(task);
+    end_loop(loop);
+}
+
+static int reschedule_twice(struct play *p)
+{
+    uint64_t later_ns = timeout_when_ns(timeout[0]) + LONG_NS;
+
+    assert_int_equal(timeout_reschedule(timeout[0], later_ns), 0);
+    assert_true(timeout_when_ns(timeout[0]) == later_ns);
+    assert_int_equal(timeout_reschedule(timeout[0], TIMEOUT_NEVER), 0);
+    assert_true(timeout_when_ns(timeout[0]) == TIMEOUT_NEVER);
+    return cancel_current(p);
+}
+
+static void test_reschedule(void **state) /* TO test_reschedule: and the task is cancelled */
+{
+    static const struct act acts[] = {
+        { DO, .done = enter },
+        { DO, .done = reschedule_twice },
+        { AWAIT, .made = sleep_long, .except = 3 },
+        { DO, .done = leave, .except = 4 },
+        { AGAIN },
+    };
+    struct object *loop = make_loop(), *task;
+    struct play p = { acts };
+
+    (void)state;
+    delay_ns[0] = LONG_NS;
+    task = run_play(loop, &p);
+    assert_diary("left");
+    assert_cancelled(task);
+    decref(task);
+    end_loop(loop);
+}
+
 static int reschedule_never(struct play *p)
 {
     (void)p;
@@ -356,7 +653,6 @@ static int misuse(struct play *p)
     assert_refused(timeout_reschedule(t, 0), "Timeout has not been entered");
     assert_repr(t, "<Timeout [created]>");
     assert_int_equal(timeout_enter(t), 0);
-    assert_repr(t, "<Timeout [active]>");
     assert_refused(timeout_enter(t), "Timeout has already been entered");
     assert_int_equal(timeout_exit(t), 0);
     assert_refused(timeout_reschedule(t, 0), "Cannot change state of finished Timeout");
@@ -489,13 +785,22 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_timeout_basic),
         cmocka_unit_test(test_timeout_zero),
+        cmocka_unit_test(test_timeout_zero_sleep_zero),
         cmocka_unit_test(test_timeout_not_called),
+        cmocka_unit_test(test_repr),
+        cmocka_unit_test(test_repr_rounds),
+        cmocka_unit_test(test_foreign_exception_on_timeout),
+        cmocka_unit_test(test_timeout_expiring),
         cmocka_unit_test(test_another_error_passes),
         cmocka_unit_test(test_nested_timeouts),
+        cmocka_unit_test(test_nested_timeouts_of_one_deadline),
+        cmocka_unit_test(test_nested_timeouts_loop_busy),
         cmocka_unit_test(test_nested_timeouts_concurrent),
         cmocka_unit_test(test_foreign_cancel_if_not_expired),
         cmocka_unit_test(test_foreign_cancel_when_it_expires),
         cmocka_unit_test(test_a_request_from_before_does_not_count),
+        cmocka_unit_test(test_cancel_in_timeout_after_cancellation),
+        cmocka_unit_test(test_reschedule),
         cmocka_unit_test(test_rescheduled),
         cmocka_unit_test(test_timeout_in_finally),
         cmocka_unit_test(test_misuse),

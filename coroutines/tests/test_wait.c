@@ -248,6 +248,152 @@ static void test_wait_errors(void **state) /* T test_wait_errors, test_coroutine
     end(loop);
 }
 
+/* T test_wait_duplicate_coroutines: one that comes twice counts once. */
+static struct object *wait_with_duplicates(struct play *p)
+{
+    borrowed row[] = { child[0], child[1], child[0], child[0] };
+
+    (void)p;
+    return wait_new(row, 4, WAIT_FOREVER, WAIT_ALL);
+}
+
+static void test_wait_of_duplicates(void **state)
+{
+    static const struct act acts[] = { { AWAIT, .made = wait_with_duplicates },
+                                       { DO, .done = count_done },
+                                       { END } };
+    struct object *loop = begin(), *task;
+    struct play p = { acts };
+
+    (void)state;
+    task = start_and_turn(loop, &p);
+    finish(child[0], 0);
+    turns(loop, 2);
+    assert_false(future_done(task));
+    finish(child[1], 1);
+    turns(loop, 2);
+    assert_diary("2+0");
+    play_end(&p);
+    decref(task);
+    end(loop);
+}
+
+/* T test_wait_first_exception: one had failed before anybody waited. */
+static void test_wait_first_exception_of_one_that_had_failed(void **state)
+{
+    struct object *loop = begin(), *task;
+    struct play p = { waits };
+
+    (void)state;
+    until = WAIT_FIRST_EXCEPTION;
+    fail_with(child[1], "err");
+    task = start(loop, &p);
+    turns(loop, 3);
+    assert_diary("1+2");
+    assert_fails(child[1], &value_error, "err");
+    play_end(&p);
+    decref(task);
+    end(loop);
+}
+
+/* T test_wait_with_exception: whoever waits for all does not mind, and again at once. */
+static void test_wait_all_of_one_that_fails(void **state)
+{
+    struct object *loop = begin(), *task;
+    struct play p = { waits }, q = { waits };
+
+    (void)state;
+    task = start_and_turn(loop, &p);
+    finish(child[0], 0);
+    finish(child[2], 2);
+    turns(loop, 2);
+    assert_false(future_done(task));
+    fail_with(child[1], "really");
+    turns(loop, 2);
+    assert_diary("3+0");
+    decref(task);
+    task = start(loop, &q);
+    turns(loop, 3);
+    assert_diary("3+0");
+    assert_fails(child[1], &value_error, "really");
+    play_end(&p);
+    play_end(&q);
+    decref(task);
+    end(loop);
+}
+
+/* T test_wait_really_done: the second has ended before who waits for the first goes on, though
+ * nobody has called its callbacks yet. */
+static struct object *wait_for_tasks(struct play *p)
+{
+    return wait_new((borrowed const *)child, (size_t)p->number, WAIT_FOREVER, until);
+}
+
+static void test_wait_really_done(void **state)
+{
+    static const struct act one[] = { { PASS }, { END } }, two[] = { { PASS }, { PASS }, { END } };
+    static const struct act acts[] = { { AWAIT, .made = wait_for_tasks },
+                                       { DO, .done = count_done },
+                                       { END } };
+    struct object *loop = begin(), *task, *kept[2] = { child[0], child[1] };
+    struct play p = { one }, q = { two }, r = { acts, .number = 2 };
+
+    (void)state;
+    until = WAIT_FIRST_COMPLETED;
+    child[0] = start(loop, &p);
+    child[1] = start(loop, &q);
+    task = start(loop, &r);
+    run_ready(loop);
+    assert_diary("2+0");
+    for (int i = 0; i < 2; i++) {
+        decref(child[i]);
+        child[i] = kept[i];
+    }
+    play_end(&p);
+    play_end(&q);
+    play_end(&r);
+    decref(task);
+    end(loop);
+}
+
+/* T test_wait_generator, test_wait_with_iterator_of_tasks: as many as one likes. */
+enum { CROWD = 10 };
+
+static struct object *crowd[CROWD];
+
+static struct object *wait_for_crowd(struct play *p)
+{
+    (void)p;
+    return wait_new((borrowed const *)crowd, CROWD, WAIT_FOREVER, WAIT_ALL);
+}
+
+static void test_wait_of_many_tasks(void **state)
+{
+    static const struct act one[] = { { PASS }, { RETURN, .number = 1 } };
+    static const struct act acts[] = { { AWAIT, .made = wait_for_crowd },
+                                       { DO, .done = count_done },
+                                       { END } };
+    struct object *loop = begin(), *task;
+    struct play plays[CROWD], p = { acts };
+
+    (void)state;
+    for (int i = 0; i < CROWD; i++) {
+        plays[i] = (struct play){ one };
+        crowd[i] = start(loop, &plays[i]);
+    }
+    task = start(loop, &p);
+    run_ready(loop);
+    assert_diary("10+0");
+    for (int i = 0; i < CROWD; i++) {
+        assert_result(crowd[i], 1);
+        decref(crowd[i]);
+        play_end(&plays[i]);
+    }
+    play_end(&p);
+    decref(task);
+    end(loop);
+}
+
 /* ---- wait_for ---- */
 
 static struct object *wait_for_it(struct play *p)
@@ -584,6 +730,140 @@ static void test_as_completed_concurrent(void **state) /* T test_as_completed_co
     end(loop);
 }
 
+static void test_as_completed_with_unused_timeout(void **state) /* T the same */
+{
+    struct object *loop = begin(), *task;
+    struct play p = { takes_each };
+
+    (void)state;
+    completing = as_completed(loop, (borrowed const *)child, 1, LONG);
+    assert_int_equal(loop_timers(loop), 1);
+    task = start(loop, &p);
+    turns(loop, 2);
+    finish(child[0], 0);
+    turns(loop, 3);
+    assert_diary("0 StopIteration()");
+    assert_int_equal(loop_timers(loop), 0); /* it was called off */
+    play_end(&p);
+    decref(completing);
+    decref(task);
+    end(loop);
+}
+
+/* T test_as_completed_reverse_wait: what comes first goes to who awaits first, whichever of the
+ * coroutines he has. */
+static struct object *each_coroutine[MANY];
+
+static struct object *coroutine_of_number(struct play *p)
+{
+    return incref(each_coroutine[p->number--]);
+}
+
+static void test_as_completed_reverse_wait(void **state)
+{
+    static const struct act acts[] = { { AWAIT, .made = coroutine_of_number },
+                                       { SAY_VALUE },
+                                       { AWAIT, .made = coroutine_of_number },
+                                       { SAY_VALUE },
+                                       { END } };
+    struct object *loop = begin(), *task;
+    struct play p = { acts, .number = 1 };
+
+    (void)state;
+    completing = as_completed(loop, (borrowed const *)child, 2, WAIT_FOREVER);
+    for (int i = 0; i < 2; i++)
+        each_coroutine[i] = iterator_next(completing);
+    task = start(loop, &p);
+    turns(loop, 2);
+    finish(child[0], 10);
+    turns(loop, 3);
+    assert_diary("10");
+    finish(child[1], 11);
+    turns(loop, 3);
+    assert_diary("11");
+    for (int i = 0; i < 2; i++)
+        decref(each_coroutine[i]);
+    play_end(&p);
+    decref(completing);
+    decref(task);
+    end(loop);
+}
+
+/* T test_as_completed_duplicate_coroutines, _coroutine_use_running_loop: the same coroutine twice
+ * is one task. */
+static struct object *complete_coroutines(struct play *p)
+{
+    static const struct act ham[] = { { RETURN, .number = 1 } };
+    static const struct act spam[] = { { RETURN, .number = 2 } };
+    static struct play plays[2];
+    struct object *a, *b;
+
+    if (!p->number++) {
+        plays[0] = (struct play){ ham };
+        plays[1] = (struct play){ spam };
+        a = perform_play(&plays[0]);
+        b = perform_play(&plays[1]);
+        completing = as_completed(loop_running(), (borrowed[]){ a, a, b }, 3, WAIT_FOREVER);
+        decref(a);
+        decref(b);
+    }
+    return iterator_next(completing);
+}
+
+static void test_as_completed_duplicate_coroutines(void **state)
+{
+    static const struct act acts[] = {
+        { AWAIT, .made = complete_coroutines, .except = 3 },
+        { SAY_VALUE },
+        { GO, .number = 0 },
+        { SAY_RAISED },
+        { END },
+    };
+    struct object *loop = begin(), *task;
+    struct play p = { acts };
+
+    (void)state;
+    task = start(loop, &p);
+    run_ready(loop);
+    assert_diary("1 2 StopIteration()");
+    assert_true(future_done(task));
+    play_end(&p);
+    decref(completing);
+    decref(task);
+    end(loop);
+}
+
+/* T test_as_completed_concurrent: a task for each coroutine, and who waits for all of them. */
+static void test_as_completed_by_tasks_of_their_own(void **state)
+{
+    struct object *loop = begin(), *task, *kept[MANY];
+    struct play p = { waits };
+
+    (void)state;
+    completing = as_completed(loop, (borrowed const *)child, MANY, WAIT_FOREVER);
+    for (int i = 0; i < MANY; i++) {
+        struct object *coroutine = iterator_next(completing);
+
+        kept[i] = child[i];
+        child[i] = ensure_future(loop, coroutine);
+        decref(coroutine);
+    }
+    task = start_and_turn(loop, &p);
+    for (int i = 0; i < MANY; i++)
+        finish(kept[i], 20 + i);
+    run_ready(loop);
+    assert_diary("3+0");
+    for (int i = 0; i < MANY; i++) {
+        assert_result(child[i], 20 + i);
+        decref(child[i]);
+        child[i] = kept[i];
+    }
+    play_end(&p);
+    decref(completing);
+    decref(task);
+    end(loop);
+}
+
 /* ---- memory ---- */
 
 static struct object *chosen(struct play *p)
@@ -663,6 +943,11 @@ int main(void)
         cmocka_unit_test(test_wait_of_what_is_done),
         cmocka_unit_test(test_wait_is_cancelled),
         cmocka_unit_test(test_wait_errors),
+        cmocka_unit_test(test_wait_of_duplicates),
+        cmocka_unit_test(test_wait_first_exception_of_one_that_had_failed),
+        cmocka_unit_test(test_wait_all_of_one_that_fails),
+        cmocka_unit_test(test_wait_really_done),
+        cmocka_unit_test(test_wait_of_many_tasks),
         cmocka_unit_test(test_wait_for_waits_for_task_cancellation),
         cmocka_unit_test(test_wait_for_result_in_time),
         cmocka_unit_test(test_wait_for_timeout_0_does_not_begin_a_coroutine),
@@ -675,6 +960,10 @@ int main(void)
         cmocka_unit_test(test_as_completed_twice_the_same),
         cmocka_unit_test(test_as_completed_with_timeout),
         cmocka_unit_test(test_as_completed_concurrent),
+        cmocka_unit_test(test_as_completed_with_unused_timeout),
+        cmocka_unit_test(test_as_completed_reverse_wait),
+        cmocka_unit_test(test_as_completed_duplicate_coroutines),
+        cmocka_unit_test(test_as_completed_by_tasks_of_their_own),
         cmocka_unit_test(test_no_memory_is_an_error),
     };
 

@@ -1,4 +1,4 @@
-/* bridge_lets_go_early.c - bridge.c, but who brings a result lets go of the future before it is sent.
+/* bridge_lets_go_early.c - bridge.c, but whoever brings a result drops the future before that.
  *
  * The fault: that may have been the last reference to it, and to its loop. Then the letter goes to
  * a loop that is no more.

@@ -61,6 +61,11 @@ lab run --workload executor --mode nolock --threads 1 --rounds 1 --window 0.02 -
 is "nor is one whose threads of its own would miscount, beside a single worker" \
     sh -c "grep -q ',skipped,' $dir/executor.csv && grep -q 'not run: threads would rebuild' $out"
 
+lab run --workload executor:loop=1 --mode gil,atomic --threads 1 --rounds 1 --window 0.02 \
+    --csv "$dir/loop.csv"
+is "a pool's results may be awaited by a loop" \
+    sh -c "[ $status -eq 0 ] && [ \$(grep -c ',ok,' $dir/loop.csv) -ge 2 ]"
+
 # Every heap, counted: handoff frees in one thread what another made.
 lab run --workload handoff,churn --mode biased --threads 2 --rounds 1 --window 0.02 \
     --heap arena,freelist,jemalloc,mimalloc,system --csv "$dir/heaps.csv" --results "$dir/heaps.db"
