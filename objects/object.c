@@ -43,12 +43,12 @@ static SLOW_PATH void cut_weak_references(struct object *o)
     weakref_cut(o, &called);
     if (!called)
         return;
-    outer = destroying;
-    destroying.nesting = 0;
-    destroying.waiting = NULL;
+    outer = object_destroying;
+    object_destroying.nesting = 0;
+    object_destroying.waiting = NULL;
     weakref_call(called);
-    destroying.nesting = outer.nesting;
-    destroying.waiting = outer.waiting;
+    object_destroying.nesting = outer.nesting;
+    object_destroying.waiting = outer.waiting;
 }
 
 static void destroy_now(struct object *o)
