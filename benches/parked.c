@@ -194,9 +194,20 @@ static struct parked look(void)
     };
 }
 
+/* What the machine has left, or less if this container may not have so much. -1: nobody says. */
 static int64_t available_bytes(void)
 {
-    return kilobytes_in("/proc/meminfo", "MemAvailable:");
+    static const char *const limits[] = { "/sys/fs/cgroup/memory.max",
+                                          "/sys/fs/cgroup/memory/memory.limit_in_bytes" };
+    int64_t available = kilobytes_in("/proc/meminfo", "MemAvailable:");
+
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        int64_t limit = number_in(limits[i], ""); /* "max" is no number */
+
+        if (limit > 0 && limit < available)
+            available = limit;
+    }
+    return available;
 }
 
 /* ---- refusals ---- */

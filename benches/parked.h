@@ -6,7 +6,7 @@
  * thread has one. The first units pay for what is there once.
  *
  * Who is refused one is told by which limit. Time and memory are bounded: a count that would take
- * more than a quarter of what is available is not tried, and one that takes longer than two seconds
+ * more than a quarter of what is available is not tried, and one that takes longer than five seconds
  * is given up.
  */
 #ifndef BENCHES_PARKED_H
@@ -21,7 +21,7 @@
 enum {
     PARKED_COUNT_MOST = SANITIZED ? 1000 : 100000, /* sanitizers make each many times as large */
     PARKED_MEMORY_SHARE = 4,                       /* a quarter */
-    PARKED_TIME_S = 2,
+    PARKED_TIME_S = 5,
     PARKED_WHY_BYTES = 160,
 };
 

@@ -1,7 +1,7 @@
 /* ring_thread.c - threads in a ring pass a token on: ring.h.
  *
- * Each unit is a thread of the runtime, under the same lock as the one that starts it. One that
- * waits is detached, and looks a few times before it sleeps (coroutines/block.h).
+ * Each unit is a thread of the runtime, under the same lock as the one that starts it, and bound as
+ * that is. One that waits is detached, and looks a few times before it sleeps (coroutines/block.h).
  */
 #include "benches/ring.h"
 #include "coroutines/recruit.h"
