@@ -100,6 +100,11 @@ KIND(broken_process_pool, "BrokenProcessPool", &broken_executor);
 KIND(remote_traceback, "_RemoteTraceback", &exception);
 KIND(greenlet_exit, "GreenletExit", &base_exception);
 KIND(greenlet_error, "greenlet.error", &exception);
+KIND(greenlet_timeout, "Timeout", &base_exception);
+KIND(loop_exit, "LoopExit", &exception);
+KIND(concurrent_object_use_error, "ConcurrentObjectUseError", &exception);
+KIND(blocking_switch_out_error, "BlockingSwitchOutError", &exception);
+KIND(invalid_switch_error, "InvalidSwitchError", &exception);
 #undef KIND
 
 static const struct exception_object no_memory = {
