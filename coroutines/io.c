@@ -213,12 +213,12 @@ static int64_t outcome(int64_t result, const char *name)
     return -1;
 }
 
-/* An error of the descriptor is for who then uses it. */
+/* An error of the descriptor is for who then uses it. (poll passes over one below 0.) */
 static bool is_ready(int fd, short events)
 {
     struct pollfd file = { .fd = fd, .events = events };
 
-    return poll(&file, 1, 0) != 0;
+    return fd < 0 || poll(&file, 1, 0) != 0;
 }
 
 static SLOW_PATH int64_t try_read_other(const struct request *r)
