@@ -46,6 +46,7 @@ struct hub {
     struct object *begin;    /* owned; what all that are spawned begin with */
     struct waiter waiting;   /* a ring of those that wait, with this as its end */
     size_t waits;            /* how many */
+    uint64_t switches;       /* to and from it, since it was made */
     bool ending;
 };
 
@@ -76,9 +77,10 @@ static struct spawned *as_spawned(borrowed o)
 static int go_to(borrowed greenlet, struct object *exception /* steals; may be NULL */)
 {
     borrowed left = loop_leave();
-    struct object *value = exception ? greenlet_throw(greenlet, exception)
-                                     : greenlet_switch(greenlet, none());
+    struct object *value;
 
+    hub_here->switches++;
+    value = exception ? greenlet_throw(greenlet, exception) : greenlet_switch(greenlet, none());
     loop_return(left);
     xdecref(value);
     return value ? 0 : -1;
@@ -302,6 +304,11 @@ static int act_switch(borrowed loop, borrowed target, borrowed argument)
 int hub_switch_soon(borrowed greenlet)
 {
     return hub_needed() ? loop_push(hub_here->loop, act_switch, greenlet, NULL) : -1;
+}
+
+uint64_t hub_switches(void)
+{
+    return hub_here ? hub_here->switches : 0;
 }
 
 size_t hub_waiting(void)
@@ -751,6 +758,7 @@ static int act_begin(borrowed loop, borrowed target, borrowed argument)
     loop_enter(loop, "Greenlet");
     if (!s->function)
         return 0;
+    hub_here->switches++;
     left = loop_leave();
     value = greenlet_switch(s->greenlet, target);
     loop_return(left);

@@ -115,8 +115,10 @@ int hub_expect(int change);
  * does so by itself. Nothing happens if there is none. */
 void hub_end(void);
 
-/* How many greenlets wait now. */
+/* How many greenlets wait now; and how often it switched to one of them, or one to it, since it was
+ * made. */
 size_t hub_waiting(void);
+uint64_t hub_switches(void);
 
 /* ---- for who else can be waited for: io.c, hub_sync.c ---- */
 
