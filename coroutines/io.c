@@ -1,6 +1,8 @@
-/* io.c - I/O of a thread: detach, block in the kernel, attach. */
+/* io.c - I/O of a thread: detach, block in the kernel, attach; and of a greenlet: try, switch to
+ * the hub, try again. */
 #include "coroutines/io.h"
 
+#include "coroutines/hub.h"
 #include "coroutines/reactor/reactor.h"
 #include "gil/mutex.h"
 #include "gil/thread.h"
@@ -11,6 +13,8 @@
 #include <poll.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { BUSY_MOST_NS = 64 * NS_PER_MS }; /* between two looks whether a listener has room */
 
 /* What one system call needs; each uses some of it. */
 struct request {
@@ -48,8 +52,20 @@ static int64_t call_read(const struct request *r)
     return read(r->fd, r->data, r->size_bytes);
 }
 
+static SLOW_PATH int64_t read_by_hub(int fd, void *data, size_t size_bytes)
+{
+    int64_t result;
+
+    while ((result = io_try_read(fd, data, size_bytes)) == IO_NOT_YET)
+        if (hub_wait_file(fd, READABLE) < 0)
+            return -1;
+    return result;
+}
+
 int64_t io_read(int fd, void *data, size_t size_bytes)
 {
+    if (hub_cooperates())
+        return read_by_hub(fd, data, size_bytes);
     return block(call_read, &(struct request){ .fd = fd, .data = data, .size_bytes = size_bytes },
                  "read");
 }
@@ -77,7 +93,7 @@ static int64_t call_send(const struct request *r)
 
 /* A signal that comes when a part has been taken makes even a blocking send return
  * with that part. */
-int io_write(int fd, const void *data, size_t size_bytes)
+static int write_by_thread(int fd, const void *data, size_t size_bytes)
 {
     struct request r = { .fd = fd, .data = (void *)data, .size_bytes = size_bytes };
 
@@ -92,13 +108,47 @@ int io_write(int fd, const void *data, size_t size_bytes)
     return 0;
 }
 
+static SLOW_PATH int write_by_hub(int fd, const char *data, size_t size_bytes)
+{
+    while (size_bytes) {
+        int64_t sent = io_try_write(fd, data, size_bytes);
+
+        if (sent == IO_NOT_YET)
+            sent = hub_wait_file(fd, WRITABLE);
+        if (sent < 0)
+            return -1;
+        data += sent;
+        size_bytes -= (size_t)sent;
+    }
+    return 0;
+}
+
+int io_write(int fd, const void *data, size_t size_bytes)
+{
+    if (hub_cooperates())
+        return write_by_hub(fd, data, size_bytes);
+    return write_by_thread(fd, data, size_bytes);
+}
+
 static int64_t call_accept(const struct request *r)
 {
     return accept4(r->fd, NULL, NULL, SOCK_CLOEXEC);
 }
 
+static SLOW_PATH int accept_by_hub(int listener)
+{
+    int result;
+
+    while ((result = io_try_accept(listener)) == IO_NOT_YET)
+        if (hub_wait_file(listener, READABLE) < 0)
+            return -1;
+    return result;
+}
+
 int io_accept(int listener)
 {
+    if (hub_cooperates())
+        return accept_by_hub(listener);
     return (int)block(call_accept, &(struct request){ .fd = listener }, "accept");
 }
 
@@ -109,10 +159,27 @@ static int64_t call_connect(const struct request *r)
     return connect(r->fd, r->address, (socklen_t)r->size_bytes);
 }
 
+static SLOW_PATH int connect_by_hub(int fd, const struct sockaddr *address, socklen_t size_bytes)
+{
+    int64_t delay_ns = NS_PER_MS;
+    int result;
+
+    while ((result = io_try_connect(fd, address, size_bytes)) == IO_BUSY) {
+        if (hub_sleep_ns(delay_ns) < 0)
+            return -1;
+        delay_ns = delay_ns < BUSY_MOST_NS ? 2 * delay_ns : delay_ns;
+    }
+    if (result != IO_NOT_YET)
+        return result;
+    return hub_wait_file(fd, WRITABLE) < 0 ? -1 : io_try_connected(fd);
+}
+
 int io_connect(int fd, const struct sockaddr *address, socklen_t size_bytes)
 {
     struct request r = { .fd = fd, .address = address, .size_bytes = size_bytes };
 
+    if (hub_cooperates())
+        return connect_by_hub(fd, address, size_bytes);
     return (int)block(call_connect, &r, "connect");
 }
 
@@ -125,8 +192,11 @@ static int64_t call_sleep(const struct request *r)
 
 int io_sleep_ns(uint64_t ns)
 {
-    struct request r = { .until = timespec_of_ns(clock_ns() + ns) };
+    struct request r;
 
+    if (hub_cooperates())
+        return hub_sleep_ns(ns < INT64_MAX ? (int64_t)ns : INT64_MAX);
+    r.until = timespec_of_ns(clock_ns() + ns);
     return (int)block(call_sleep, &r, "clock_nanosleep");
 }
 
@@ -143,12 +213,12 @@ static int64_t outcome(int64_t result, const char *name)
     return -1;
 }
 
-/* An error of the descriptor is for who then uses it. */
+/* An error of the descriptor is for who then uses it. (poll passes over one below 0.) */
 static bool is_ready(int fd, short events)
 {
     struct pollfd file = { .fd = fd, .events = events };
 
-    return poll(&file, 1, 0) != 0;
+    return fd < 0 || poll(&file, 1, 0) != 0;
 }
 
 static SLOW_PATH int64_t try_read_other(const struct request *r)

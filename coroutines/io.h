@@ -1,10 +1,19 @@
 /* io.h - waiting for the kernel, as the unit that the caller runs in does it.
  *
- * A workload calls these and does not know what it runs in. Here the unit is a
- * thread: it detaches, so that others run, blocks in the kernel, and attaches.
+ * A workload calls these and does not know what it runs in. If the unit is a thread, it
+ * detaches, so that others run, blocks in the kernel, and attaches.
+ *
+ * If it is a greenlet of a thread that has a hub (hub.h; the thread's main greenlet is one, too),
+ * each call first tries without waiting, and only if it would have to wait the hub watches the
+ * descriptor, and lets the thread's other greenlets run. The descriptor may be a blocking one, and
+ * stays so. What cannot be tried, blocks: a regular file, detached. (What the hub itself calls
+ * blocks as in a thread.) Of one descriptor one greenlet may be the reader and one the writer;
+ * another is ConcurrentObjectUseError. It must not be closed while one waits for it. There a call
+ * may also end with what is thrown into the greenlet: GreenletExit, Timeout, LoopExit; of what it
+ * was to read it has then read nothing, but io_read_all and io_write may have done a part.
  *
  * All need an attached thread, which is attached again when they return, and other
- * threads will have run meanwhile. A call that a signal interrupts is begun again.
+ * threads, or greenlets, will have run meanwhile. A call that a signal interrupts is begun again.
  * Failure is -1 with OSError pending; errno is then the kernel's.
  */
 #ifndef COROUTINES_IO_H

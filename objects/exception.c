@@ -103,6 +103,11 @@ KIND(queue_empty_error, "QueueEmpty", &exception);
 KIND(queue_full_error, "QueueFull", &exception);
 KIND(greenlet_exit, "GreenletExit", &base_exception);
 KIND(greenlet_error, "greenlet.error", &exception);
+KIND(greenlet_timeout, "Timeout", &base_exception);
+KIND(loop_exit, "LoopExit", &exception);
+KIND(concurrent_object_use_error, "ConcurrentObjectUseError", &exception);
+KIND(blocking_switch_out_error, "BlockingSwitchOutError", &exception);
+KIND(invalid_switch_error, "InvalidSwitchError", &exception);
 #undef KIND
 
 static const struct exception_object no_memory = {

@@ -35,6 +35,10 @@ extern const struct type queue_empty_error, queue_full_error;
 /* Those of greenlets (coroutines/greenlet.h): what ends one, and what it says of a misuse. */
 extern const struct type greenlet_exit, greenlet_error;
 
+/* Those of a hub (coroutines/hub.h), as gevent names them. */
+extern const struct type greenlet_timeout, loop_exit, concurrent_object_use_error,
+    blocking_switch_out_error, invalid_switch_error;
+
 /* A new exception of this kind with a message of printf's form; NULL: MemoryError. */
 __attribute__((format(printf, 2, 3)))
 struct object *exception_new(const struct type *kind, const char *format, ...);

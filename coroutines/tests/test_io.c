@@ -1,6 +1,11 @@
-/* test_io.c - short reads and writes, signals, ends and errors; attached at the end of each. */
+/* test_io.c - short reads and writes, signals, ends and errors; attached at the end of each. All of
+ * it in a thread, and then in a greenlet of a thread that has a hub. */
+#include "coroutines/hub.h"
 #include "coroutines/io.h"
 #include "gil/mutex.h"
+#include "objects/function.h"
+#include "objects/int.h"
+#include "objects/none.h"
 #include "objects/tests/testing.h"
 
 #include <errno.h>
@@ -348,19 +353,67 @@ static void test_sleep_is_not_cut_short_by_signals(void **state)
     peer_join(&p);
 }
 
+/* ---- units ---- */
+
+typedef void test_body(void **state);
+
+/* The other greenlets go on while one waits. */
+static struct object *count_turns(borrowed turns, borrowed const *arguments, size_t count)
+{
+    (void)arguments, (void)count;
+    while (hub_sleep_ns(NS_PER_MS) == 0)
+        ++*(int *)(uintptr_t)int_value(turns);
+    return NULL;
+}
+
+static struct object *run_body(borrowed body, borrowed const *arguments, size_t count)
+{
+    (void)arguments, (void)count;
+    ((test_body *)(uintptr_t)int_value(body))(NULL);
+    return none();
+}
+
+static struct object *spawn(native *function, const void *about)
+{
+    struct object *number = int_new((int64_t)(uintptr_t)about);
+    struct object *f = function_new("unit", function, 0, number), *g = hub_spawn(f, NULL, 0);
+
+    assert_non_null(g);
+    decref(number);
+    decref(f);
+    return g;
+}
+
+static void by_greenlet(void **state)
+{
+    int turns = 0;
+    struct object *other = spawn(count_turns, &turns), *g = spawn(run_body, *state);
+
+    assert_int_equal(hub_join(g, HUB_NEVER), 1);
+    assert_false(as_future(g)->exception != NULL);
+    assert_int_equal(hub_kill(other, NULL, true), 0);
+    decref(g);
+    decref(other);
+    hub_end();
+}
+
+#define in_both(test) \
+    cmocka_unit_test(test), { .name = #test "_in_a_greenlet", .test_func = by_greenlet, \
+                              .initial_state = (void *)(test_body *){ test } }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_waits_detached_and_survives_signals),
-        cmocka_unit_test(test_read_all_puts_pieces_together),
-        cmocka_unit_test(test_write_goes_on_after_short_writes),
-        cmocka_unit_test(test_write_to_nobody_is_an_error_and_no_signal),
-        cmocka_unit_test(test_bad_files_are_errors),
-        cmocka_unit_test(test_connect_and_accept),
-        cmocka_unit_test(test_connect_to_nobody_is_an_error),
-        cmocka_unit_test(test_accept_survives_signals),
-        cmocka_unit_test(test_connect_survives_signals),
-        cmocka_unit_test(test_sleep_is_not_cut_short_by_signals),
+        in_both(test_read_waits_detached_and_survives_signals),
+        in_both(test_read_all_puts_pieces_together),
+        in_both(test_write_goes_on_after_short_writes),
+        in_both(test_write_to_nobody_is_an_error_and_no_signal),
+        in_both(test_bad_files_are_errors),
+        in_both(test_connect_and_accept),
+        in_both(test_connect_to_nobody_is_an_error),
+        in_both(test_accept_survives_signals),
+        in_both(test_connect_survives_signals),
+        in_both(test_sleep_is_not_cut_short_by_signals),
     };
     /* Without SA_RESTART: the kernel restarts nothing by itself. */
     struct sigaction action = { .sa_handler = on_signal };
