@@ -27,9 +27,9 @@ static enum turn delegates(struct frame *f, enum resume how, borrowed argument,
 static const struct body yields = { .name = "yields", .resume = stepping_yields, .references = 1 };
 static const struct body around = { .name = "around", .resume = delegates, .references = 1 };
 
-struct object *stepping_new(borrowed item, int depth)
+struct object *stepping_around(struct object *g, int depth)
 {
-    struct object *g = generator_new(&yields, &item, 1), *outer;
+    struct object *outer;
 
     for (int i = 0; g && i < depth; i++) {
         outer = generator_new(&around, (borrowed[]){ g }, 1);
@@ -37,4 +37,9 @@ struct object *stepping_new(borrowed item, int depth)
         g = outer;
     }
     return g;
+}
+
+struct object *stepping_new(borrowed item, int depth)
+{
+    return stepping_around(generator_new(&yields, &item, 1), depth);
 }

@@ -1,4 +1,4 @@
-/* stepping.h - what the micro-benchmarks of generators share: bodies that only yield. */
+/* stepping.h - what the benchmarks of generators share: bodies that only yield. */
 #ifndef BENCHES_STEPPING_H
 #define BENCHES_STEPPING_H
 
@@ -8,6 +8,11 @@
 /* while True: yield its argument; what is thrown at it is caught, but for GeneratorExit */
 enum turn stepping_yields(struct frame *f, enum resume how, borrowed argument,
                           struct object **result);
+
+/* The iterator under `depth` generators that delegate to one another. NULL: an exception is
+ * pending. */
+struct object *stepping_around(struct object *g /* steals; NULL: an exception is pending */,
+                               int depth);
 
 /* A generator that yields `item`, under `depth` others that delegate to one another. NULL: an
  * exception is pending. */

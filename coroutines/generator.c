@@ -42,6 +42,7 @@
 
 #include "coroutines/coroutine.h"
 #include "coroutines/leaf.h"
+#include "coroutines/stackful.h"
 #include "objects/collector.h"
 #include "objects/iterator.h"
 #include "objects/warning.h"
@@ -969,6 +970,16 @@ static bool generator_unfinished(borrowed o)
     return !g->finished && (is_left(g) || (stage_of(g) == CREATED && is_coroutine(g)));
 }
 
+void generator_tell_end(borrowed o)
+{
+    const struct generator *g = as_generator(o);
+
+    if (stackful_stands(&g->frame))
+        warn(&runtime_warning, "%s '%s' loses its stack, for it does not end", kind_of(g),
+             g->frame.body->name);
+    warning_unraisable(g->frame.body->name);
+}
+
 static void generator_finish(struct object *o)
 {
     struct generator *g = as_generator(o);
@@ -979,7 +990,7 @@ static void generator_finish(struct object *o)
     if (stage_of(g) == CREATED)
         warn(&runtime_warning, "coroutine '%s' was never awaited", g->frame.body->name);
     else if (generator_close(o, NULL) < 0)
-        warning_unraisable(g->frame.body->name);
+        generator_tell_end(o);
     g->dying = false;
     exception_restore(pending);
 }
@@ -991,6 +1002,8 @@ static void generator_clear(struct object *o)
     struct object *from = g->from;
 
     drop_handled(g);
+    if (unlikely(stackful_stands(&g->frame)))
+        stackful_drop(&g->frame);
     set_stage(g, CLOSED);
     g->from = NULL;
     drop_references(g);
@@ -1071,8 +1084,11 @@ struct object *generator_delegate(borrowed o)
 
 static size_t size_for(const struct body *body)
 {
+    size_t locals_bytes = body->stackful ? stackful_offset(body) + sizeof(struct stackful *)
+                                         : body->locals_bytes;
+
     return sizeof(struct generator) + (size_t)body->references * sizeof(struct object *) +
-           body->locals_bytes;
+           locals_bytes;
 }
 
 static size_t generator_size(borrowed o)

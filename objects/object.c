@@ -3,6 +3,7 @@
 
 #include "objects/collector.h"
 #include "objects/exception.h"
+#include "objects/execution.h"
 #include "objects/hash.h"
 #include "objects/reclaim.h"
 #include "objects/section.h"
@@ -17,14 +18,6 @@ struct object *object_no_memory(void)
     return NULL;
 }
 
-static SLOW_PATH void cut_weak_references(struct object *o)
-{
-    struct weakref_object *called = NULL;
-
-    weakref_cut(o, &called);
-    weakref_call(called);
-}
-
 /* A list in a list in a list ...: to destroy one drops the last reference to the next. So
  * that this takes no stack, destructors of containers nest so deep and no deeper; what
  * dies below waits on a list, linked through its slot in the register, and the outermost
@@ -36,12 +29,27 @@ enum { NESTING_MOST = 50 };
 enum { NESTING_MOST = 3 };
 #endif
 
-static _Thread_local struct destroying {
-    int nesting;               /* destructors of containers that are running */
-    struct object *waiting;    /* the last one that has to wait; NULL: none */
-    bool postpones;            /* the world is stopped: programs must not run */
-    struct object *unfinished; /* the last one that waits for its end; NULL: none */
-} destroying;
+_Thread_local struct destroying object_destroying;
+
+static _Thread_local struct last_act *last_acts; /* of this thread; the last one first */
+
+/* The callbacks are programs, and may leave this stack for another (coroutines/greenlet.h): what
+ * counts the destructors on it stays behind with it. */
+static SLOW_PATH void cut_weak_references(struct object *o)
+{
+    struct weakref_object *called = NULL;
+    struct destroying outer;
+
+    weakref_cut(o, &called);
+    if (!called)
+        return;
+    outer = object_destroying;
+    object_destroying.nesting = 0;
+    object_destroying.waiting = NULL;
+    weakref_call(called);
+    object_destroying.nesting = outer.nesting;
+    object_destroying.waiting = outer.waiting;
+}
 
 static void destroy_now(struct object *o)
 {
@@ -79,11 +87,11 @@ static struct object *take_from(struct object **list)
  * what the object holds. */
 static SLOW_PATH void finish(struct object *o)
 {
-    struct destroying outer = destroying;
+    struct destroying outer = object_destroying;
 
-    destroying = (struct destroying){ 0 };
+    object_destroying = (struct destroying){ 0 };
     o->type->finish(o);
-    destroying = outer;
+    object_destroying = outer;
 }
 
 static bool unfinished(borrowed o)
@@ -95,8 +103,8 @@ static void end_container(struct object *o)
 {
     bool has_to_finish = unfinished(o);
 
-    if (unlikely(has_to_finish) && destroying.postpones) {
-        put_on(&destroying.unfinished, o);
+    if (unlikely(has_to_finish) && object_destroying.postpones) {
+        put_on(&object_destroying.unfinished, o);
         return;
     }
     container_forget(o);
@@ -109,28 +117,36 @@ static void end_container(struct object *o)
 
 static void destroy_container(struct object *o)
 {
-    if (destroying.nesting == NESTING_MOST) {
-        put_on(&destroying.waiting, o);
+    if (object_destroying.nesting == NESTING_MOST) {
+        put_on(&object_destroying.waiting, o);
         return;
     }
-    destroying.nesting++;
+    object_destroying.nesting++;
     do
         end_container(o);
-    while (destroying.nesting == 1 && (o = take_from(&destroying.waiting)));
-    destroying.nesting--;
+    while (object_destroying.nesting == 1 && (o = take_from(&object_destroying.waiting)));
+    object_destroying.nesting--;
+}
+
+void object_destroy_waiting(struct object **waiting)
+{
+    struct object *o;
+
+    while ((o = take_from(waiting)))
+        destroy_container(o);
 }
 
 void object_postpone(void)
 {
-    destroying.postpones = true;
+    object_destroying.postpones = true;
 }
 
 void object_catch_up(void)
 {
     struct object *o;
 
-    destroying.postpones = false;
-    while ((o = take_from(&destroying.unfinished)))
+    object_destroying.postpones = false;
+    while ((o = take_from(&object_destroying.unfinished)))
         destroy_container(o);
 }
 
@@ -266,8 +282,25 @@ static int start(struct thread *t)
     return -1;
 }
 
+void object_at_stop(struct last_act *a)
+{
+    a->next = last_acts;
+    last_acts = a;
+}
+
+static void play_last_acts(void)
+{
+    struct last_act *a;
+
+    while ((a = last_acts)) {
+        last_acts = a->next;
+        a->call(a);
+    }
+}
+
 static void stop(struct thread *t)
 {
+    play_last_acts();
     exception_restore(NULL); /* before the policy closes its books */
     rc_thread_stop();
     container_thread_stop();

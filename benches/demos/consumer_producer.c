@@ -1,52 +1,16 @@
 /* consumer_producer.c - two sides of one generator: the producer drives, the consumer answers.
  *
- *     def consumer():
- *         reply = "ready"
- *         while True:
- *             item = yield reply
- *             if not item:
- *                 return
- *             reply = "ok %d" % item
- *
  * It prints what CPython 3.11 prints for that program.
  */
+#include "benches/consumer.h"
 #include "benches/demo.h"
 
-#include "coroutines/generator.h"
 #include "objects/int.h"
 #include "objects/str.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 enum { ITEMS = 5 };
-
-static enum turn wait_with(const char *reply, struct object **result)
-{
-    puts("consumer: waiting");
-    *result = str_new(reply);
-    return *result ? TURN_YIELD : TURN_ERROR;
-}
-
-static enum turn consume(struct frame *f, enum resume how, borrowed argument,
-                         struct object **result)
-{
-    char reply[40];
-
-    if (how == RESUME_THROW)
-        return frame_raise(argument);
-    if (f->at++ == 0) {
-        puts("consumer: started");
-        return wait_with("ready", result);
-    }
-    printf("consumer: got %" PRId64 "\n", int_value(argument));
-    if (int_value(argument) == 0)
-        return frame_return(result);
-    snprintf(reply, sizeof reply, "ok %" PRId64, int_value(argument));
-    return wait_with(reply, result);
-}
-
-static const struct body consumer = { .name = "consumer", .resume = consume };
 
 /* Sends, and says what came back. */
 static int ask(struct object *target, borrowed item, const char *what)
@@ -79,7 +43,7 @@ static int produce(struct object *target)
 
 static int run(const char *mode, struct gil *gil, const struct thread_hooks *hooks)
 {
-    struct object *target = generator_new(&consumer, NULL, 0);
+    struct object *target = consumer_new(true);
     int result = target ? produce(target) : -1;
 
     (void)mode, (void)gil, (void)hooks;

@@ -392,12 +392,27 @@ static void test_with_other_parameters(void **state)
         int64_t parameter;
     } cases[] = {
         { "binary_trees", 0 }, { "blocked_owner", 1 }, { "blocked_owner", 1000 }, { "config", 0 },
-        { "config", 1 }, { "echo_open", 100000 }, { "ping", 0 },
+        { "config", 1 }, { "create_run_drop", 1 }, { "create_run_drop", 11 }, { "delegation", 1 },
+        { "delegation", 100 }, { "echo_open", 100000 }, { "ping", 0 }, { "ring_generator", 1 },
+        { "ring_greenlet", 1 }, { "ring_stackful", 1 }, { "ring_task", 1 }, { "ring_thread", 1 },
+        { "wake_up", 100 },
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         run_cell(find(cases[i].name), 3, cases[i].parameter);
+        cell_fini();
+    }
+}
+
+/* None, some and all of them. */
+static void test_timers_are_cancelled_as_many_as_are_asked_for(void **state)
+{
+    (void)state;
+    for (int percent = 0; percent <= 100; percent += 50) {
+        cell_init(find("timers"), 2);
+        cell.job.param[1] = percent;
+        run_to_check(STEPS);
         cell_fini();
     }
 }
@@ -458,6 +473,13 @@ static void test_check_refuses_a_wrong_number(void **state)
     assert_int_equal(cell_check(cell.ops + 1), -1);
     assert_int_equal(cell_check(cell.ops - 1), -1);
     cell_fini();
+    run_cell(find("create_run_drop"), 2, -1);
+    assert_int_equal(cell_check(cell.ops + 1), -1);
+    assert_int_equal(cell_check(cell.ops - 1), -1);
+    cell_fini();
+    run_cell(find("wake_up"), 2, -1);
+    assert_int_equal(cell_check(cell.ops + 100), -1);
+    cell_fini();
     run_cell(find("echo"), 2, -1);
     assert_int_equal(cell_check(cell.ops + 3), -1);
     assert_int_equal(cell_check(cell.ops - 3), -1);
@@ -514,6 +536,7 @@ static void test_interrupt_ends_workers_that_wait(void **state)
         int role;
     } cases[] = {
         { "echo", 0 }, { "echo", 1 }, { "queue", 0 }, { "queue", 1 }, { "blocked_owner", 0 },
+        { "wake_up", 0 }, { "wake_up", 1 },
     };
 
     (void)state;
@@ -632,6 +655,7 @@ int main(void)
         cmocka_unit_test(test_richards_ends_right),
         cmocka_unit_test(test_cpu_fraction_from_all_cpu_to_all_waiting),
         cmocka_unit_test(test_with_other_parameters),
+        cmocka_unit_test(test_timers_are_cancelled_as_many_as_are_asked_for),
         cmocka_unit_test(test_nbody_has_the_known_energy_after_1000_advances),
         cmocka_unit_test(test_a_blocked_owner_holds_back_what_the_policy_says),
         cmocka_unit_test(test_check_refuses_a_wrong_number),

@@ -4,52 +4,40 @@
  * all that an event loop is for, and nothing else. Unit is the sleeper. The sleep is short, so most
  * of the time is work.
  */
-#include "benches/workload.h"
+#include "benches/worker_loop.h"
 #include "coroutines/gather.h"
 #include "coroutines/run.h"
 #include "coroutines/sleep.h"
-#include "objects/exception.h"
 #include "objects/int.h"
 #include "objects/list.h"
-
-#include <stdlib.h>
 
 enum { SLEEPERS, SLEEP_US };
 
 struct state {
-    struct object *loop;
+    struct worker_loop own;
     struct object **coroutine; /* as many as there are sleepers; owned while a step makes them */
     int64_t count;
 };
 
 static int begin(struct worker *w)
 {
-    struct state *s = calloc(1, sizeof *s);
+    struct state *s = worker_loop_begin(w, sizeof *s);
 
-    w->state = s;
-    if (s)
-        s->coroutine = calloc((size_t)w->job->param[SLEEPERS], sizeof *s->coroutine);
-    if (!s || !s->coroutine) {
-        exception_set_no_memory();
+    if (!s)
         return -1;
-    }
-    s->loop = loop_new();
-    return s->loop ? 0 : -1;
+    s->coroutine = calloc((size_t)w->job->param[SLEEPERS], sizeof *s->coroutine);
+    if (!s->coroutine)
+        exception_set_no_memory();
+    return s->coroutine ? 0 : -1;
 }
 
 static void end(struct worker *w)
 {
     struct state *s = w->state;
 
-    if (!s)
-        return;
-    if (s->loop) {
-        loop_close(s->loop);
-        decref(s->loop);
-    }
-    free(s->coroutine);
-    free(s);
-    w->state = NULL;
+    if (s)
+        free(s->coroutine);
+    worker_loop_end(w);
 }
 
 static int make_sleepers(struct state *s, const struct job *job)
@@ -91,7 +79,7 @@ static int check_numbers(borrowed row, int64_t count)
 
 static struct object *gather_all(struct state *s)
 {
-    return gather(s->loop, (borrowed const *)s->coroutine, (size_t)s->count, false);
+    return gather(s->own.loop, (borrowed const *)s->coroutine, (size_t)s->count, false);
 }
 
 static int step(struct worker *w)
@@ -105,7 +93,7 @@ static int step(struct worker *w)
         all = gather_all(s);
     drop_sleepers(s);
     if (all)
-        row = run_until_complete(s->loop, all);
+        row = run_until_complete(s->own.loop, all);
     xdecref(all);
     result = row ? check_numbers(row, count) : -1;
     xdecref(row);

@@ -5,20 +5,18 @@
  * Threads share nothing, so without a lock they should not disturb each other; with one they can
  * only take turns.
  */
-#include "benches/workload.h"
+#include "benches/worker_loop.h"
 #include "coroutines/coroutine.h"
 #include "coroutines/task.h"
-#include "objects/exception.h"
 #include "objects/int.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 enum { TASKS };
 enum { TURNS = 16 };
 
 struct state {
-    struct object *loop;
+    struct worker_loop own;
     int64_t left;      /* switches of this step */
     uint64_t switches; /* that there were in it */
 };
@@ -31,7 +29,7 @@ static enum turn pass(struct frame *f, enum resume how, borrowed argument, struc
         return frame_raise(argument);
     s->switches++;
     if (--s->left == 0)
-        loop_stop(s->loop);
+        loop_stop(s->own.loop);
     *result = none();
     return TURN_YIELD;
 }
@@ -46,7 +44,7 @@ static int add_task(struct state *s, borrowed address)
 
     if (!coroutine)
         return -1;
-    task = task_new(s->loop, coroutine, NULL);
+    task = task_new(s->own.loop, coroutine, NULL);
     decref(coroutine);
     xdecref(task); /* the loop holds it */
     return task ? 0 : -1;
@@ -65,15 +63,9 @@ static int add_tasks(struct state *s, int64_t count)
 
 static int begin(struct worker *w)
 {
-    struct state *s = calloc(1, sizeof *s);
+    struct state *s = worker_loop_begin(w, sizeof *s);
 
-    w->state = s;
-    if (!s) {
-        exception_set_no_memory();
-        return -1;
-    }
-    s->loop = loop_new();
-    return s->loop ? add_tasks(s, w->job->param[TASKS]) : -1;
+    return s ? add_tasks(s, w->job->param[TASKS]) : -1;
 }
 
 /* All tasks have had as many turns. */
@@ -95,28 +87,15 @@ static int step(struct worker *w)
 
     s->left = TURNS * w->job->param[TASKS];
     s->switches = 0;
-    if (loop_run_forever(s->loop) < 0)
+    if (loop_run_forever(s->own.loop) < 0)
         return -1;
     return count_switches(w, s);
-}
-
-static void end(struct worker *w)
-{
-    struct state *s = w->state;
-
-    if (!s)
-        return;
-    if (s->loop) {
-        loop_close(s->loop);
-        decref(s->loop);
-    }
-    free(s);
-    w->state = NULL;
 }
 
 const struct workload workload_task_switch = {
     .about = "each thread runs an event loop of tasks that pass the turn on", .unit = "step",
     .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
     .param = { { "tasks", "of each thread's loop", 100, 1, 100000 } },
-    .roles = { { .name = "loop", .per_thread = 1, .begin = begin, .step = step, .end = end } },
+    .roles = { { .name = "loop", .per_thread = 1, .begin = begin, .step = step,
+                 .end = worker_loop_end } },
 };

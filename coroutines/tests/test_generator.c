@@ -12,7 +12,7 @@
 
 #include <sched.h>
 
-enum { SHARED_STEPS = 4000, SHARED_STEPS_IN_SOAK = 200000, DEEP = 100000 };
+enum { SHARED_STEPS = 4000, SHARED_STEPS_IN_SOAK = 200000 };
 
 /* ---- bodies ---- */
 

@@ -1,0 +1,17 @@
+/* parked.c - what a unit takes of memory while it waits: parked.h. */
+#include "benches/parked.h"
+
+#include "benches/demo.h"
+
+static int run(const char *mode, struct gil *gil, const struct thread_hooks *hooks)
+{
+    (void)mode, (void)gil, (void)hooks;
+    return parked_tell(PARKED_COUNT_MOST);
+}
+
+const struct demo demo_parked = {
+    .about = "what a unit takes of memory while it waits, by how many there are",
+    .modes = "gil", .run = run,
+    .tail = "maps: of the address space, for each. kernel stack: of the whole machine, so of few "
+            "threads it\nis a guess.",
+};
