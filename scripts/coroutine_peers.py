@@ -69,7 +69,7 @@ JOBS = {
                            {"libuv": "libuv_call_threadsafe", "libev": "libev_call_threadsafe"},
                            "call_threadsafe"),
     "timer": Job("a timer set and fired, of a million", "timer/plain",
-                 {"libuv": "libuv_timer", "libev": "libev_timer"}, "timer", seconds=1,
+                 {"libuv": "libuv_timer", "libev": "libev_timer"}, "timer", seconds=1.5,
                  repetitions=3),
     "task_switch": Job("a task's turn, passed on", "task_switch/plain", twin="task_switch"),
     "task_join": Job("a task made and joined", "task_join/plain", twin="task_join"),
