@@ -294,6 +294,8 @@ peers:
 	scripts/install.sh build bench peers
 	+$(build) $B/lab $B/bench-peers
 	$B/bench-peers --benchmark_filter='^(glib|boost|fiber|shared_ptr|(dict|pair).*/(plain|atomic)/)' $(BENCH)
+	scripts/coroutine_peers.py $B/bench-peers
+	scripts/parked_peers.py
 	scripts/peers.py --lab $B/lab
 
 help:

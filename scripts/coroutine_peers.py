@@ -69,7 +69,7 @@ JOBS = {
                            {"libuv": "libuv_call_threadsafe", "libev": "libev_call_threadsafe"},
                            "call_threadsafe"),
     "timer": Job("a timer set and fired, of a million", "timer/plain",
-                 {"libuv": "libuv_timer", "libev": "libev_timer"}, "timer", seconds=1,
+                 {"libuv": "libuv_timer", "libev": "libev_timer"}, "timer", seconds=1.5,
                  repetitions=3),
     "task_switch": Job("a task's turn, passed on", "task_switch/plain", twin="task_switch"),
     "task_join": Job("a task made and joined", "task_join/plain", twin="task_join"),
@@ -202,20 +202,24 @@ def cells(row):
             number(statistics.median(row.ratios())), wide, row.verdict()]
 
 
-def table(rows):
-    lines = [["job", "peer", "lab, ns", "peer, ns", "peer / lab", "interval", "the lab is"]]
-    before = None
-    for row in rows:
-        lines.append([JOBS[row.job].about if row.job != before else "", row.peer, *cells(row)])
-        before = row.job
+def table_of(lines, left):
+    """A Markdown table, aligned for the terminal; the columns in `left` to the left."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    left = (0, 1, 6)
     text = ["| " + " | ".join(cell.ljust(w) if i in left else cell.rjust(w)
                               for i, (cell, w) in enumerate(zip(line, widths))) + " |"
             for line in lines]
     text.insert(1, "|" + "|".join("-" * (w + 2) if i in left else "-" * (w + 1) + ":"
                                   for i, w in enumerate(widths)) + "|")
     return "\n".join(text)
+
+
+def table(rows):
+    lines = [["job", "peer", "lab, ns", "peer, ns", "peer / lab", "interval", "the lab is"]]
+    before = None
+    for row in rows:
+        lines.append([JOBS[row.job].about if row.job != before else "", row.peer, *cells(row)])
+        before = row.job
+    return table_of(lines, left=(0, 1, 6))
 
 
 def summary(rows):

@@ -18,7 +18,8 @@ packages_of()
     browser) echo chromium-headless-shell ;;
     examples) echo python3-pandas gnuplot-nox sqlite3 ;;
     bench) echo g++ libbenchmark-dev ;;
-    peers) echo python3 pkg-config libglib2.0-dev libboost-context-dev ;;
+    peers) echo python3 pkg-config libglib2.0-dev libboost-context-dev libuv1-dev libev-dev \
+        python3-greenlet python3-gevent python3-uvloop python3-tornado ;;
     bare) echo debootstrap git ;;
     fuzz) echo clang libclang-rt-14-dev ;;
     foreign) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ;;

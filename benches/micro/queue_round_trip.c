@@ -1,89 +1,67 @@
-/* queue_round_trip.c - two tasks that pass an object there and back; each waits for the other.
+/* queue_round_trip.c - two tasks that pass an object there and back by two queues.
  *
- * What a queue does when it is empty: who takes awaits a future, who puts sets it.
+ * As the workload queue_ping_pong, on one thread, by queues without a bound.
  */
 #include "benches/micro.h"
 
 #include "coroutines/coroutine.h"
 #include "coroutines/gather.h"
+#include "coroutines/queue.h"
 #include "coroutines/run.h"
-#include "objects/int.h"
 
 enum { THERE, BACK, WAYS };
+enum { ASKS, ANSWERS, SIDES };
 
 static struct {
-    struct object *loop;
-    struct object *item[WAYS]; /* owned; futures of what is passed next */
+    struct object *loop, *queue[WAYS]; /* owned */
+    uint64_t left[SIDES];              /* trips */
 } own;
 
-static int renew(int way)
+static enum turn await(struct object *coroutine /* steals; may be NULL */, struct object **result)
 {
-    xdecref(own.item[way]);
-    own.item[way] = future_new(own.loop);
-    return own.item[way] ? 0 : -1;
-}
-
-static enum turn take(int way, struct object **result)
-{
-    *result = await_iterator(own.item[way]);
+    *result = coroutine ? await_iterator(coroutine) : NULL;
+    xdecref(coroutine);
     return *result ? TURN_FROM : TURN_ERROR;
 }
 
-static enum turn put_and_take(int put, int taken, struct object **result)
-{
-    return future_set_result(own.item[put], none()) < 0 ? TURN_ERROR : take(taken, result);
-}
-
-struct left {
-    uint64_t trips;
-};
-
 static enum turn ask(struct frame *f, enum resume how, borrowed argument, struct object **result)
 {
-    struct left *left = frame_locals(f);
-
     if (how == RESUME_THROW)
         return frame_raise(argument);
-    if (f->at == 0)
-        left->trips = (uint64_t)int_value(f->reference[0]);
-    else if (renew(BACK) < 0)
-        return TURN_ERROR;
-    f->at = 1;
-    return left->trips-- ? put_and_take(THERE, BACK, result) : frame_return(result);
+    f->at = !f->at;
+    if (!f->at)
+        return await(queue_get(own.queue[BACK]), result);
+    if (!own.left[ASKS])
+        return frame_return(result);
+    own.left[ASKS]--;
+    return await(queue_put(own.queue[THERE], none()), result);
 }
 
 static enum turn answer(struct frame *f, enum resume how, borrowed argument, struct object **result)
 {
-    struct left *left = frame_locals(f);
-
     if (how == RESUME_THROW)
         return frame_raise(argument);
-    if (f->at == 0) {
-        f->at = 1;
-        left->trips = (uint64_t)int_value(f->reference[0]);
-        return take(THERE, result);
-    }
-    if (renew(THERE) < 0)
-        return TURN_ERROR;
-    if (--left->trips)
-        return put_and_take(BACK, THERE, result);
-    return future_set_result(own.item[BACK], none()) < 0 ? TURN_ERROR : frame_return(result);
+    f->at = !f->at;
+    if (!f->at)
+        return await(queue_put(own.queue[BACK], argument), result);
+    if (!own.left[ANSWERS])
+        return frame_return(result);
+    own.left[ANSWERS]--;
+    return await(queue_get(own.queue[THERE]), result);
 }
 
-static const struct body bodies[] = {
-    { .name = "ask", .kind = COROUTINE, .resume = ask, .references = 1,
-      .locals_bytes = sizeof(struct left) },
-    { .name = "answer", .kind = COROUTINE, .resume = answer, .references = 1,
-      .locals_bytes = sizeof(struct left) },
+static const struct body bodies[SIDES] = {
+    { .name = "ask", .kind = COROUTINE, .resume = ask },
+    { .name = "answer", .kind = COROUTINE, .resume = answer },
 };
 
-static struct object *both(borrowed trips)
+static struct object *both(void)
 {
-    struct object *ask = generator_new(&bodies[0], &trips, 1), *all = NULL;
-    struct object *answer = ask ? generator_new(&bodies[1], &trips, 1) : NULL;
+    struct object *ask = generator_new(&bodies[ASKS], NULL, 0), *all = NULL;
+    struct object *answer = ask ? generator_new(&bodies[ANSWERS], NULL, 0) : NULL;
 
     if (answer)
-        all = gather(own.loop, (borrowed[]){ ask, answer }, 2, false);
+        all = gather(own.loop, (borrowed[]){ ask, answer }, SIDES, false);
     xdecref(ask);
     xdecref(answer);
     return all;
@@ -91,37 +69,40 @@ static struct object *both(borrowed trips)
 
 MEASURED static void pass(uint64_t iterations)
 {
-    struct object *trips = int_new((int64_t)iterations), *all = NULL, *row = NULL;
+    struct object *all, *row = NULL;
 
-    if (trips && renew(THERE) == 0 && renew(BACK) == 0)
-        all = both(trips);
+    own.left[ASKS] = own.left[ANSWERS] = iterations;
+    all = both();
     if (all)
         row = run_until_complete(own.loop, all);
-    xdecref(trips);
     xdecref(all);
     xdecref(row);
+}
+
+static void teardown(void)
+{
+    if (own.loop)
+        loop_close(own.loop);
+    xdecref(own.loop);
+    for (int way = 0; way < WAYS; way++)
+        xdecref(own.queue[way]);
+    own.loop = own.queue[THERE] = own.queue[BACK] = NULL;
 }
 
 static int setup(void)
 {
     own.loop = loop_new();
-    if (!own.loop)
-        return -1;
-    pass(1); /* so that its tables are there */
-    return 0;
-}
-
-static void teardown(void)
-{
-    for (int way = 0; way < WAYS; way++) {
-        xdecref(own.item[way]);
-        own.item[way] = NULL;
+    own.queue[THERE] = queue_new(0);
+    own.queue[BACK] = queue_new(0);
+    if (own.loop && own.queue[THERE] && own.queue[BACK]) {
+        pass(1); /* so that its tables are there */
+        return 0;
     }
-    loop_close(own.loop);
-    decref(own.loop);
+    teardown();
+    return -1;
 }
 
 const struct micro micro_queue_round_trip = {
-    .about = "two tasks pass an object there and back, through a future each", .setup = setup,
+    .about = "two tasks pass an object there and back by two queues", .setup = setup,
     .run = pass, .teardown = teardown,
 };
