@@ -99,11 +99,14 @@ KIND(broken_executor, "BrokenExecutor", &runtime_error);
 KIND(broken_thread_pool, "BrokenThreadPool", &broken_executor);
 KIND(broken_process_pool, "BrokenProcessPool", &broken_executor);
 KIND(remote_traceback, "_RemoteTraceback", &exception);
+KIND(greenlet_exit, "GreenletExit", &base_exception);
+KIND(greenlet_error, "greenlet.error", &exception);
 #undef KIND
 
 static const struct exception_object no_memory = {
     .head.type = &memory_error, .message = "out of memory",
-}, exit_without_memory = { .head.type = &generator_exit };
+}, exit_without_memory = { .head.type = &generator_exit },
+   kill_without_memory = { .head.type = &greenlet_exit };
 
 /* Uncounted, like None: any number of threads may have one in hand. */
 static struct object *uncounted_exception(const struct exception_object *e)
@@ -269,12 +272,23 @@ void exception_set_no_memory(void)
     exception_restore(uncounted_exception(&no_memory));
 }
 
+static struct object *exit_of(const struct exception_object *without_memory)
+{
+    struct object *before = exception_take();
+    struct object *e = exception_new(without_memory->head.type, "%s", "");
+
+    exception_restore(before);
+    return e ? e : uncounted_exception(without_memory);
+}
+
 struct object *exception_exit(void)
 {
-    struct object *pending_before = exception_take(), *e = exception_new(&generator_exit, "%s", "");
+    return exit_of(&exit_without_memory);
+}
 
-    exception_restore(pending_before);
-    return e ? e : uncounted_exception(&exit_without_memory);
+struct object *exception_kill(void)
+{
+    return exit_of(&kill_without_memory);
 }
 
 void exception_set_errno(const char *call)

@@ -30,6 +30,9 @@ extern const struct type base_exception, generator_exit, cancelled_error, keyboa
 extern const struct type job_cancelled_error, broken_executor, broken_thread_pool,
     broken_process_pool, remote_traceback;
 
+/* Those of greenlets (coroutines/greenlet.h): what ends one, and what it says of a misuse. */
+extern const struct type greenlet_exit, greenlet_error;
+
 /* A new exception of this kind with a message of printf's form; NULL: MemoryError. */
 __attribute__((format(printf, 2, 3)))
 struct object *exception_new(const struct type *kind, const char *format, ...);
@@ -94,6 +97,9 @@ void exception_wrap(const struct type *kind, const char *format, ...);
 /* A GeneratorExit, to be thrown. Cannot fail: if there is no memory it is one that is always
  * there, which is like MemoryError in all else. */
 struct object *exception_exit(void);
+
+/* The same, a GreenletExit. */
+struct object *exception_kill(void);
 
 /* The pending one, or NULL. */
 borrowed exception_pending(void);

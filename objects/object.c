@@ -18,14 +18,6 @@ struct object *object_no_memory(void)
     return NULL;
 }
 
-static SLOW_PATH void cut_weak_references(struct object *o)
-{
-    struct weakref_object *called = NULL;
-
-    weakref_cut(o, &called);
-    weakref_call(called);
-}
-
 /* A list in a list in a list ...: to destroy one drops the last reference to the next. So
  * that this takes no stack, destructors of containers nest so deep and no deeper; what
  * dies below waits on a list, linked through its slot in the register, and the outermost
@@ -38,6 +30,26 @@ enum { NESTING_MOST = 3 };
 #endif
 
 _Thread_local struct destroying object_destroying;
+
+static _Thread_local struct last_act *last_acts; /* of this thread; the last one first */
+
+/* The callbacks are programs, and may leave this stack for another (coroutines/greenlet.h): what
+ * counts the destructors on it stays behind with it. */
+static SLOW_PATH void cut_weak_references(struct object *o)
+{
+    struct weakref_object *called = NULL;
+    struct destroying outer;
+
+    weakref_cut(o, &called);
+    if (!called)
+        return;
+    outer = object_destroying;
+    object_destroying.nesting = 0;
+    object_destroying.waiting = NULL;
+    weakref_call(called);
+    object_destroying.nesting = outer.nesting;
+    object_destroying.waiting = outer.waiting;
+}
 
 static void destroy_now(struct object *o)
 {
@@ -270,8 +282,25 @@ static int start(struct thread *t)
     return -1;
 }
 
+void object_at_stop(struct last_act *a)
+{
+    a->next = last_acts;
+    last_acts = a;
+}
+
+static void play_last_acts(void)
+{
+    struct last_act *a;
+
+    while ((a = last_acts)) {
+        last_acts = a->next;
+        a->call(a);
+    }
+}
+
 static void stop(struct thread *t)
 {
+    play_last_acts();
     exception_restore(NULL); /* before the policy closes its books */
     rc_thread_stop();
     container_thread_stop();

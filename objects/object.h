@@ -203,6 +203,17 @@ static inline void mark_hot(borrowed o)
 /* What a thread of this runtime does for its counts: for thread_start. */
 extern const struct thread_hooks object_hooks;
 
+/* What a floor above does at the end of a thread, before the thread closes its books: it may run
+ * programs. */
+struct last_act {
+    void (*call)(struct last_act *a);
+    struct last_act *next;
+};
+
+/* For the calling thread; `a` stays where it is until it is called. The last one is called
+ * first. */
+void object_at_stop(struct last_act *a);
+
 /* For who stops the world: what dies from now on and is unfinished (type.h) is left as it is;
  * then, when the world runs again, it is finished and destroyed. */
 void object_postpone(void);

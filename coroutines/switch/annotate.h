@@ -133,6 +133,36 @@ ANNOTATION annotate_outside(struct annotation *back)
 #endif
 }
 
+/* A thread's own stack, of which ASan says the bounds when it is left for the first time. */
+ANNOTATION annotate_root(struct annotation *own)
+{
+    (void)own;
+#if REPORTS_RACES
+    own->fiber = __tsan_get_current_fiber();
+#endif
+}
+
+/* Right before a swap between equals; after it, on the other stack, annotate_inside tells whoever
+ * was left where its stack lies. */
+ANNOTATION annotate_transfer(struct annotation *own, const struct annotation *to)
+{
+    (void)own, (void)to;
+#if REPORTS_ADDRESSES
+    __sanitizer_start_switch_fiber(&own->fake, to->low, to->size_bytes);
+#elif REPORTS_RACES
+    __tsan_switch_to_fiber(to->fiber, 0);
+#endif
+}
+
+/* What is bequeathed is left as if it were resumed from `to`. */
+ANNOTATION annotate_bequeath(struct annotation *back, const struct annotation *to)
+{
+    (void)back, (void)to;
+#if REPORTS_ADDRESSES || REPORTS_RACES
+    *back = *to;
+#endif
+}
+
 /* A fiber that is not running is dropped; the caller is UNINSTRUMENTED. ASan frees only the fake
  * stack of the stack that it believes to be on: so it is made to believe that. (gcc 12 crashes over
  * local variables here: hence `back`.) */

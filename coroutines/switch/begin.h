@@ -58,6 +58,15 @@ static inline __attribute__((always_inline)) void fiber_swap_out(struct fiber *f
     annotate_inside(&f->own_note, &f->back_note);
 }
 
+/* Between equals. The carrier knows who was left: only that one learns of its stack here. */
+static inline __attribute__((always_inline)) void fiber_swap_over(struct fiber *from,
+                                                                  struct fiber *to)
+{
+    annotate_transfer(&from->own_note, &to->own_note);
+    context_swap(&from->own, &to->own, context_left_at(&to->own), NULL);
+    annotate_inside(&from->own_note, &from->carrier->left->own_note);
+}
+
 #endif
 
 #endif

@@ -22,6 +22,8 @@ void carrier_open(struct carrier *t)
     assert(!self_carrier && "it is one already");
     *t = (struct carrier){ 0 };
     stack_pool_init(&t->stacks);
+    t->root = (struct fiber){ .carrier = t, .name = "thread", .state = FIBER_RUNNING };
+    annotate_root(&t->root.own_note);
     self_carrier = t;
 }
 
@@ -181,18 +183,44 @@ static void note_end(void *argument)
 }
 #endif
 
+/* What it was bequeathed: the heir takes the place of the resumer. In line it is claimed with the
+ * last load. */
+static void inherit(struct carrier *t, struct fiber *f, void *value)
+{
+    struct fiber *heir = f->heir;
+    bool claimed = !(heir->kind & FIBER_BY_TABLE) || claim(heir);
+
+    assert(claimed && "who inherits is suspended until then");
+    (void)claimed;
+    heir->carrier = t;
+    heir->value = value;
+    f->resumer = heir == &t->root ? NULL : heir;
+    f->back = &heir->own;
+    annotate_bequeath(&f->back_note, &heir->own_note);
+    if (f->kind & FIBER_BY_TABLE)
+        t->left = f;
+}
+
+#if FIBER_INLINE
+static void *left_at(const struct context *c)
+{
+    return atomic_load_explicit(&c->sp, memory_order_relaxed);
+}
+#endif
+
 /* Its registers are left in the grave, not in own.sp: nobody goes on with it. */
 UNINSTRUMENTED static void end(struct fiber *f, void *value)
 {
     struct carrier *t = f->carrier;
 
+    if (f->heir)
+        inherit(t, f, value);
     t->current = f->resumer;
 #if FIBER_INLINE
     if (!(f->kind & FIBER_BY_TABLE)) {
         t->after.call = note_end;
         t->after.argument = f;
-        context_swap(&t->grave, f->back, atomic_load_explicit(&f->back->sp, memory_order_relaxed),
-                     value);
+        context_swap(&t->grave, f->back, f->heir ? fiber_claim(f->heir) : left_at(f->back), value);
     }
 #endif
     f->value = value;
@@ -200,11 +228,15 @@ UNINSTRUMENTED static void end(struct fiber *f, void *value)
     f->way->end(f);
 }
 
+static void arrive(struct carrier *t);
+
 UNINSTRUMENTED void fiber_begin(void *argument, void *first)
 {
     struct fiber *f = argument;
+    struct carrier *t = f->carrier;
 
-    annotate_inside(&f->own_note, &f->back_note);
+    annotate_inside(&f->own_note, t->left ? &t->left->own_note : &f->back_note);
+    arrive(t);
     end(f, f->entry(f, f->kind & FIBER_BY_TABLE ? f->value : first));
     __builtin_trap();
 }
@@ -256,4 +288,80 @@ void *fiber_yield_by_table(struct fiber *self, void *value)
         return FIBER_FAILED;
     }
     return self->value;
+}
+
+/* ---- Between equals. */
+
+/* By the table one of two must be of a way, and the other of the same, or the thread itself. */
+static bool same_way(const struct fiber *from, const struct fiber *to)
+{
+    const struct way *way = to->way ? to->way : from->way;
+
+    return way && way->transfer && (!from->way || from->way == way);
+}
+
+/* On the stack that was gone on with. */
+static void arrive(struct carrier *t)
+{
+    struct fiber *left = t->left;
+
+    t->left = NULL;
+    if (left)
+        let_go(left);
+    if (unlikely(t->after.call))
+        carrier_do_after(t);
+}
+
+/* 0, and it is the caller's to go on with; in line it was not to be had. */
+static int claim_for(const struct fiber *from, struct fiber *to)
+{
+    if (!same_way(from, to)) {
+        errno = ENOTSUP;
+        return -1;
+    }
+    if (!(to->kind & FIBER_BY_TABLE) || !claim(to)) {
+        refuse(to);
+        return -1;
+    }
+    return 0;
+}
+
+/* A root is left in line, as any other, or by the table, which its kind tells those who go on with
+ * it; while it runs it may do either. */
+static void set_root(struct fiber *from, uint8_t kind)
+{
+    if (!from->way)
+        from->kind = kind;
+}
+
+void *fiber_transfer_by_table(struct carrier *t, struct fiber *to, void *value)
+{
+    struct fiber *from = fiber_here(t);
+    const struct way *way = to->way ? to->way : from->way;
+
+    if (claim_for(from, to) < 0)
+        return FIBER_FAILED;
+    set_root(from, FIBER_BY_TABLE);
+    to->carrier = t;
+    to->value = value;
+    t->left = from;
+    t->current = to == &t->root ? NULL : to;
+    way->transfer(from, to);
+    arrive(from->carrier);
+    set_root(from, 0);
+    return from->value;
+}
+
+int fiber_bequeath(struct fiber *self, struct fiber *to)
+{
+    if (!same_way(self, to)) {
+        errno = ENOTSUP;
+        return -1;
+    }
+    if (fiber_state(to) != FIBER_SUSPENDED) {
+        refuse(to);
+        return -1;
+    }
+    self->heir = to;
+    return 0;
 }

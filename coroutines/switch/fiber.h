@@ -18,6 +18,13 @@
  * function that yields must not use errno or any _Thread_local after it, either, but in a
  * function that is called then and not inlined.
  *
+ * *Symmetric.* fiber_transfer leaves the stack that the caller runs on, whoever has resumed that,
+ * and goes on with any that was left in this way, or has not begun. The thread's own stack takes
+ * part, as `root` of its carrier. Who was the resumer of either stays as it was, so a fiber that
+ * is entered and left by transfers alone has none, and before its function returns it must say
+ * who goes on (fiber_bequeath). One switch instead of a yield and a resume, and no chain of
+ * resumers: for those that pass control to each other as equals (coroutines/greenlet.h).
+ *
  *      SUSPENDED --- resume ---> RUNNING (also while it waits for another that it has resumed)
  *          ^                      |   |
  *          +------ yield ---------+   +--- its function returns ---> FINISHED
@@ -72,17 +79,6 @@ enum fiber_kind {
 /* No value: the call has failed. */
 #define FIBER_FAILED ((void *)-1)
 
-struct carrier {
-    /* One line, which stays in the cache while fibers come and go. */
-    _Alignas(64) struct fiber *current; /* owner; who runs on this thread, NULL: itself */
-    struct { fiber_after *call; void *argument; } after; /* owner; call NULL: nothing to do */
-    struct context away;      /* owner; where the thread itself was left when it resumed a fiber */
-    struct context grave;     /* owner; where fibers that end leave their registers */
-    struct stage *stage;      /* owner; of ways/copystack.c: NULL: none has been used */
-    struct stack_pool stacks; /* owner */
-    void *signals;            /* owner; of overflow.c: the alternate stack that it has made */
-};
-
 struct fiber {
     /* One line: all that a switch reads. Who has the fiber may touch it: its resumer before the
      * switch, itself while it runs. */
@@ -103,7 +99,21 @@ struct fiber {
     const struct stack *stack;       /* set once, by the way */
     const char *name;                /* set once */
     void *owner;                     /* of the floor above; NULL at first */
+    struct fiber *heir;              /* of fiber_bequeath; NULL: whoever has resumed it */
     struct annotation own_note, back_note;
+};
+
+struct carrier {
+    /* One line, which stays in the cache while fibers come and go. */
+    _Alignas(64) struct fiber *current; /* owner; who runs on this thread, NULL: itself */
+    struct { fiber_after *call; void *argument; } after; /* owner; call NULL: nothing to do */
+    struct context away;      /* owner; where the thread itself was left when it resumed a fiber */
+    struct context grave;     /* owner; where fibers that end leave their registers */
+    struct stage *stage;      /* owner; of ways/copystack.c: NULL: none has been used */
+    struct stack_pool stacks; /* owner */
+    void *signals;            /* owner; of overflow.c: the alternate stack that it has made */
+    struct fiber *left;       /* owner; by the table: who has transferred, and is to be let go of */
+    struct fiber root;        /* owner; the thread's own stack, as transfers see it */
 };
 
 /* The calling thread's, NULL before carrier_open. Not inlined: see above. */
@@ -142,6 +152,7 @@ size_t fiber_high_water(const struct fiber *f);
 /* What fiber_resume and fiber_yield do for the ways that are not in line, and where they fail. */
 void *fiber_resume_by_table(struct carrier *t, struct fiber *f, void *value);
 void *fiber_yield_by_table(struct fiber *self, void *value);
+void *fiber_transfer_by_table(struct carrier *t, struct fiber *to, void *value);
 void carrier_do_after(struct carrier *t);
 
 /* In line: where a suspended fiber was left, and now it runs; NULL: it runs, has finished, or goes
@@ -232,6 +243,48 @@ static inline void *fiber_yield_then(struct fiber *self, void *value, fiber_afte
     self->carrier->after.call = call;
     self->carrier->after.argument = argument;
     return fiber_yield(self, value);
+}
+
+/* ---- symmetric ---- */
+
+/* The stack that the calling thread runs on: a fiber, or the thread's own. */
+static inline struct fiber *fiber_here(struct carrier *t)
+{
+    return t->current ? t->current : &t->root;
+}
+
+/* Leaves the stack that the caller runs on, and goes on with `to`, which was left in this way too,
+ * or has not begun. Returns what somebody transfers to it later, or bequeaths it. `t` is the
+ * calling thread's. FIBER_FAILED: EBUSY, `to` runs, or is `root` and waits in fiber_resume; EINVAL,
+ * it has finished; ENOTSUP, its way cannot, or not from here. */
+static inline __attribute__((always_inline)) void *
+fiber_transfer(struct carrier *t, struct fiber *to, void *value)
+{
+    assert(t == carrier_self());
+#if FIBER_INLINE
+    struct fiber *from = fiber_here(t);
+    void *sp;
+
+    if (likely(!((from->kind | to->kind) & FIBER_BY_TABLE) && (sp = fiber_claim(to)))) {
+        to->carrier = t;
+        t->current = to == &t->root ? NULL : to;
+        value = fiber_swap(to->kind & FIBER_STRICT ? to : from, &from->own, &to->own, sp, value);
+        if (unlikely(from->carrier->after.call))
+            carrier_do_after(from->carrier);
+        return value;
+    }
+#endif
+    return fiber_transfer_by_table(t, to, value);
+}
+
+/* When the function of `self`, which runs, returns, `to` goes on with its value, as by a transfer;
+ * nothing else is switched between. 0, or -1 and errno as above. */
+int fiber_bequeath(struct fiber *self, struct fiber *to);
+
+/* Whether fibers of this way can be transferred to. */
+static inline bool way_transfers(const struct way *way)
+{
+    return way->transfer;
 }
 
 #endif

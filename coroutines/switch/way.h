@@ -51,6 +51,10 @@ struct way {
     /* The same for the last time. Does not return. */
     void (*end)(struct fiber *f);
 
+    /* Optional: leaves `from`, on which the caller runs, for `to`, one of this way or the thread's
+     * root, and returns when `from` is gone on with. NULL: no fiber can be transferred to. */
+    void (*transfer)(struct fiber *from, struct fiber *to);
+
     /* Optional: gives up what the way keeps in a carrier that is closed. */
     void (*close)(struct carrier *t);
 };

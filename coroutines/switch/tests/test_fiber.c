@@ -57,6 +57,128 @@ static void test_null_is_a_value(void **state)
     destroy(f);
 }
 
+/* ---- Between equals. */
+
+static bool transfers(void)
+{
+    return way_transfers(way);
+}
+
+static struct fiber *ring[3];
+
+static void *go_round(struct fiber *self, void *first)
+{
+    int me = self == ring[0] ? 0 : self == ring[1] ? 1 : 2;
+    intptr_t sum = number(first);
+
+    for (int i = 0; i < 100; i++)
+        sum = number(fiber_transfer(self->carrier, ring[(me + 1) % 3], pointer(sum + 1)));
+    fiber_bequeath(self, me == 2 ? &self->carrier->root : ring[me + 1]);
+    return pointer(sum + 1000);
+}
+
+static void test_three_transfer_in_a_ring_and_end_one_by_one(void **state)
+{
+    (void)state;
+    if (!transfers())
+        return;
+    for (int i = 0; i < 3; i++)
+        ring[i] = new_fiber("ring", go_round);
+    assert_int_equal(number(fiber_transfer(&here, ring[0], pointer(5))), 5 + 300 + 3000);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(fiber_state(ring[i]), FIBER_FINISHED);
+        destroy(ring[i]);
+    }
+    assert_null(here.current);
+}
+
+static void *back_and_forth(struct fiber *self, void *first)
+{
+    while (first)
+        first = fiber_transfer(self->carrier, &self->carrier->root, first);
+    fiber_bequeath(self, &self->carrier->root);
+    return pointer(9);
+}
+
+static void test_the_thread_itself_takes_part(void **state)
+{
+    struct fiber *f = new_fiber("there", back_and_forth);
+
+    (void)state;
+    for (int i = 1; transfers() && i < 100; i++) {
+        assert_int_equal(number(fiber_transfer(&here, f, pointer(i))), i);
+        assert_int_equal(fiber_state(f), FIBER_SUSPENDED);
+    }
+    if (transfers())
+        assert_int_equal(number(fiber_transfer(&here, f, NULL)), 9);
+    destroy(f);
+}
+
+static struct fiber *inner, *equal;
+
+/* Resumed by one, it is left by a transfer, gone on with by another, and yields to its resumer. */
+static void *leave_by_transfer(struct fiber *self, void *first)
+{
+    first = fiber_transfer(self->carrier, equal, pointer(number(first) + 1));
+    return fiber_yield(self, pointer(number(first) + 10));
+}
+
+static void *transfer_back(struct fiber *self, void *first)
+{
+    fiber_bequeath(self, inner);
+    return pointer(number(first) + 100);
+}
+
+static void *resume_inner(struct fiber *self, void *first)
+{
+    intptr_t got;
+
+    inner = fiber_new_with(self->carrier, "inner", leave_by_transfer, way, 0);
+    equal = fiber_new_with(self->carrier, "equal", transfer_back, way, 0);
+    got = number(fiber_resume(self->carrier, inner, first));
+    fiber_bequeath(self, &self->carrier->root);
+    return pointer(got + 1000);
+}
+
+static void test_a_resumed_fiber_may_transfer_and_keeps_its_resumer(void **state)
+{
+    struct fiber *f = new_fiber("outer", resume_inner);
+
+    (void)state;
+    if (transfers()) {
+        assert_int_equal(number(fiber_transfer(&here, f, pointer(1))), 1 + 1 + 100 + 10 + 1000);
+        assert_int_equal(fiber_state(inner), FIBER_SUSPENDED);
+        destroy(inner);
+        destroy(equal);
+    }
+    destroy(f);
+}
+
+static void *try_itself(struct fiber *self, void *first)
+{
+    void *failed = fiber_transfer(self->carrier, self, first);
+    intptr_t error = failed == FIBER_FAILED ? errno : 0;
+
+    return pointer(error);
+}
+
+static void test_who_runs_is_not_transferred_to(void **state)
+{
+    struct fiber *f = new_fiber("itself", try_itself);
+
+    (void)state;
+    if (transfers()) {
+        assert_int_equal(resume(f, 1), EBUSY);
+        assert_ptr_equal(fiber_transfer(&here, f, NULL), FIBER_FAILED);
+        assert_int_equal(errno, EINVAL);
+        assert_int_equal(fiber_bequeath(f, f), -1);
+    } else {
+        assert_ptr_equal(fiber_transfer(&here, f, NULL), FIBER_FAILED);
+        assert_int_equal(errno, ENOTSUP);
+    }
+    destroy(f);
+}
+
 /* ---- Who runs. */
 
 static struct {
@@ -740,6 +862,12 @@ static const struct promise promises[] = {
     { "after the switch means after it", test_after_the_switch_means_after_it },
     { "a fiber can be destroyed after its last switch",
       test_a_fiber_can_be_destroyed_after_its_last_switch },
+    { "three transfer in a ring, and end one by one",
+      test_three_transfer_in_a_ring_and_end_one_by_one },
+    { "the thread itself takes part", test_the_thread_itself_takes_part },
+    { "a resumed fiber may transfer, and keeps its resumer",
+      test_a_resumed_fiber_may_transfer_and_keeps_its_resumer },
+    { "who runs is not transferred to", test_who_runs_is_not_transferred_to },
     { "every way inside every other", test_every_way_inside_every_other },
     { NULL, NULL },
 };

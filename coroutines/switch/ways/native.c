@@ -36,6 +36,11 @@ UNINSTRUMENTED static int native_leave(struct fiber *f)
     return 0;
 }
 
+UNINSTRUMENTED static void native_transfer(struct fiber *from, struct fiber *to)
+{
+    fiber_swap_over(from, to);
+}
+
 UNINSTRUMENTED static void native_end(struct fiber *f)
 {
     annotate_leave(&f->own_note, &f->back_note, true);
@@ -60,5 +65,6 @@ const struct way way_native = {
 #if CONTEXT_NATIVE
     .make = native_make, .drop = fiber_drop_own_stack,
     .enter = native_enter, .leave = native_leave, .end = native_end,
+    .transfer = native_transfer,
 #endif
 };

@@ -44,6 +44,15 @@ UNINSTRUMENTED static int strict_leave(struct fiber *f)
     return 0;
 }
 
+UNINSTRUMENTED static void strict_transfer(struct fiber *from, struct fiber *to)
+{
+    struct control control;
+
+    control_get(&control);
+    fiber_swap_over(from, to);
+    control_set(&control);
+}
+
 static void strict_end(struct fiber *f)
 {
     way_native.end(f);
@@ -57,5 +66,6 @@ const struct way way_strict = {
 #if CONTEXT_NATIVE
     .make = strict_make, .drop = fiber_drop_own_stack,
     .enter = strict_enter, .leave = strict_leave, .end = strict_end,
+    .transfer = strict_transfer,
 #endif
 };

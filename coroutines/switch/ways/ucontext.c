@@ -66,10 +66,31 @@ UNINSTRUMENTED static int ucontext_leave(struct fiber *f)
     return 0;
 }
 
+/* Of the calling thread, which stays the same while its own stack is left. */
+static __attribute__((noinline)) ucontext_t *of_root(void)
+{
+    static _Thread_local ucontext_t context;
+
+    return &context;
+}
+
+/* A root has no stack of ours, and so no place for what this way keeps. */
+static ucontext_t *own_of(const struct fiber *f)
+{
+    return f->stack ? &kept_of(f)->own : of_root();
+}
+
+UNINSTRUMENTED static void ucontext_transfer(struct fiber *from, struct fiber *to)
+{
+    annotate_transfer(&from->own_note, &to->own_note);
+    swapcontext(own_of(from), own_of(to));
+    annotate_inside(&from->own_note, &from->carrier->left->own_note);
+}
+
 UNINSTRUMENTED static void ucontext_end(struct fiber *f)
 {
     annotate_leave(&f->own_note, &f->back_note, true);
-    setcontext(&kept_of(f)->back);
+    setcontext(f->heir ? own_of(f->heir) : &kept_of(f)->back);
 }
 
 extern const struct way way_ucontext;
@@ -79,4 +100,5 @@ const struct way way_ucontext = {
     .migrates = true, .keeps_control = true, .refusal = ucontext_refusal,
     .make = ucontext_make, .drop = fiber_drop_own_stack,
     .enter = ucontext_enter, .leave = ucontext_leave, .end = ucontext_end,
+    .transfer = ucontext_transfer,
 };
