@@ -23,17 +23,26 @@ static struct object *adds_up(borrowed closure, borrowed const *arguments, size_
     return NULL;
 }
 
+static void teardown(void)
+{
+    xdecref(consumer);
+    xdecref(producer);
+}
+
+/* It is begun. */
 static int setup(void)
 {
-    struct object *function = function_new("adds_up", adds_up, 1, NULL);
+    struct object *function = function_new("adds_up", adds_up, 1, NULL), *sum = NULL;
 
     producer = greenlet_current();
     consumer = producer && function ? greenlet_new(function, NULL) : NULL;
     xdecref(function);
     if (consumer)
-        return 0;
-    xdecref(producer);
-    return -1;
+        sum = greenlet_switch(consumer, none());
+    if (!sum)
+        teardown();
+    xdecref(sum);
+    return sum ? 0 : -1;
 }
 
 MEASURED static void run(uint64_t iterations)
@@ -48,12 +57,6 @@ MEASURED static void run(uint64_t iterations)
     sum = greenlet_switch(consumer, none());
     assert(relay_right(int_value(sum), iterations));
     decref(sum);
-}
-
-static void teardown(void)
-{
-    decref(consumer);
-    decref(producer);
 }
 
 const struct micro micro_relay_greenlet = {
