@@ -45,8 +45,8 @@
  * Threads. As of every generator, whoever resumes it has it until its next yield. After a yield the
  * function may be on another thread, of which compilers know nothing (switch/fiber.h): it must not
  * use thread_self, errno or any _Thread_local that it has used before, but in a function that is
- * not inlined. Counting does so, too, under some policies, and has been seen to come out right; to be
- * sure, drop what was sent in such a function. One that yields amid a call of the runtime (while
+ * not inlined. Counting does so, too, under some policies, and has been seen to come out right; to
+ * be sure, drop what was sent in such a function. One that yields amid a call of the runtime (while
  * a list is made of an iterator, in a destructor) must be resumed by the same thread.
  *
  * A stackful generator may resume others, of each kind, and yields only for itself: while
@@ -71,9 +71,9 @@ struct stackful_turn {
 
 /* Its side; stands at the top of its stack. */
 struct stackful {
-    struct fiber *fiber;            /* set once */
+    struct fiber *fiber;              /* set once */
     const struct stackful_turn *turn; /* the one that it was resumed for */
-    struct execution execution;     /* while it is left: what goes on when it goes on */
+    struct execution execution;       /* while it is left: what goes on when it goes on */
 };
 
 /* For struct body: resumes the function `stackful`. */
@@ -88,7 +88,8 @@ static inline struct frame *stackful_frame(const struct stackful *self)
 
 /* Python's `yield`. A new reference to what is sent; NULL: what was thrown is pending. Without a
  * value nothing is yielded: then it returns NULL, too, with the exception that is pending. */
-struct object *stackful_yield(struct stackful *self, struct object *value /* steals; may be NULL */);
+struct object *stackful_yield(struct stackful *self,
+                              struct object *value /* steals; may be NULL */);
 
 /* Python's `yield from`, of an iterator. A new reference to what that returned; NULL: what it
  * raised is pending, or it was NULL itself. As a chain of delegations it costs no step more. */

@@ -1,6 +1,6 @@
 /* stackful_next.c - a step of a generator with a stack of its own that yields None.
  *
- * Beside generator_next, which does it without a stack, and fiber_switch, which is the two switches.
+ * Beside generator_next, which does it without a stack, and fiber_switch, the two switches.
  */
 #include "benches/micro.h"
 

@@ -1,4 +1,4 @@
-/* stackful_send.c - an int is sent to a generator with a stack of its own, which yields it again. */
+/* stackful_send.c - an int is sent to a generator with its own stack, which yields it again. */
 #include "benches/micro.h"
 
 #include "benches/workload.h"

@@ -58,7 +58,7 @@ static void assert_live(int64_t expected)
 static void run_attached_once(const struct named_micro *named)
 {
     const struct micro *micro = named->micro;
-    int64_t before = live_exactly(), made;
+    int64_t made;
 
     assert_int_equal(micro->setup ? micro->setup() : 0, 0);
     made = live_exactly();
@@ -67,7 +67,6 @@ static void run_attached_once(const struct named_micro *named)
     assert_live(made);
     if (micro->teardown)
         micro->teardown();
-    assert_live(before);
     assert_null(exception_pending());
 }
 
@@ -75,11 +74,15 @@ static void run_under(const struct named_gil *lock, const struct named_micro *na
 {
     struct gil *gil = gil_new(lock->class, NULL);
     struct thread self = { 0 };
+    int64_t before = live;
 
     print_message("# %s under %s\n", named->name, lock->name);
     assert_non_null(gil);
     assert_int_equal(thread_start(&self, gil, runtime->hooks), 0);
     run_attached_once(named);
+    thread_stop(&self);
+    assert_int_equal(thread_start(&self, gil, runtime->hooks), 0);
+    assert_live(before); /* what a thread has for itself has gone with it */
     thread_stop(&self);
     assert_int_equal(world_threads(), 0);
     gil_delete(gil);

@@ -17,8 +17,8 @@
 #define STACKFUL_BODIES 0
 #endif
 
-/* How many make a chain that would take more stack than there is, if it took any. Of stacks there are
- * fewer, and TSan takes long to make one. */
+/* How many make a chain that would take more stack than there is, if it took any. Of stacks there
+ * are fewer, and TSan takes long to make one. */
 enum { DEEP = !STACKFUL_BODIES ? 100000 : SANITIZED ? 200 : 5000 };
 
 /* ---- what a step ends in ---- */

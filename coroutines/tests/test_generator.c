@@ -257,7 +257,7 @@ static void test_what_was_thrown_may_be_handled_and_the_generator_goes_on(void *
     decref(g);
 }
 
-/* Python's throw(ValueError, "text"), throw(ValueError), throw(LookupError, a KeyError) and so on. */
+/* Python's throw(ValueError), throw(ValueError, "text"), throw(LookupError, a KeyError). */
 static void check_throw_new(const struct type *kind, struct object *value /* steals */,
                             const struct type *raised, const char *message)
 {

@@ -10,7 +10,11 @@
 
 #include <sched.h>
 
-enum { LEVELS = 5, SHARED_STEPS = STACKFUL_BODIES && SANITIZED ? 200 : 2000, SHARED_STEPS_IN_SOAK = 100000 };
+enum {
+    LEVELS = 5,
+    SHARED_STEPS = STACKFUL_BODIES && SANITIZED ? 200 : 2000,
+    SHARED_STEPS_IN_SOAK = 100000,
+};
 
 /* ---- what happened ---- */
 
@@ -1082,10 +1086,11 @@ static enum turn sees_what_is_handled(struct frame *f, enum resume how, borrowed
     return f->at++ < 2 ? turn_yield(result, f->at) : frame_return(result);
 }
 
+static const struct body body_sees = { .name = "sees", .resume = sees_what_is_handled };
+
 static void test_a_sub_sees_what_its_delegator_handles(void **state)
 {
-    static const struct body body = { .name = "sees", .resume = sees_what_is_handled };
-    struct object *g = make(&body);
+    struct object *g = make(&body_sees);
     struct handling outside;
 
     (void)state;
@@ -1102,6 +1107,58 @@ static void test_a_sub_sees_what_its_delegator_handles(void **state)
     exception_handle_end(&outside);
     assert_null(exception_handled());
     trace[0] = '\0';
+    decref(g);
+}
+
+/* CPython's test_exception_context_with_yield_from. */
+static void test_what_is_thrown_at_a_sub_has_what_its_delegator_handles_as_context(void **state)
+{
+    struct object *g = ready(make_around(&body_delegates_handling, make(&body_sees)));
+    struct object *context;
+
+    (void)state;
+    assert_yields(next_of(g), 1);
+    assert_int_equal(throw_into(g, &value_error, "b"), STEP_ERROR);
+    context = exception_context(exception_pending());
+    assert_ptr_equal(type_of(context), &key_error);
+    decref(context);
+    assert_error(&value_error, "b");
+    decref(g);
+}
+
+/* except its second argument: yield from the first */
+static enum turn delegates_handling_that(struct frame *f, enum resume how, borrowed argument,
+                                         struct object **result)
+{
+    struct handling *h = frame_locals(f);
+
+    if (f->at++ == 0) {
+        exception_handle_begin(h, incref(f->reference[1]));
+        *result = iterate(f->reference[0]);
+        return TURN_FROM;
+    }
+    exception_handle_end(h);
+    assert_int_equal(how, RESUME_THROW);
+    return frame_raise(argument);
+}
+
+/* CPython's test_exception_context_with_yield_from_with_context_cycle. */
+static void test_what_is_handled_and_thrown_again_is_not_its_own_context(void **state)
+{
+    static const struct body body = { .name = "handling_that", .resume = delegates_handling_that,
+                                      .references = 2, .locals_bytes = sizeof(struct handling) };
+    struct object *e = exception_new(&key_error, "a"), *sub = make(&body_inner);
+    struct object *g = ready(generator_new(&body, (borrowed[]){ sub, e }, 2));
+
+    (void)state;
+    assert_yields(next_of(g), 1);
+    assert_int_equal(generator_throw(g, incref(e), &stepped), STEP_ERROR);
+    assert_ptr_equal(exception_pending(), e);
+    assert_null(pending_context());
+    exception_restore(NULL);
+    trace[0] = '\0';
+    decref(e);
+    decref(sub);
     decref(g);
 }
 
@@ -1809,6 +1866,8 @@ int main(void)
         ALONE(test_a_leaf_that_was_published_may_go_without_its_root),
         ALONE(test_a_sub_of_a_published_one_is_published_before_it_runs),
         TWICE(test_a_sub_sees_what_its_delegator_handles),
+        TWICE(test_what_is_handled_and_thrown_again_is_not_its_own_context),
+        TWICE(test_what_is_thrown_at_a_sub_has_what_its_delegator_handles_as_context),
         TWICE(test_what_it_delegates_to_can_be_asked),
         TWICE(test_a_deep_chain_is_sent_to_without_stack),
         TWICE(test_a_deep_chain_is_thrown_at_without_stack),

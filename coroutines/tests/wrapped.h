@@ -1,8 +1,8 @@
 /* wrapped.h - every body that a test makes a generator of gets a stack of its own.
  *
- * Included before a test program, it puts a function around each of its bodies that
- * resumes the body on a stack of its own, turn by turn. So whatever the program says of generators is
- * said of stackful ones, too.
+ * Included before a test program, it puts a function around each of its bodies that resumes the
+ * body on a stack of its own, turn by turn. So whatever the program says of generators is said of
+ * stackful ones, too.
  */
 #ifndef COROUTINES_TESTS_WRAPPED_H
 #define COROUTINES_TESTS_WRAPPED_H
