@@ -12,6 +12,7 @@ static int run(const char *mode, struct gil *gil, const struct thread_hooks *hoo
 const struct demo demo_parked = {
     .about = "what a unit takes of memory while it waits, by how many there are",
     .modes = "gil", .run = run,
-    .tail = "maps: of the address space, for each. kernel stack: of the whole machine, so of few "
-            "threads it\nis a guess.",
+    .head = "What a unit takes while it waits. resident, page tables: bytes for each. maps: of "
+            "address space,\nfor each. kernel stack: bytes for each, on the whole machine; so of "
+            "few threads it is a guess.",
 };

@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-enum { THREADS = 3, WORKERS_MAX = 8, STEPS = 3, TEXT_BYTES = 160, TIMEOUT_S = 120,
+enum { THREADS = 3, WORKERS_MAX = 8, STEPS = 3, TEXT_BYTES = 160, TIMEOUT_S = 240,
        ALLOCATIONS_MOST = 3000 };
 
 #define WORKLOAD(name) extern const struct workload workload_##name;
