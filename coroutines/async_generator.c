@@ -153,7 +153,7 @@ static void async_generator_finish(struct object *o)
     if (is_for_finalizer(g))
         tell_finalizer(g);
     else if (generator_close(g->frame, NULL) < 0)
-        warning_unraisable(generator_body_of(g->frame)->name);
+        generator_tell_end(g->frame);
     exception_restore(pending);
 }
 

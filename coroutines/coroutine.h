@@ -39,6 +39,18 @@ extern const struct type coroutine_type;
  * object. */
 extern const struct type async_frame_type;
 
+/* For who looks for a coroutine that was never awaited: from now on each one that is made remembers
+ * by which calls, at most `depth` of them, 0 to COROUTINE_ORIGIN_MOST; 0, as it is at first: none.
+ * The warning says them then, the innermost last. For the whole process; it takes some
+ * microseconds a coroutine. Returns what it was before. (Python's
+ * sys.set_coroutine_origin_tracking_depth.) */
+enum { COROUTINE_ORIGIN_MOST = 8 };
+int coroutine_track_origins(int depth);
+
+/* Python's cr_origin: how many of these calls are known, at most `most`, and where they return to,
+ * the innermost first. */
+int coroutine_origin(borrowed coroutine, const void **address, int most);
+
 /* What TURN_FROM wants, of a coroutine, a generator that is awaitable, a future, a task, or any
  * object whose type has the slot. RuntimeError: another awaits the coroutine already. */
 struct object *await_iterator(borrowed awaitable);

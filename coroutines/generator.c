@@ -42,13 +42,19 @@
 
 #include "coroutines/coroutine.h"
 #include "coroutines/leaf.h"
+#include "coroutines/stackful.h"
 #include "objects/collector.h"
 #include "objects/iterator.h"
 #include "objects/warning.h"
 
 #include <assert.h>
+#include <dlfcn.h>
+#include <execinfo.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Of the calls that backtrace finds, those of this file; and for a text of them. */
+enum { ORIGIN_OWN = 2, ORIGIN_BYTES = 500 };
 
 /* SUSPENDED is at a `yield` of its own, and so is LENT, but by a drive that came from above;
  * DELEGATING in a `yield from`. */
@@ -61,6 +67,7 @@ struct generator {
     bool finished;             /* it has been closed because nobody holds it */
     bool dying;                /* and will be destroyed, which drops what it holds */
     bool marked;               /* chain_mark */
+    uint8_t origins;           /* set once; so many addresses stand behind the frame */
     struct handling base;      /* beneath its own blocks; handles nothing */
     struct handling *top;      /* while it is not running: its innermost block, or the base */
     struct object *from;       /* owned; what it delegates to, or NULL */
@@ -885,11 +892,23 @@ enum step generator_throw(struct object *o, struct object *exception, struct obj
     uint8_t stage;
     enum step step;
 
+    if (unlikely(!exception_check(exception))) {
+        decref(exception);
+        return STEP_ERROR;
+    }
     if (!begin(&d, &stage))
         return throw_in_vain(d.root, stage, exception);
     step = drive_throw(&d, stage, result);
     decref(exception);
     return step;
+}
+
+enum step generator_throw_new(struct object *o, const struct type *kind, borrowed value,
+                              struct object **result)
+{
+    struct object *exception = exception_from(kind, value);
+
+    return exception ? generator_throw(o, exception, result) : STEP_ERROR;
 }
 
 /* What the end of one that was told to go means for who has told it. */
@@ -960,6 +979,95 @@ static int generator_close_slot(struct object *o)
     return generator_close(o, NULL);
 }
 
+static size_t size_for(const struct body *body)
+{
+    size_t locals_bytes = body->stackful ? stackful_offset(body) + sizeof(struct stackful *)
+                                         : body->locals_bytes;
+
+    return sizeof(struct generator) + (size_t)body->references * sizeof(struct object *) +
+           locals_bytes;
+}
+
+/* ---- where coroutines were made ---- */
+
+static _Atomic int origin_depth; /* atomic */
+
+int coroutine_track_origins(int depth)
+{
+    assert(depth >= 0 && depth <= COROUTINE_ORIGIN_MOST);
+    return atomic_exchange_explicit(&origin_depth, depth, memory_order_relaxed);
+}
+
+static int origins_of(const struct body *body)
+{
+    return body->kind == COROUTINE ? atomic_load_explicit(&origin_depth, memory_order_relaxed) : 0;
+}
+
+static const void **origin_of(const struct generator *g)
+{
+    return (const void **)((char *)g + size_for(g->frame.body));
+}
+
+/* Of the calls that led to generator_new, its caller's first; NULL: there were fewer. */
+static SLOW_PATH void note_origin(struct generator *g)
+{
+    void *calls[COROUTINE_ORIGIN_MOST + ORIGIN_OWN] = { NULL };
+
+    backtrace(calls, g->origins + ORIGIN_OWN);
+    memcpy(origin_of(g), calls + ORIGIN_OWN, g->origins * sizeof *calls);
+}
+
+int coroutine_origin(borrowed o, const void **address, int most)
+{
+    const struct generator *g = as_generator(o);
+    int count = 0;
+
+    while (count < most && count < g->origins && origin_of(g)[count]) {
+        address[count] = origin_of(g)[count];
+        count++;
+    }
+    return count;
+}
+
+/* "lab(fetch+0x1f)", or without the function's name if only a debugger knows it. */
+static int write_call(char *text, size_t size_bytes, const void *address)
+{
+    const char *file, *name;
+    Dl_info found;
+    bool named;
+
+    if (!dladdr(address, &found))
+        return snprintf(text, size_bytes, "\n  [%p]", address);
+    file = strrchr(found.dli_fname, '/');
+    named = found.dli_sname;
+    name = named ? found.dli_sname : "";
+    return snprintf(text, size_bytes, "\n  %s(%s+0x%zx)", file ? file + 1 : found.dli_fname, name,
+                    (size_t)((const char *)address -
+                             (const char *)(named ? found.dli_saddr : found.dli_fbase)));
+}
+
+static void write_origin(const struct generator *g, char *text, size_t size_bytes)
+{
+    const void *address[COROUTINE_ORIGIN_MOST];
+    int count = coroutine_origin(&g->head, address, COROUTINE_ORIGIN_MOST);
+    size_t written = 0;
+
+    text[0] = '\0';
+    if (count)
+        written = (size_t)snprintf(text, size_bytes,
+                                   "\nCoroutine created at (most recent call last)");
+    while (count-- > 0 && written < size_bytes)
+        written += (size_t)write_call(text + written, size_bytes - written, address[count]);
+}
+
+static SLOW_PATH void warn_never_awaited(const struct generator *g)
+{
+    char origin[ORIGIN_BYTES];
+
+    write_origin(g, origin, sizeof origin);
+    warn(&runtime_warning, "coroutine '%s' was never awaited%s", g->frame.body->name, origin);
+}
+
 /* ---- the end of the object ---- */
 
 static bool generator_unfinished(borrowed o)
@@ -967,6 +1075,16 @@ static bool generator_unfinished(borrowed o)
     const struct generator *g = as_generator(o);
 
     return !g->finished && (is_left(g) || (stage_of(g) == CREATED && is_coroutine(g)));
+}
+
+void generator_tell_end(borrowed o)
+{
+    const struct generator *g = as_generator(o);
+
+    if (stackful_stands(&g->frame))
+        warn(&runtime_warning, "%s '%s' loses its stack, for it does not end", kind_of(g),
+             g->frame.body->name);
+    warning_unraisable(g->frame.body->name);
 }
 
 static void generator_finish(struct object *o)
@@ -977,9 +1095,9 @@ static void generator_finish(struct object *o)
     g->finished = true;
     g->dying = !o->tracked;
     if (stage_of(g) == CREATED)
-        warn(&runtime_warning, "coroutine '%s' was never awaited", g->frame.body->name);
+        warn_never_awaited(g);
     else if (generator_close(o, NULL) < 0)
-        warning_unraisable(g->frame.body->name);
+        generator_tell_end(o);
     g->dying = false;
     exception_restore(pending);
 }
@@ -991,6 +1109,8 @@ static void generator_clear(struct object *o)
     struct object *from = g->from;
 
     drop_handled(g);
+    if (unlikely(stackful_stands(&g->frame)))
+        stackful_drop(&g->frame);
     set_stage(g, CLOSED);
     g->from = NULL;
     drop_references(g);
@@ -1069,15 +1189,11 @@ struct object *generator_delegate(borrowed o)
 
 /* ---- making one ---- */
 
-static size_t size_for(const struct body *body)
-{
-    return sizeof(struct generator) + (size_t)body->references * sizeof(struct object *) +
-           body->locals_bytes;
-}
-
 static size_t generator_size(borrowed o)
 {
-    return size_for(as_generator(o)->frame.body);
+    const struct generator *g = as_generator(o);
+
+    return size_for(g->frame.body) + g->origins * sizeof(void *);
 }
 
 static void generator_repr(borrowed o, char *text, size_t size_bytes)
@@ -1122,15 +1238,19 @@ struct object *generator_new(const struct body *body, borrowed const *arguments,
 {
     static const struct type *const types[] = { &generator_type, &coroutine_type,
                                                 &async_frame_type };
-    struct object *o = container_new(types[body->kind], size_for(body));
+    size_t origins = (size_t)origins_of(body), size_bytes = size_for(body);
+    struct object *o = container_new(types[body->kind], size_bytes + origins * sizeof(void *));
     struct generator *g = as_generator(o);
 
     assert((int)count <= body->references);
     if (unlikely(!o))
         return NULL;
-    memset((char *)g + sizeof g->head, 0, size_for(body) - sizeof g->head);
+    memset((char *)g + sizeof g->head, 0, size_bytes - sizeof g->head);
     g->top = &g->base;
     g->frame.body = body;
+    g->origins = (uint8_t)origins;
+    if (unlikely(origins))
+        note_origin(g);
     for (size_t i = 0; i < count; i++)
         g->frame.reference[i] = incref(arguments[i]);
     return o;

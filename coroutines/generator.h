@@ -4,8 +4,8 @@
  * Its code is one step function in C, a body, which is called each time the generator is
  * resumed and says how it ends its turn. So a generator needs no stack of its own: it takes
  * some hundred bytes, and a step costs little more than a call through a pointer
- * (docs/decisions/25-generators.md). To choose before a stackful function
- * wherever the code can be written as a body.
+ * (docs/decisions/25-generators.md). To choose before a function with a stack of its own
+ * (stackful.h) wherever the code can be written as a body. Nothing but that knows which it is.
  *
  * A body is a switch over `f->at`, which is 0 at first and where the body notes where it goes
  * on. `for i in range(3): yield i` is
@@ -107,6 +107,10 @@ struct frame {
 typedef enum turn generator_body(struct frame *f, enum resume how, borrowed argument,
                                  struct object **result);
 
+/* The code of one that has a stack of its own (stackful.h). */
+struct stackful;
+typedef struct object *stackful_function(struct stackful *self);
+
 /* The code of a generator function: static and const. */
 struct body {
     const char *name;
@@ -115,6 +119,8 @@ struct body {
     int references;      /* slots of its frame; the first are its arguments, the others NULL */
     size_t locals_bytes; /* plain bytes behind them, zero at first: no references */
     bool awaitable;      /* a generator that a coroutine may await (Python's types.coroutine) */
+    stackful_function *stackful; /* with the `resume` of stackful.h; else NULL */
+    size_t stack_bytes;          /* of its stack; 0: as usual (switch/stack.h) */
 };
 
 /* The plain bytes, aligned to 8. */
@@ -151,9 +157,15 @@ struct object *generator_primed(const struct body *body, borrowed const *argumen
 enum step generator_send(struct object *g, borrowed value, struct object **result);
 
 /* The same, but the `yield` at which it stands raises. One that has not begun, or has
- * ended, raises at once; it is closed then, and its body is not called. */
+ * ended, raises at once; it is closed then, and its body is not called. TypeError, and nothing has
+ * happened to it: `exception` is none. */
 enum step generator_throw(struct object *g, struct object *exception /* steals, also on failure */,
                           struct object **result);
+
+/* Python's throw(kind, value): with what exception_from makes of them, and its errors. (What is
+ * thrown at others that one delegates to is always an exception.) */
+enum step generator_throw_new(struct object *g, const struct type *kind,
+                              borrowed value /* may be NULL */, struct object **result);
 
 /* Raises GeneratorExit where it stands, so that it ends. 0, and in *result (which may be NULL)
  * a new reference to what it returned instead of letting that pass, or None. -1: it raised
@@ -180,5 +192,9 @@ const struct body *generator_body_of(borrowed g);
 /* For async_generator.c, whose steps tell what the generator itself yields from what it awaits:
  * whether what came last was the generator's own. */
 bool generator_yielded(borrowed g);
+
+/* And for its end: what is pending was raised when `g`, which nobody holds, was closed. Tells the
+ * hooks of it (warning.h), and if `g` has yielded instead and loses its stack, of that. */
+void generator_tell_end(borrowed g);
 
 #endif

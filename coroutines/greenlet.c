@@ -9,7 +9,7 @@
  *   1. A strand that runs holds a reference to its object. It is dropped by who is gone on
  *      with, as the first thing there (arrive): so none dies while the thread is on its stack,
  *      and if that was the last, a suspended one is ended as any other.
- *   2. Whatever the thread has to find on the next stack (sections, handled exceptions, who runs) is
+ *   2. Whatever the thread has to find on the next stack (handled exceptions, who runs) is
  *      set before the switch, and nothing that was read before it is used after it but the home.
  *      Greenlets do not change threads, so thread-local storage stays what it was.
  *   3. `strand` and `object` of a pair point to each other. They are parted by who finds the object's
@@ -28,6 +28,7 @@
 #include "coroutines/switch/carriers.h"
 #include "gil/mutex.h"
 #include "objects/collector.h"
+#include "objects/execution.h"
 #include "objects/function.h"
 #include "objects/none.h"
 #include "objects/section.h"
@@ -56,7 +57,7 @@ struct strand {
                                       resumed there */
     struct fiber *fiber;           /* set once; its own; NULL: the thread's */
     struct handling *innermost;    /* while it is suspended */
-    struct section *sections;      /* while it is suspended */
+    struct execution execution;    /* while it is suspended */
     struct greenlet_slots *slots;  /* that the collector is told of */
     struct strand *killer;         /* it waits in kill for this one; NULL: nobody does */
     struct strand *killing;        /* and the other way round */
@@ -165,16 +166,24 @@ static void visit_if(struct object *o, void (*visit)(borrowed held, void *argume
         visit(o, argument);
 }
 
+/* Others stand in the frames of generators that run there, which show them themselves. */
+static bool stands_on(const struct strand *s, const struct handling *h)
+{
+    const struct stack *stack = s->fiber ? s->fiber->stack : NULL;
+
+    return stack && (const char *)h >= stack->low && (const char *)h < stack_high(stack);
+}
+
+/* It is suspended. */
 static void visit_strand(const struct strand *s, void (*visit)(borrowed held, void *argument),
                          void *argument)
 {
-    const struct handling *h = s->innermost;
-
     for (const struct greenlet_slots *slots = s->slots; slots; slots = slots->outer)
         for (size_t i = 0; i < slots->count; i++)
             visit_if(slots->slot[i], visit, argument);
-    for (; h; h = h->outer)
-        visit_if(h->exception, visit, argument);
+    for (const struct handling *h = s->innermost; h; h = h->outer)
+        if (stands_on(s, h))
+            visit_if(h->exception, visit, argument);
 }
 
 /* Of one that runs nothing is seen but what its thread holds: it is alive. */
@@ -255,12 +264,9 @@ static struct home *new_home(struct carrier *carrier)
 /* NULL: MemoryError. */
 static SLOW_PATH struct home *open_home(void)
 {
-    struct carrier *carrier = carrier_here();
-    struct home *h = carrier ? new_home(carrier) : NULL;
+    struct home *h = new_home(carrier_here());
     struct greenlet *g = h ? new_greenlet(h, NULL, NULL) : NULL;
 
-    if (!carrier)
-        exception_set_no_memory();
     if (!g) {
         if (h)
             decref(&h->head);
@@ -280,36 +286,32 @@ static inline struct home *home_here(void)
 
 /* ---- switching ---- */
 
-/* From now on another runs. */
-static void enter(struct home *h, struct strand *s, struct thread *t)
-{
-    if (s->object)
-        incref(&s->object->head);
-    h->current = s;
-    exception_innermost = s->innermost;
-    t->sections = s->sections;
-}
-
-/* One that begins makes its strand itself. */
-static void enter_new(struct greenlet *g, struct thread *t)
-{
-    incref(&g->head);
-    exception_innermost = NULL;
-    t->sections = NULL;
-}
-
 static SLOW_PATH void leave_orphan(struct home *h, struct strand *s);
 
-static void leave(struct home *h, struct strand *s, struct thread *t)
+/* The thread leaves the stack of `s`, whose reference to its object is the next one's to drop. */
+static void leave(struct home *h, struct strand *s)
 {
     if (unlikely(!s->object))
         leave_orphan(h, s);
     s->left = fiber_here(h->carrier);
     s->innermost = exception_innermost;
-    if (unlikely(t->sections) && !t->keeps_sections)
-        section_suspend(t);
-    s->sections = t->sections;
+    execution_leave(&s->execution);
     h->left = s->object;
+}
+
+/* From now on another runs, which has a reference to its object, if that is there. One that begins,
+ * `s` NULL, makes its strand itself. */
+static void enter(struct home *h, struct strand *s)
+{
+    if (s)
+        h->current = s;
+    exception_innermost = s ? s->innermost : NULL;
+}
+
+static void hold(struct greenlet *g)
+{
+    if (likely(g))
+        incref(&g->head);
 }
 
 static SLOW_PATH void give_back_stack(struct home *h)
@@ -328,25 +330,25 @@ static inline struct object *arrive(struct home *h, struct object *value)
     h->left = NULL;
     if (unlikely(h->ended))
         give_back_stack(h);
-    if (unlikely(thread_self->sections))
-        section_resume(thread_self);
+    execution_enter(&h->current->execution);
     if (likely(left))
         decref(&left->head);
     return value;
 }
 
-/* `to` is where `s` was left; NULL: `s` is still to be made, by `g`, which begins there. */
-static struct object *go_on(struct home *h, struct strand *s, struct greenlet *g, struct fiber *to,
-                            struct object *value /* steals; NULL: what is pending */)
+/* `to` is where `s` was left; NULL: `s` is still to be made, by `g`, which begins there. In line:
+ * each function that returns after a switch is predicted wrong, for the processor pairs it with a
+ * call that was made on the other stack. */
+static inline __attribute__((always_inline)) struct object *
+go_on(struct home *h, struct strand *s, struct greenlet *g, struct fiber *to,
+      struct object *value /* steals; NULL: what is pending */)
 {
-    struct thread *t = thread_self;
-
-    leave(h, h->current, t);
-    if (s)
-        enter(h, s, t);
-    else
-        enter_new(g, t);
-    return arrive(h, fiber_transfer(h->carrier, to, value));
+    hold(s ? s->object : g);
+    leave(h, h->current);
+    enter(h, s);
+    value = fiber_transfer(h->carrier, to, value);
+    assert(value != FIBER_FAILED && "who goes on is suspended, or has not begun");
+    return arrive(h, value);
 }
 
 static fiber_entry run;
@@ -387,9 +389,9 @@ static struct greenlet *who_goes_on(struct greenlet *g, struct object **value)
     }
 }
 
-/* `g` does not run, and is of the home. */
-static struct object *pass_to(struct home *h, struct greenlet *g,
-                              struct object *value /* steals; NULL: what is pending */)
+/* `g` is of the home. */
+static SLOW_PATH struct object *pass_on(struct home *h, struct greenlet *g,
+                                        struct object *value /* steals; NULL: what is pending */)
 {
     struct strand *s;
     struct fiber *f;
@@ -398,7 +400,7 @@ static struct object *pass_to(struct home *h, struct greenlet *g,
     s = strand_of(g);
     if (s == h->current)
         return value;
-    if (likely(s))
+    if (s)
         return go_on(h, s, NULL, s->left, value);
     f = new_stack(h, g);
     if (!f) {
@@ -406,6 +408,16 @@ static struct object *pass_to(struct home *h, struct greenlet *g,
         return NULL;
     }
     return go_on(h, NULL, g, f, value);
+}
+
+static inline struct object *pass_to(struct home *h, struct greenlet *g,
+                                     struct object *value /* steals; NULL: what is pending */)
+{
+    struct strand *s = strand_of(g);
+
+    if (likely(s && s != h->current))
+        return go_on(h, s, NULL, s->left, value);
+    return pass_on(h, g, value);
 }
 
 /* ---- the life of a strand ---- */
@@ -494,15 +506,6 @@ static struct greenlet *seize(struct home *h, struct strand *s)
     return g;
 }
 
-/* As `enter`, where no reference says that the object is alive. */
-static void enter_seized(struct home *h, struct strand *s, struct thread *t)
-{
-    seize(h, s);
-    h->current = s;
-    exception_innermost = s->innermost;
-    t->sections = s->sections;
-}
-
 /* What is called, and with what, stands where the collector sees it. */
 static struct object *call_function(struct greenlet *g, struct object *value /* steals */,
                                     bool bare)
@@ -552,12 +555,11 @@ static struct fiber *find_heir(struct home *h, struct strand *s, struct object *
  * reference to its object that says that it runs, or it has none and a parent of its own. */
 static struct object *end(struct home *h, struct strand *s, struct object *value)
 {
-    struct thread *t = thread_self;
     struct greenlet *g, *begins = NULL;
     struct strand *next = s->killer;
     struct fiber *to;
 
-    assert(!t->sections && "a section ends in the greenlet in which it has begun");
+    assert(!thread_self->sections && "a section ends in the greenlet in which it has begun");
     value = given(value);
     to = next ? next->left : find_heir(h, s, &value, &next, &begins);
     g = s->object;
@@ -567,12 +569,11 @@ static struct object *end(struct home *h, struct strand *s, struct object *value
     h->left = g ? g : (struct greenlet *)s->orphan_parent;
     h->ended = s->fiber;
     h->bare = false;
-    if (!begins)
-        enter_seized(h, next, t);
-    else if (next)
-        enter(h, next, t);
+    if (begins)
+        hold(begins);
     else
-        enter_new(begins, t);
+        seize(h, next);
+    enter(h, next);
     if (fiber_bequeath(s->fiber, to) < 0)
         assert(!"who goes on is suspended");
     return value;
@@ -606,7 +607,8 @@ static void drop_slots(const struct strand *s)
             xdecref(o);
         }
     for (const struct handling *h = s->innermost; h; h = h->outer)
-        xdecref(h->exception);
+        if (stands_on(s, h))
+            xdecref(h->exception);
 }
 
 /* Nobody looks at its stack any more: what is known to stand there is dropped, the rest is leaked. */
@@ -624,6 +626,7 @@ static void abandon(struct home *h, struct strand *s)
             leave_orphan(h, s->killing);
     }
     atomic_fetch_add_explicit(&leaked, 1, memory_order_relaxed);
+    execution_abandon(&s->execution);
     drop_slots(s);
     fiber_destroy(h->carrier, s->fiber);
     xdecref(parent);
@@ -884,9 +887,10 @@ static inline struct home *check_home(const struct greenlet *g)
 struct object *greenlet_switch(borrowed o, borrowed value)
 {
     struct greenlet *g = as_greenlet(o);
-    struct home *h = check_home(g);
+    struct home *h;
 
     assert(!exception_pending());
+    h = check_home(g);
     if (unlikely(!h))
         return NULL;
     look_for_foreign(h);
@@ -907,13 +911,14 @@ static void cancel(struct greenlet *g)
 struct object *greenlet_throw(borrowed o, struct object *exception)
 {
     struct greenlet *g = as_greenlet(o);
-    struct home *h = check_home(g);
+    struct home *h;
 
+    assert(!exception_pending());
+    h = check_home(g);
     if (unlikely(!h)) {
         xdecref(exception);
         return NULL;
     }
-    assert(!exception_pending());
     look_for_foreign(h);
     if (stage_of(g) == UNSTARTED)
         cancel(g);

@@ -4,6 +4,7 @@
 #include "objects/collector.h"
 #include "objects/none.h"
 #include "objects/section.h"
+#include "objects/str.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -174,6 +175,55 @@ struct object *exception_new_with(const struct type *kind, struct object *value,
     return o;
 }
 
+static bool is_kind(const struct type *type, const struct type *kind)
+{
+    while (type && type != kind)
+        type = type->base;
+    return type;
+}
+
+static SLOW_PATH void say_no_exception(const char *type_name)
+{
+    exception_set(&type_error, "exceptions must be classes or instances deriving from "
+                               "BaseException, not %s", type_name);
+}
+
+bool exception_check(borrowed o)
+{
+    bool is_one = exception_is(o, &base_exception);
+
+    if (unlikely(!is_one))
+        say_no_exception(type_of(o)->name);
+    return is_one;
+}
+
+/* str(value), which of a string is not its repr. */
+static void write_message(struct exception_object *e, borrowed value)
+{
+    if (type_of(value) == &str_type)
+        snprintf(e->message, MESSAGE_BYTES, "%s", str_text(value));
+    else
+        object_repr(value, e->message, MESSAGE_BYTES);
+}
+
+struct object *exception_from(const struct type *kind, borrowed value)
+{
+    struct exception_object *e;
+
+    if (!is_kind(kind, &base_exception)) {
+        say_no_exception("type"); /* what Python's classes are */
+        return NULL;
+    }
+    if (value && is_kind(type_of(value), kind))
+        return incref(value);
+    if (!value)
+        value = none();
+    e = new_with(kind, incref(value));
+    if (e && value != none())
+        write_message(e, value);
+    return e ? &e->head : NULL;
+}
+
 const char *exception_message(borrowed e)
 {
     return as_exception(e)->message;
@@ -258,10 +308,7 @@ borrowed exception_pending(void)
 
 bool exception_is(borrowed e, const struct type *kind)
 {
-    for (const struct type *t = type_of(e); t; t = t->base)
-        if (t == kind)
-            return true;
-    return false;
+    return is_kind(type_of(e), kind);
 }
 
 bool exception_matches(const struct type *kind)

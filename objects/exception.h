@@ -48,6 +48,14 @@ struct object *exception_new_with(const struct type *kind,
                                   struct object *value /* steals, also on failure */,
                                   const char *format, ...);
 
+/* Python's `kind(value)`, as `raise kind, value` and throw(kind, value) once had it: `value` itself if
+ * that is such an exception; with None or NULL one without a message; else one that was made with
+ * it. NULL: MemoryError, or TypeError, it is no kind of exception. */
+struct object *exception_from(const struct type *kind, borrowed value /* may be NULL */);
+
+/* Whether `o` is one; if not, TypeError in Python's words is pending. */
+bool exception_check(borrowed o);
+
 /* The message; lives as long as the exception. A KeyError's is the key's repr, a
  * StopIteration's is empty, for the value says it all. */
 const char *exception_message(borrowed exception);

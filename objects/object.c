@@ -3,6 +3,7 @@
 
 #include "objects/collector.h"
 #include "objects/exception.h"
+#include "objects/execution.h"
 #include "objects/hash.h"
 #include "objects/reclaim.h"
 #include "objects/section.h"
@@ -28,12 +29,7 @@ enum { NESTING_MOST = 50 };
 enum { NESTING_MOST = 3 };
 #endif
 
-static _Thread_local struct destroying {
-    int nesting;               /* destructors of containers that are running */
-    struct object *waiting;    /* the last one that has to wait; NULL: none */
-    bool postpones;            /* the world is stopped: programs must not run */
-    struct object *unfinished; /* the last one that waits for its end; NULL: none */
-} destroying;
+_Thread_local struct destroying object_destroying;
 
 static _Thread_local struct last_act *last_acts; /* of this thread; the last one first */
 
@@ -47,12 +43,12 @@ static SLOW_PATH void cut_weak_references(struct object *o)
     weakref_cut(o, &called);
     if (!called)
         return;
-    outer = destroying;
-    destroying.nesting = 0;
-    destroying.waiting = NULL;
+    outer = object_destroying;
+    object_destroying.nesting = 0;
+    object_destroying.waiting = NULL;
     weakref_call(called);
-    destroying.nesting = outer.nesting;
-    destroying.waiting = outer.waiting;
+    object_destroying.nesting = outer.nesting;
+    object_destroying.waiting = outer.waiting;
 }
 
 static void destroy_now(struct object *o)
@@ -91,11 +87,11 @@ static struct object *take_from(struct object **list)
  * what the object holds. */
 static SLOW_PATH void finish(struct object *o)
 {
-    struct destroying outer = destroying;
+    struct destroying outer = object_destroying;
 
-    destroying = (struct destroying){ 0 };
+    object_destroying = (struct destroying){ 0 };
     o->type->finish(o);
-    destroying = outer;
+    object_destroying = outer;
 }
 
 static bool unfinished(borrowed o)
@@ -107,8 +103,8 @@ static void end_container(struct object *o)
 {
     bool has_to_finish = unfinished(o);
 
-    if (unlikely(has_to_finish) && destroying.postpones) {
-        put_on(&destroying.unfinished, o);
+    if (unlikely(has_to_finish) && object_destroying.postpones) {
+        put_on(&object_destroying.unfinished, o);
         return;
     }
     container_forget(o);
@@ -121,28 +117,36 @@ static void end_container(struct object *o)
 
 static void destroy_container(struct object *o)
 {
-    if (destroying.nesting == NESTING_MOST) {
-        put_on(&destroying.waiting, o);
+    if (object_destroying.nesting == NESTING_MOST) {
+        put_on(&object_destroying.waiting, o);
         return;
     }
-    destroying.nesting++;
+    object_destroying.nesting++;
     do
         end_container(o);
-    while (destroying.nesting == 1 && (o = take_from(&destroying.waiting)));
-    destroying.nesting--;
+    while (object_destroying.nesting == 1 && (o = take_from(&object_destroying.waiting)));
+    object_destroying.nesting--;
+}
+
+void object_destroy_waiting(struct object **waiting)
+{
+    struct object *o;
+
+    while ((o = take_from(waiting)))
+        destroy_container(o);
 }
 
 void object_postpone(void)
 {
-    destroying.postpones = true;
+    object_destroying.postpones = true;
 }
 
 void object_catch_up(void)
 {
     struct object *o;
 
-    destroying.postpones = false;
-    while ((o = take_from(&destroying.unfinished)))
+    object_destroying.postpones = false;
+    while ((o = take_from(&object_destroying.unfinished)))
         destroy_container(o);
 }
 

@@ -126,11 +126,16 @@ static void give_up(struct section *s)
         bytelock_unlock(s->second);
 }
 
-void section_suspend(struct thread *t)
+void section_abandon(struct section *innermost)
 {
-    for (struct section *s = t->sections; s; s = s->outer)
+    for (struct section *s = innermost; s; s = s->outer)
         if (s->state == SECTION_HELD)
             give_up(s);
+}
+
+void section_suspend(struct thread *t)
+{
+    section_abandon(t->sections);
 }
 
 void section_resume(struct thread *t)

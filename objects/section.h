@@ -69,6 +69,9 @@ SLOW_PATH void section_enter(struct section *s);
  * (thread_hold). */
 void section_suspend(struct thread *t);
 
+/* Gives up the locks of these, from the innermost outwards: of a stack that nobody goes on with. */
+void section_abandon(struct section *innermost);
+
 /* Takes the locks of the caller's innermost section, if it was suspended. May wait. */
 void section_resume(struct thread *t);
 

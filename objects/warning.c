@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { MESSAGE_BYTES = 160 };
+enum { MESSAGE_BYTES = 600 };
 
 static const struct warning_hooks none_set;
 static const struct warning_hooks *hooks = &none_set;

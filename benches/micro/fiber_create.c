@@ -1,10 +1,10 @@
 /* fiber_create.c - a fiber made, run to its end at once, and dropped. */
 #include "benches/micro.h"
 
-#include "coroutines/switch/fiber.h"
+#include "coroutines/switch/carriers.h"
 #include "objects/exception.h"
 
-static struct carrier carrier;
+static struct carrier *carrier;
 
 static void *return_at_once(struct fiber *self, void *value)
 {
@@ -14,21 +14,20 @@ static void *return_at_once(struct fiber *self, void *value)
 
 static int make_run_and_drop(void)
 {
-    struct fiber *f = fiber_new(&carrier, "short", return_at_once);
+    struct fiber *f = fiber_new(carrier, "short", return_at_once);
 
     if (!f)
         return -1;
-    fiber_resume(&carrier, f, NULL);
-    return fiber_destroy(&carrier, f);
+    fiber_resume(carrier, f, NULL);
+    return fiber_destroy(carrier, f);
 }
 
 static int setup(void)
 {
-    carrier_open(&carrier);
+    carrier = carrier_here();
     if (make_run_and_drop() == 0)
         return 0;
     exception_set_errno("fiber_new");
-    carrier_close(&carrier);
     return -1;
 }
 
@@ -38,12 +37,7 @@ MEASURED static void run(uint64_t iterations)
         make_run_and_drop();
 }
 
-static void teardown(void)
-{
-    carrier_close(&carrier);
-}
-
 const struct micro micro_fiber_create = {
     .about = "a fiber made, run to its end at once, and dropped", .once = true, .per_way = true,
-    .setup = setup, .run = run, .teardown = teardown,
+    .setup = setup, .run = run,
 };

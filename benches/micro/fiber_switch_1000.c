@@ -3,12 +3,12 @@
  */
 #include "benches/micro.h"
 
-#include "coroutines/switch/fiber.h"
+#include "coroutines/switch/carriers.h"
 #include "objects/exception.h"
 
 enum { FIBERS = 1000 };
 
-static struct carrier carrier;
+static struct carrier *carrier;
 static struct fiber *fibers[FIBERS];
 
 static void *give_back(struct fiber *self, void *value)
@@ -21,17 +21,16 @@ static void *give_back(struct fiber *self, void *value)
 static void teardown(void)
 {
     for (int i = 0; i < FIBERS && fibers[i]; i++) {
-        fiber_destroy(&carrier, fibers[i]);
+        fiber_destroy(carrier, fibers[i]);
         fibers[i] = NULL;
     }
-    carrier_close(&carrier);
 }
 
 static int setup(void)
 {
-    carrier_open(&carrier);
+    carrier = carrier_here();
     for (int i = 0; i < FIBERS; i++) {
-        fibers[i] = fiber_new(&carrier, "one of many", give_back);
+        fibers[i] = fiber_new(carrier, "one of many", give_back);
         if (!fibers[i]) {
             exception_set_errno("fiber_new");
             teardown();
@@ -43,11 +42,12 @@ static int setup(void)
 
 MEASURED static void run(uint64_t iterations)
 {
-    void *value = &carrier;
+    struct carrier *t = carrier;
+    void *value = t;
     int next = 0;
 
     for (uint64_t i = 0; i < iterations; i++) {
-        value = fiber_resume(&carrier, fibers[next], value);
+        value = fiber_resume(t, fibers[next], value);
         next = next + 1 < FIBERS ? next + 1 : 0;
     }
 }

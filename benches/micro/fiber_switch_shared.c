@@ -1,10 +1,10 @@
 /* fiber_switch_shared.c - the same, of one that several threads might try to resume. */
 #include "benches/micro.h"
 
-#include "coroutines/switch/fiber.h"
+#include "coroutines/switch/carriers.h"
 #include "objects/exception.h"
 
-static struct carrier carrier;
+static struct carrier *carrier;
 static struct fiber *fiber;
 
 static void *give_back(struct fiber *self, void *value)
@@ -16,29 +16,28 @@ static void *give_back(struct fiber *self, void *value)
 
 static int setup(void)
 {
-    carrier_open(&carrier);
-    fiber = fiber_new(&carrier, "gives back", give_back);
+    carrier = carrier_here();
+    fiber = fiber_new(carrier, "gives back", give_back);
     if (fiber) {
         fiber_share(fiber);
         return 0;
     }
-    carrier_close(&carrier);
     exception_set_errno("fiber_new");
     return -1;
 }
 
 MEASURED static void run(uint64_t iterations)
 {
-    void *value = &carrier;
+    struct carrier *t = carrier;
+    void *value = t;
 
     for (uint64_t i = 0; i < iterations; i++)
-        value = fiber_resume(&carrier, fiber, value);
+        value = fiber_resume(t, fiber, value);
 }
 
 static void teardown(void)
 {
-    fiber_destroy(&carrier, fiber);
-    carrier_close(&carrier);
+    fiber_destroy(carrier, fiber);
 }
 
 const struct micro micro_fiber_switch_shared = {

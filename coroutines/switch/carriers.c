@@ -1,13 +1,12 @@
 /* carriers.c - a carrier in the memory of each thread that asks for one. */
 #include "coroutines/switch/carriers.h"
 
-#include <errno.h>
 #include <pthread.h>
 
 static struct {
     pthread_once_t once;
     pthread_key_t key; /* set once; its destructor is the end of a thread */
-    int error;         /* set once; of making it */
+    bool made;         /* set once */
 } ends = { .once = PTHREAD_ONCE_INIT };
 
 static _Thread_local struct carrier mine;
@@ -19,17 +18,14 @@ static void close_mine(void *carrier)
 
 static void make_key(void)
 {
-    ends.error = pthread_key_create(&ends.key, close_mine);
+    ends.made = pthread_key_create(&ends.key, close_mine) == 0;
 }
 
 static SLOW_PATH struct carrier *open_mine(void)
 {
     pthread_once(&ends.once, make_key);
-    errno = ends.error;
-    if (!errno)
-        errno = pthread_setspecific(ends.key, &mine);
-    if (errno)
-        return NULL;
+    if (ends.made)
+        pthread_setspecific(ends.key, &mine);
     carrier_open(&mine);
     return &mine;
 }

@@ -12,8 +12,8 @@
 
 #include "coroutines/switch/fiber.h"
 
-/* NULL and errno: the system has no place to note that the thread's end must be told (ENOMEM,
- * EAGAIN). Asked for again after every switch: the thread may be another. */
+/* Never NULL. Asked for again after every switch: the thread may be another. (Where the system has
+ * no place left to note that a thread's end must be told, the stacks that it kept are lost.) */
 struct carrier *carrier_here(void);
 
 #endif

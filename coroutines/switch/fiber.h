@@ -257,7 +257,8 @@ static inline struct fiber *fiber_here(struct carrier *t)
  * or has not begun. Returns what somebody transfers to it later, or bequeaths it. `t` is the
  * calling thread's. FIBER_FAILED: EBUSY, `to` runs, or is `root` and waits in fiber_resume; EINVAL,
  * it has finished; ENOTSUP, its way cannot, or not from here. */
-static inline void *fiber_transfer(struct carrier *t, struct fiber *to, void *value)
+static inline __attribute__((always_inline)) void *
+fiber_transfer(struct carrier *t, struct fiber *to, void *value)
 {
     assert(t == carrier_self());
 #if FIBER_INLINE

@@ -12,6 +12,15 @@
 
 #include <string.h>
 
+/* 1: each generator of this program has a stack of its own (wrapped.h). */
+#ifndef STACKFUL_BODIES
+#define STACKFUL_BODIES 0
+#endif
+
+/* How many make a chain that would take more stack than there is, if it took any. Of stacks there are
+ * fewer, and TSan takes long to make one. */
+enum { DEEP = !STACKFUL_BODIES ? 100000 : SANITIZED ? 200 : 5000 };
+
 /* ---- what a step ends in ---- */
 
 static struct object *stepped; /* what the last step gave; owned until it is looked at */

@@ -307,6 +307,97 @@ static void test_a_generator_that_never_started_does_not_warn(void **state)
     assert_int_equal(told.warnings, 0);
 }
 
+static __attribute__((noinline)) struct object *make_unawaited(void)
+{
+    struct object *c = make(&body_at_once);
+
+    __asm__ volatile("" : : : "memory"); /* no tail call: it is to be seen among the calls */
+    return c;
+}
+
+/* CPython's OriginTrackingTest: nothing unless it is asked for, and then the calls that made it. */
+static void test_where_one_was_made_is_said_if_that_was_asked_for(void **state)
+{
+    const void *address[COROUTINE_ORIGIN_MOST];
+    struct object *untold = make_unawaited(), *told_of;
+
+    (void)state;
+    assert_int_equal(coroutine_track_origins(3), 0);
+    told_of = make_unawaited();
+    assert_int_equal(coroutine_origin(told_of, address, COROUTINE_ORIGIN_MOST), 3);
+    assert_int_equal(coroutine_track_origins(0), 3);
+    assert_int_equal(coroutine_origin(untold, address, COROUTINE_ORIGIN_MOST), 0);
+    decref(untold);
+    settle_heap();
+    assert_string_equal(told.message, "coroutine 'at_once' was never awaited");
+    decref(told_of);
+    settle_heap();
+    assert_int_equal(told.warnings, 2);
+    assert_non_null(strstr(told.message, "coroutine 'at_once' was never awaited\n"
+                                         "Coroutine created at (most recent call last)\n"
+                                         "  test_coroutine"));
+}
+
+/* CPython's test_origin_tracking_warning: as many calls as were asked for, no more. */
+static void test_an_origin_is_as_deep_as_was_asked_for(void **state)
+{
+    const void *one[COROUTINE_ORIGIN_MOST], *two[COROUTINE_ORIGIN_MOST];
+    struct object *c[3];
+
+    (void)state;
+    for (int depth = 1; depth < 3; depth++) {
+        coroutine_track_origins(depth);
+        c[depth] = make_unawaited();
+    }
+    coroutine_track_origins(0);
+    assert_int_equal(coroutine_origin(c[1], one, COROUTINE_ORIGIN_MOST), 1);
+    assert_int_equal(coroutine_origin(c[2], two, COROUTINE_ORIGIN_MOST), 2);
+    assert_ptr_equal(one[0], two[0]);
+    assert_int_equal(generator_close(c[1], NULL), 0);
+    assert_int_equal(generator_close(c[2], NULL), 0);
+    decref(c[1]);
+    decref(c[2]);
+    assert_int_equal(told.warnings, 0);
+}
+
+static _Atomic int warned;
+
+static void count_warning(const struct type *kind, const char *message)
+{
+    (void)kind, (void)message;
+    atomic_fetch_add_explicit(&warned, 1, memory_order_relaxed);
+}
+
+/* Its last act is to drop one: so the end of the thread may be what destroys it. */
+static void drop_one_unawaited(struct thread *t, int index)
+{
+    struct object *c = make(&body_at_once);
+
+    (void)t, (void)index;
+    publish(c);
+    decref(c);
+}
+
+/* CPython's UnawaitedWarningDuringShutdownTest, of a thread, and of a program that has no
+ * hooks any more. */
+static void test_one_that_goes_with_its_thread_warns_and_without_hooks_nothing_happens(void **state)
+{
+    static const struct warning_hooks counting = { .warn = count_warning };
+    int64_t before = live_blocks();
+
+    (void)state;
+    warned = 0;
+    warning_set_hooks(&counting);
+    run_threads(drop_one_unawaited);
+    settle_heap();
+    assert_int_equal(warned, TEST_THREADS);
+    warning_set_hooks(NULL);
+    decref(make(&body_at_once));
+    assert_int_equal(live_blocks(), before);
+    assert_null(exception_pending());
+    assert_int_equal(warned, TEST_THREADS);
+}
+
 static void test_one_that_was_never_awaited_warns_in_a_cycle_too(void **state)
 {
     struct object *list = list_new(), *c = make_with(&body_awaits, list);
@@ -872,6 +963,9 @@ int main(void)
         TEST(test_closed_before_it_does_not_warn),
         TEST(test_one_that_began_does_not_warn),
         TEST(test_a_generator_that_never_started_does_not_warn),
+        TEST(test_where_one_was_made_is_said_if_that_was_asked_for),
+        TEST(test_an_origin_is_as_deep_as_was_asked_for),
+        TEST(test_one_that_goes_with_its_thread_warns_and_without_hooks_nothing_happens),
         TEST(test_one_that_was_never_awaited_warns_in_a_cycle_too),
         TEST(test_a_finished_one_cannot_be_used_again_but_closed),
         TEST(test_a_closed_one_cannot_be_awaited),

@@ -7,12 +7,13 @@
 
 #include "coroutines/io.h"
 #include "objects/collector.h"
+#include "objects/str.h"
 #include "objects/tuple.h"
 #include "objects/weakref.h"
 
 #include <sched.h>
 
-enum { SHARED_STEPS = 4000, SHARED_STEPS_IN_SOAK = 200000, DEEP = 100000 };
+enum { SHARED_STEPS = 4000, SHARED_STEPS_IN_SOAK = 200000 };
 
 /* ---- bodies ---- */
 
@@ -253,6 +254,57 @@ static void test_what_was_thrown_may_be_handled_and_the_generator_goes_on(void *
     (void)state;
     assert_yields(throw_into(g, &value_error, "x"), 2);
     assert_returns(next_of(g), NOTHING);
+    decref(g);
+}
+
+/* Python's throw(ValueError, "text"), throw(ValueError), throw(LookupError, a KeyError) and so on. */
+static void check_throw_new(const struct type *kind, struct object *value /* steals */,
+                            const struct type *raised, const char *message)
+{
+    struct object *g = make(&body_three);
+
+    assert_yields(next_of(g), 0);
+    assert_int_equal(generator_throw_new(g, kind, value, &stepped), STEP_ERROR);
+    assert_int_equal(exception_pending() == value, raised != kind);
+    if (raised == kind)
+        assert_ptr_equal(exception_value(exception_pending()), value ? value : none());
+    assert_error(raised, message);
+    assert_int_equal(generator_state(g), GENERATOR_CLOSED);
+    decref(g);
+    xdecref(value);
+}
+
+static void test_throw_by_kind_and_value(void **state)
+{
+    (void)state;
+    check_throw_new(&value_error, NULL, &value_error, "");
+    check_throw_new(&value_error, none(), &value_error, "");
+    check_throw_new(&value_error, str_new("text"), &value_error, "text");
+    check_throw_new(&value_error, int_new(7), &value_error, "7");
+    check_throw_new(&exception, exception_new(&value_error, "one of them"), &value_error,
+                    "one of them");
+    check_throw_new(&value_error, exception_new(&key_error, "another"), &value_error,
+                    "<KeyError object>");
+}
+
+/* throw("abc"), throw(0), throw(list): test_throw_bad in CPython's words. */
+static void test_what_is_no_exception_cannot_be_thrown(void **state)
+{
+    struct object *g = make(&body_three);
+
+    (void)state;
+    assert_step_raises(generator_throw(g, int_new(1), &stepped), &type_error,
+                       "exceptions must be classes or instances deriving from BaseException, "
+                       "not int");
+    assert_int_equal(generator_state(g), GENERATOR_CREATED);
+    assert_yields(next_of(g), 0);
+    assert_step_raises(generator_throw(g, none(), &stepped), &type_error,
+                       "exceptions must be classes or instances deriving from BaseException, "
+                       "not NoneType");
+    assert_step_raises(generator_throw_new(g, &list_type, NULL, &stepped), &type_error,
+                       "exceptions must be classes or instances deriving from BaseException, "
+                       "not type");
+    assert_yields(next_of(g), 1);
     decref(g);
 }
 
@@ -1001,6 +1053,21 @@ static void test_an_end_may_wait_and_pass_safe_points(void **state)
 
 /* ---- memory ---- */
 
+static int throwing_session(void)
+{
+    struct object *g = generator_primed(&body_echo, NULL, 0), *text = str_new("text");
+    int result = -1;
+
+    if (g && text && generator_throw_new(g, &value_error, text, &stepped) == STEP_ERROR &&
+        exception_matches(&value_error)) {
+        exception_restore(NULL);
+        result = 0;
+    }
+    xdecref(text);
+    xdecref(g);
+    return result;
+}
+
 static int session(void)
 {
     struct object *two = int_new(YIELD_AGAIN), *g = NULL, *thrown;
@@ -1022,6 +1089,7 @@ static void test_no_memory_is_an_error_wherever_it_runs_out(void **state)
 {
     (void)state;
     fail_everywhere(session);
+    fail_everywhere(throwing_session);
 }
 
 /* Not even to be closed does one need memory: the exception that closes it is there. */
@@ -1052,6 +1120,8 @@ int main(void)
         TEST(test_throw_into_a_new_one_runs_nothing_and_closes_it),
         TEST(test_throw_into_a_closed_one_comes_straight_back),
         TEST(test_throw_raises_at_the_yield_the_very_same_object),
+        TEST(test_throw_by_kind_and_value),
+        TEST(test_what_is_no_exception_cannot_be_thrown),
         TEST(test_what_was_thrown_may_be_handled_and_the_generator_goes_on),
         TEST(test_what_is_thrown_has_what_the_generator_handles_as_context),
         TEST(test_what_a_generator_handles_is_its_own),

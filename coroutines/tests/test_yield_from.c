@@ -10,7 +10,7 @@
 
 #include <sched.h>
 
-enum { DEEP = 100000, LEVELS = 5, SHARED_STEPS = 2000, SHARED_STEPS_IN_SOAK = 100000 };
+enum { LEVELS = 5, SHARED_STEPS = STACKFUL_BODIES && SANITIZED ? 200 : 2000, SHARED_STEPS_IN_SOAK = 100000 };
 
 /* ---- what happened ---- */
 

@@ -1,0 +1,4 @@
+/* test_generator_stackful.c - the same as test_generator.c, with a stack for each generator. */
+#include "coroutines/tests/wrapped.h"
+
+#include "coroutines/tests/test_generator.c"

@@ -1,0 +1,18 @@
+/* greenlet_keeps_locks.c - greenlet.c, but who is left keeps the locks of its sections.
+ *
+ * The fault: the next greenlet of the thread that wants one of them waits for ever, for only the
+ * thread itself could go on with who has it (greenlet issues 513 and 518).
+ *
+ * Instead of: coroutines/greenlet.c
+ * Under: atomic
+ * Caught by: coroutines/tests/test_greenlet_threads (debug asan tsan)
+ */
+#include "objects/section.h"
+
+static inline void keep(struct thread *t)
+{
+    (void)t;
+}
+
+#define section_suspend keep
+#include "coroutines/greenlet.c"
