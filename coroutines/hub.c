@@ -55,6 +55,7 @@ struct spawned {
     struct object *greenlet;  /* set once; owned */
     struct object *function;  /* owned; NULL: it has begun, or never will */
     struct object *arguments; /* owned; a tuple; likewise */
+    size_t joiners;           /* of several, that wait for another one of them now */
 };
 
 _Thread_local struct hub *hub_here;
@@ -599,7 +600,14 @@ int hub_join(borrowed future, uint64_t deadline_ns)
     return wait_for(h, future, deadline_ns);
 }
 
-int hub_join_all(borrowed const *futures, size_t count, uint64_t deadline_ns)
+static void note_joiner(borrowed const *futures, size_t count, int change)
+{
+    for (size_t i = 0; i < count; i++)
+        if (type_of(futures[i]) == &hub_greenlet_type)
+            as_spawned(futures[i])->joiners += (size_t)change;
+}
+
+static int join_each(borrowed const *futures, size_t count, uint64_t deadline_ns)
 {
     int all = 1;
 
@@ -611,6 +619,16 @@ int hub_join_all(borrowed const *futures, size_t count, uint64_t deadline_ns)
         all &= result;
     }
     return all;
+}
+
+int hub_join_all(borrowed const *futures, size_t count, uint64_t deadline_ns)
+{
+    int result;
+
+    note_joiner(futures, count, 1);
+    result = join_each(futures, count, deadline_ns);
+    note_joiner(futures, count, -1);
+    return result;
 }
 
 static struct object *timeout_new(int64_t ns)
@@ -705,7 +723,7 @@ static void end_raised(struct spawned *s)
         future_finish(&s->future, e);
         return;
     }
-    lonely = !s->future.first.act;
+    lonely = !s->future.first.act && !s->joiners;
     future_fail(&s->future, e);
     if (!lonely)
         return;
@@ -871,6 +889,7 @@ static struct spawned *spawned_new(struct hub *h, borrowed function)
     future_init(&s->future, h->loop, cancel_spawned);
     s->greenlet = s->arguments = NULL;
     s->function = incref(function);
+    s->joiners = 0;
     return s;
 }
 

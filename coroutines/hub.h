@@ -25,8 +25,9 @@
  * it, and future_cancel is hub_kill. Any other future of that loop can be waited for as well: one
  * that somebody will set (gevent's AsyncResult), a task, what async_io.h returns.
  *   A greenlet that is killed has returned the GreenletExit. What else it raises is told at once to
- * the hook of warning.h (unraisable), if nobody waits for it then and it has no link.
- * KeyboardInterrupt and SystemExit are raised in the main greenlet, too.
+ * the hook of warning.h (unraisable), if nobody waits for it then and it has no link; else when it
+ * is dropped and nobody has asked. KeyboardInterrupt and SystemExit are raised in the main
+ * greenlet, too.
  *
  * *LoopExit.* When a hub has nothing to wait for any more - nothing is ready, no timer is set, no
  * descriptor is watched - who waits now waits for ever: then "This operation would block forever"

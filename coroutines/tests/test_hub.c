@@ -266,6 +266,21 @@ static void test_what_somebody_waits_for_is_not_told(void **state)
     decref(g);
 }
 
+static void test_who_waits_for_several_waits_for_each(void **state)
+{
+    struct object *first = spawn_saying(say_twice, "a"), *g = spawn(raise_value_error);
+
+    (void)state;
+    assert_int_equal(hub_join_all((borrowed[]){ first, g }, 2, HUB_NEVER), 1);
+    assert_diary("a a");
+    assert_told(0, "");
+    decref(g); /* but nobody has asked */
+    settle_heap();
+    assert_string_equal(told.where, "Future exception was never retrieved");
+    assert_told(1, "ValueError: wrong");
+    decref(first);
+}
+
 static void test_a_link_is_called_when_it_has_ended(void **state)
 {
     struct object *g = spawn_saying(say_argument, "body"), *link = noter("link");
@@ -1324,6 +1339,23 @@ static void test_every_allocation_failing(void **state)
     fail_everywhere(io_session);
 }
 
+static void test_to_wake_needs_no_memory(void **state)
+{
+    struct object *a;
+
+    (void)state;
+    event = hub_event_new();
+    a = spawn(wait_for_event);
+    assert_int_equal(hub_sleep_ns(0), 0);
+    fail_allocation(1);
+    hub_event_set(event);
+    assert_true(failure_waits());
+    fail_allocation(0);
+    end(a);
+    assert_diary("set");
+    decref(event);
+}
+
 #define with_hub(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -1336,6 +1368,7 @@ int main(void)
         with_hub(test_get_returns_what_it_returned_or_raises_what_it_raised),
         with_hub(test_what_nobody_waits_for_is_told_at_once),
         with_hub(test_what_somebody_waits_for_is_not_told),
+        with_hub(test_who_waits_for_several_waits_for_each),
         with_hub(test_a_link_is_called_when_it_has_ended),
         with_hub(test_what_one_forgets_runs_to_its_end),
         with_hub(test_a_greenlet_that_was_not_spawned_waits_as_well),
@@ -1378,6 +1411,7 @@ int main(void)
         with_hub(test_a_thread_that_ends_ends_its_hub),
         with_hub(test_a_thousand_greenlets_sleep_and_echo),
         with_hub(test_every_allocation_failing),
+        with_hub(test_to_wake_needs_no_memory),
     };
 
     alarm(TIMEOUT_S); /* a wait that never ends ends the program */
