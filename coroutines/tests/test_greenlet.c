@@ -68,7 +68,7 @@ static void test_values_pass_both_ways(void **state)
     decref(g);
 }
 
-static struct object *partner; /* borrowed */
+static struct object *partner;
 
 static struct object *ping(borrowed closure, borrowed const *arguments, size_t count)
 {
@@ -482,6 +482,29 @@ static void test_and_be_dropped_again(void **state)
     assert_int_equal(greenlets_suspended(), 0);
 }
 
+static struct object *waiting; /* owned */
+
+/* Nobody but itself holds who runs this: it drops another, whose end comes back to it. */
+static struct object *drop_another(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure, (void)arguments, (void)count;
+    decref(partner);
+    decref(waiting);
+    settle_heap();
+    return int_new(ends + 10);
+}
+
+static void test_who_runs_is_held_while_it_ends_another(void **state)
+{
+    (void)state;
+    ends = 0;
+    waiting = suspended(note_end);
+    partner = make(drop_another, 1, NULL);
+    assert_int_equal(number_of(switch_number(partner, 1)), 11);
+    assert_int_equal(greenlets_suspended(), 0);
+    assert_int_equal(greenlets_leaked(), 0);
+}
+
 static struct object *ignore(borrowed closure, borrowed const *arguments, size_t count)
 {
     struct object *slot[1] = { int_new(123456789) };
@@ -550,6 +573,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_errors_of_the_end_go_to_the_hook),
     cmocka_unit_test(test_it_may_live_on_under_a_new_object),
     cmocka_unit_test(test_and_be_dropped_again),
+    cmocka_unit_test(test_who_runs_is_held_while_it_ends_another),
     cmocka_unit_test_teardown(test_one_that_ignores_it_is_freed_and_counted, finish_all),
 };
 

@@ -243,7 +243,8 @@ static void test_greenlets_behave_as_pythons(void **state)
             pclose(python);
         skip();
     }
-    for (uint64_t seed = first; fgets(line, sizeof line, python); seed++) {
+    for (uint64_t seed = first; seed < first + seeds(); seed++) {
+        assert_non_null(fgets(line, sizeof line, python));
         line[strcspn(line, "\n")] = '\0';
         run_world(seed);
         compare(seed, line);
