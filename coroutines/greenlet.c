@@ -827,6 +827,16 @@ static void end_home(struct last_act *a)
     decref(&h->head);
 }
 
+void greenlet_close(void)
+{
+    struct home *h = own_home;
+
+    if (!h)
+        return;
+    object_not_at_stop(&h->end);
+    end_home(&h->end);
+}
+
 const struct type greenlet_type = {
     .name = "greenlet.greenlet", .size_bytes = sizeof(struct greenlet), .destroy = greenlet_destroy,
     .clear = greenlet_clear, .unfinished = greenlet_unfinished, .finish = greenlet_finish,

@@ -102,6 +102,10 @@ void greenlet_collect_foreign(void);
  * MemoryError. */
 int greenlet_set_waker(void (*wake)(void *argument), void *argument);
 
+/* By the main greenlet: ends all others of the thread, and forgets the main one, as the thread's
+ * end does. Another call begins anew. Nothing where the thread has no greenlets. */
+void greenlet_close(void);
+
 /* How many stacks were freed without being unwound, since the process began. */
 uint64_t greenlets_leaked(void);
 

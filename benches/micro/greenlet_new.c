@@ -5,7 +5,7 @@
 #include "objects/function.h"
 #include "objects/none.h"
 
-static struct object *function; /* owned */
+static struct object *function, *home; /* owned */
 
 static struct object *give_back(borrowed closure, borrowed const *arguments, size_t count)
 {
@@ -16,7 +16,11 @@ static struct object *give_back(borrowed closure, borrowed const *arguments, siz
 static int setup(void)
 {
     function = function_new("give_back", give_back, 1, NULL);
-    return function ? 0 : -1;
+    home = function ? greenlet_current() : NULL;
+    if (home)
+        return 0;
+    xdecref(function);
+    return -1;
 }
 
 MEASURED static void run(uint64_t iterations)
@@ -31,7 +35,9 @@ MEASURED static void run(uint64_t iterations)
 
 static void teardown(void)
 {
+    decref(home);
     decref(function);
+    greenlet_close();
 }
 
 const struct micro micro_greenlet_new = {
