@@ -538,6 +538,25 @@ static void test_one_that_ignores_it_is_freed_and_counted(void **state)
     assert_int_equal(live_blocks(), before);
 }
 
+static void test_a_thread_may_close_its_greenlets_and_begin_anew(void **state)
+{
+    struct object *g = suspended(note_end), *before = main_greenlet;
+
+    (void)state;
+    ends = 0;
+    greenlet_close();
+    assert_int_equal(ends, 1);
+    assert_true(greenlet_dead(g));
+    assert_true(greenlet_dead(before));
+    main_greenlet = greenlet_current();
+    assert_ptr_not_equal(main_greenlet, before);
+    assert_null(greenlet_switch(g, NULL));
+    assert_message(&greenlet_error,
+                   "cannot switch to a different thread (which happens to have exited)");
+    decref(before);
+    decref(g);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -574,6 +593,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_it_may_live_on_under_a_new_object),
     cmocka_unit_test(test_and_be_dropped_again),
     cmocka_unit_test(test_who_runs_is_held_while_it_ends_another),
+    cmocka_unit_test(test_a_thread_may_close_its_greenlets_and_begin_anew),
     cmocka_unit_test_teardown(test_one_that_ignores_it_is_freed_and_counted, finish_all),
 };
 
