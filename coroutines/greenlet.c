@@ -612,6 +612,18 @@ static void drop_slots(const struct strand *s)
             xdecref(h->exception);
 }
 
+/* It will not come back to what it waits for, and has held its object meanwhile. */
+static void leave_killed(struct home *h, struct strand *s, struct greenlet *g)
+{
+    struct strand *killed = s->killing;
+
+    s->killing = killed->killer = NULL;
+    if (!killed->object)
+        leave_orphan(h, killed);
+    if (g)
+        decref(&g->head);
+}
+
 /* Nobody looks at its stack any more: what is known to stand there is dropped, all else leaked. */
 static void abandon(struct home *h, struct strand *s)
 {
@@ -621,11 +633,8 @@ static void abandon(struct home *h, struct strand *s)
     if (g)
         set_stage(g, DEAD);
     xdecref(bury(h, s));
-    if (s->killing) {
-        s->killing->killer = NULL;
-        if (!s->killing->object)
-            leave_orphan(h, s->killing);
-    }
+    if (s->killing)
+        leave_killed(h, s, g);
     atomic_fetch_add_explicit(&leaked, 1, memory_order_relaxed);
     execution_abandon(&s->execution);
     drop_slots(s);
@@ -644,15 +653,18 @@ static void ignored(void)
 static bool kill_strand(struct home *h, struct strand *s)
 {
     struct strand *me = h->current;
+    struct greenlet *mine = me->object, *g;
     struct object *value;
-    struct greenlet *g;
 
     if (s->killer)
         s->killer->killing = NULL;
     s->killer = me;
     me->killing = s;
+    hold(mine); /* perhaps nothing else does but that it runs */
     exception_restore(exception_kill());
     value = go_on(h, s, NULL, s->left, NULL);
+    if (mine)
+        decref(&mine->head);
     if (value)
         decref(value);
     else
@@ -813,6 +825,16 @@ static void end_home(struct last_act *a)
     decref(&g->head);
     decref(&g->head);
     decref(&h->head);
+}
+
+void greenlet_close(void)
+{
+    struct home *h = own_home;
+
+    if (!h)
+        return;
+    object_not_at_stop(&h->end);
+    end_home(&h->end);
 }
 
 const struct type greenlet_type = {

@@ -50,7 +50,8 @@
  * it is entered. NULL or -1: an exception is pending.
  *
  * Semantics are those of greenlet 2.0.2 for CPython 3.11, but for what is said here of threads that
- * end and of coming back to life, and that set_parent refuses another thread's always.
+ * end and of coming back to life, that set_parent refuses another thread's always, and that a
+ * GreenletExit which is passed to one that begins is its argument (there it is lost).
  *
  * Sources: greenlet (A. Rigo, C. Tismer, J. Madden and others), docs/greenlet.rst, greenlet_gc.rst,
  * python_threads.rst; locks across a switch: its issues 513 and 518; symmetric transfer of
@@ -100,6 +101,10 @@ void greenlet_collect_foreign(void);
  * sleeps is told to turn. It must not block, nor touch objects. NULL: nobody is told. 0, or -1:
  * MemoryError. */
 int greenlet_set_waker(void (*wake)(void *argument), void *argument);
+
+/* By the main greenlet: ends all others of the thread, and forgets the main one, as the thread's
+ * end does. Another call begins anew. Nothing where the thread has no greenlets. */
+void greenlet_close(void);
 
 /* How many stacks were freed without being unwound, since the process began. */
 uint64_t greenlets_leaked(void);

@@ -288,6 +288,15 @@ void object_at_stop(struct last_act *a)
     last_acts = a;
 }
 
+void object_not_at_stop(struct last_act *a)
+{
+    struct last_act **link = &last_acts;
+
+    while (*link != a)
+        link = &(*link)->next;
+    *link = a->next;
+}
+
 static void play_last_acts(void)
 {
     struct last_act *a;

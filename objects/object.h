@@ -214,6 +214,9 @@ struct last_act {
  * first. */
 void object_at_stop(struct last_act *a);
 
+/* It is not called any more. */
+void object_not_at_stop(struct last_act *a);
+
 /* For who stops the world: what dies from now on and is unfinished (type.h) is left as it is;
  * then, when the world runs again, it is finished and destroyed. */
 void object_postpone(void);

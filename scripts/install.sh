@@ -13,7 +13,7 @@ packages_of()
     build) echo gcc make libc6-dev binutils libhwloc-dev libjemalloc-dev libmimalloc-dev \
         libsqlite3-dev libyaml-dev libjansson-dev libmd-dev \
         systemtap-sdt-dev ;;
-    test) echo libcmocka-dev python3 ;;
+    test) echo libcmocka-dev python3 python3-greenlet ;;
     plot) echo python3 python3-matplotlib hwloc-nox ;;
     browser) echo chromium-headless-shell ;;
     examples) echo python3-pandas gnuplot-nox sqlite3 ;;

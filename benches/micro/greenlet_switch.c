@@ -44,6 +44,7 @@ static void teardown(void)
 {
     decref(away);
     decref(home);
+    greenlet_close();
 }
 
 const struct micro micro_greenlet_switch = {

@@ -68,7 +68,7 @@ static void test_values_pass_both_ways(void **state)
     decref(g);
 }
 
-static struct object *partner; /* borrowed */
+static struct object *partner;
 
 static struct object *ping(borrowed closure, borrowed const *arguments, size_t count)
 {
@@ -482,6 +482,29 @@ static void test_and_be_dropped_again(void **state)
     assert_int_equal(greenlets_suspended(), 0);
 }
 
+static struct object *waiting; /* owned */
+
+/* Nobody but itself holds who runs this: it drops another, whose end comes back to it. */
+static struct object *drop_another(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure, (void)arguments, (void)count;
+    decref(partner);
+    decref(waiting);
+    settle_heap();
+    return int_new(ends + 10);
+}
+
+static void test_who_runs_is_held_while_it_ends_another(void **state)
+{
+    (void)state;
+    ends = 0;
+    waiting = suspended(note_end);
+    partner = make(drop_another, 1, NULL);
+    assert_int_equal(number_of(switch_number(partner, 1)), 11);
+    assert_int_equal(greenlets_suspended(), 0);
+    assert_int_equal(greenlets_leaked(), 0);
+}
+
 static struct object *ignore(borrowed closure, borrowed const *arguments, size_t count)
 {
     struct object *slot[1] = { int_new(123456789) };
@@ -513,6 +536,25 @@ static void test_one_that_ignores_it_is_freed_and_counted(void **state)
     settle_heap();
     /* What stood in slots has been dropped: what it was called with, too. */
     assert_int_equal(live_blocks(), before);
+}
+
+static void test_a_thread_may_close_its_greenlets_and_begin_anew(void **state)
+{
+    struct object *g = suspended(note_end), *before = main_greenlet;
+
+    (void)state;
+    ends = 0;
+    greenlet_close();
+    assert_int_equal(ends, 1);
+    assert_true(greenlet_dead(g));
+    assert_true(greenlet_dead(before));
+    main_greenlet = greenlet_current();
+    assert_ptr_not_equal(main_greenlet, before);
+    assert_null(greenlet_switch(g, NULL));
+    assert_message(&greenlet_error,
+                   "cannot switch to a different thread (which happens to have exited)");
+    decref(before);
+    decref(g);
 }
 
 static int begin(void **state)
@@ -550,6 +592,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_errors_of_the_end_go_to_the_hook),
     cmocka_unit_test(test_it_may_live_on_under_a_new_object),
     cmocka_unit_test(test_and_be_dropped_again),
+    cmocka_unit_test(test_who_runs_is_held_while_it_ends_another),
+    cmocka_unit_test(test_a_thread_may_close_its_greenlets_and_begin_anew),
     cmocka_unit_test_teardown(test_one_that_ignores_it_is_freed_and_counted, finish_all),
 };
 

@@ -10,6 +10,7 @@
 #include "coroutines/switch/carriers.h"
 #include "gil/mutex.h"
 #include "objects/collector.h"
+#include "objects/execution.h"
 #include "objects/function.h"
 #include "objects/none.h"
 #include "objects/section.h"

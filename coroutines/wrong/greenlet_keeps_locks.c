@@ -7,12 +7,13 @@
  * Under: atomic
  * Caught by: coroutines/tests/test_greenlet_threads (debug asan tsan)
  */
-#include "objects/section.h"
+#include "objects/execution.h"
 
-static inline void keep(struct thread *t)
+static inline void keep_locks(struct execution *e)
 {
-    (void)t;
+    *e = (struct execution){ .sections = thread_self->sections };
+    thread_self->sections = NULL;
 }
 
-#define section_suspend keep
+#define execution_leave keep_locks
 #include "coroutines/greenlet.c"
