@@ -98,6 +98,10 @@ def micro_figures():
         *(Figure(f"a pool's call, pipelined, against bare threads ({policy})",
                  f"pool_submit/{policy}", "bare_pool", 2.0, clock="real_time")
           for policy in ("atomic", "biased")),
+        *(Figure(f"the same for an event loop, against a pool's call ({policy})",
+                 f"run_in_executor/{policy}", f"pool_submit/{policy}", 2.5, seconds=0.3,
+                 clock="real_time")
+          for policy in ("atomic", "biased")),
     ]
 
 

@@ -38,13 +38,13 @@ static const uint64_t interval_ns = 20 * NS_PER_MS, window_ns = 500 * NS_PER_MS,
 static struct {
     char name[NAME_BYTES]; /* written before `told` */
     uint64_t since_ns;     /* likewise */
-    _Atomic bool told;     /* release; once a window */
+    _Atomic bool told;     /* release, acquire; once a window */
 } stuck;
 
 static void note_stuck(const char *loop, const char *callback, uint64_t since_ns)
 {
     (void)loop;
-    if (atomic_load_explicit(&stuck.told, memory_order_relaxed))
+    if (atomic_load_explicit(&stuck.told, memory_order_acquire))
         return;
     snprintf(stuck.name, sizeof stuck.name, "%s", callback);
     stuck.since_ns = since_ns;
@@ -212,7 +212,7 @@ static int run_window(const char *what, const char *name, native *body)
 
     if (!loop)
         return -1;
-    atomic_store_explicit(&stuck.told, false, memory_order_relaxed);
+    atomic_store_explicit(&stuck.told, false, memory_order_release); /* the name has been read */
     loop_set_name(loop, "server");
     result = run_loop(loop, what, name, body);
     pending = exception_take();

@@ -334,7 +334,7 @@ static void test_a_loop_that_is_forgotten_meanwhile(void **state)
     collect(GENERATION_ALL);
 }
 
-/* BE test_set_default_executor*, test_default_executor... */
+/* BE test_set_default_executor, test_set_default_executor_error */
 static void test_set_default_executor(void **state)
 {
     struct object *loop = make_loop(), *pool = thread_pool_new(&(struct pool_options){
@@ -356,7 +356,6 @@ static void test_set_default_executor(void **state)
     recruit_join_all();
 }
 
-/* BE test_run_in_executor_closed..., test_call_soon_... and our own. */
 static void test_what_is_refused(void **state)
 {
     struct object *loop = make_loop(), *f = function_of(say_thread, 1), *number = int_new(1);
@@ -1129,6 +1128,119 @@ static void test_many_calls_and_cancels_at_once(void **state)
     end_loop(loop);
 }
 
+/* Others ask a loop to run coroutines, and cancel some of them, while they begin and end. */
+enum { HAMMERS = 4, BLOWS = 50 };
+
+static struct play blows[HAMMERS][BLOWS]; /* a cancelled one may end after its job */
+static _Atomic int hammers, returned, cancelled, refused;
+
+static void note_outcome(struct object *job /* steals */)
+{
+    struct object *result = job_result(job, long_ns);
+
+    decref(job);
+    if (result) {
+        assert_int_equal(int_value(result), 42);
+        decref(result);
+        atomic_fetch_add(&returned, 1);
+        return;
+    }
+    assert_raises(&job_cancelled_error);
+    atomic_fetch_add(&cancelled, 1);
+}
+
+static void blow(borrowed loop, struct play *p, bool cancels)
+{
+    static const struct act acts[] = { { PASS }, { PASS }, { RETURN, .number = 42 } };
+    struct object *coroutine, *job;
+
+    *p = (struct play){ acts };
+    coroutine = perform_play(p);
+    job = run_coroutine_threadsafe(loop, coroutine);
+    if (!job) {
+        assert_error(true, &runtime_error, "Event loop is closed");
+        assert_int_equal(generator_close(coroutine, NULL), 0);
+        atomic_fetch_add(&refused, 1);
+    } else if (cancels) {
+        job_cancel(job);
+    }
+    decref(coroutine);
+    if (job)
+        note_outcome(job);
+}
+
+static struct object *hammer(borrowed closure, borrowed const *arguments, size_t count)
+{
+    int self = atomic_fetch_add(&hammers, 1);
+
+    (void)closure;
+    (void)count;
+    for (int i = 0; i < BLOWS; i++) {
+        blow(arguments[0], &blows[self][i], i % 3 == 0);
+        safepoint(thread_self);
+    }
+    return none();
+}
+
+static void begin_hammering(borrowed loop, borrowed pool, struct object **futures)
+{
+    struct object *f = function_of(hammer, 1);
+
+    hammers = returned = cancelled = refused = 0;
+    for (int i = 0; i < HAMMERS; i++)
+        futures[i] = run_in_executor(loop, pool, f, (borrowed[]){ loop }, 1);
+    decref(f);
+}
+
+static void end_hammering(void)
+{
+    assert_int_equal(returned + cancelled + refused, HAMMERS * BLOWS);
+    for (int i = 0; i < HAMMERS; i++)
+        end_plays(blows[i], BLOWS);
+}
+
+static void test_jobs_are_cancelled_while_their_tasks_end(void **state)
+{
+    struct object *loop = make_loop(), *pool = pool_of(HAMMERS), *futures[HAMMERS];
+
+    (void)state;
+    begin_hammering(loop, pool, futures);
+    for (int i = 0; i < HAMMERS; i++)
+        wait_and_run(loop, futures[i]);
+    end_pool(pool);
+    turns(loop, 5); /* what was cancelled last */
+    assert_no_tasks(loop);
+    assert_int_equal(refused, 0);
+    assert_true(returned >= HAMMERS * BLOWS / 2);
+    end_hammering();
+    decref_all(futures, HAMMERS);
+    end_loop(loop);
+}
+
+static void test_a_loop_closes_while_it_is_asked(void **state)
+{
+    struct object *loop, *pool, *futures[HAMMERS];
+
+    (void)state;
+    if (RC_HAS_LATE)
+        skip(); /* it is heard of late, too */
+    loop = make_loop();
+    pool = pool_of(HAMMERS);
+    begin_hammering(loop, pool, futures);
+    while (returned + cancelled < BLOWS) {
+        turns(loop, 1);
+        safepoint(thread_self);
+    }
+    assert_int_equal(loop_close(loop), 0);
+    end_pool(pool);
+    assert_true(refused > 0);
+    settle();
+    end_hammering();
+    decref_all(futures, HAMMERS);
+    decref(loop);
+    collect(GENERATION_ALL);
+}
+
 /* ---- memory ---- */
 
 static bool wrap_and_shut_down(void)
@@ -1253,6 +1365,8 @@ int main(void)
         bridge_test(test_all_tasks_from_other_thread_includes_eager_tasks),
         bridge_test(test_shutdown_lets_the_loop_run),
         bridge_test(test_many_calls_and_cancels_at_once),
+        bridge_test(test_jobs_are_cancelled_while_their_tasks_end),
+        bridge_test(test_a_loop_closes_while_it_is_asked),
         bridge_test(test_a_failed_allocation_anywhere_is_memory_error),
     };
     int failed;
