@@ -47,7 +47,7 @@ struct tally {
 /* What one thread has counted; it stays when the thread ends. */
 struct ledger {
     _Alignas(128) uint32_t number; /* set once; from 1 */
-    uintptr_t stack_end;           /* set once: of its stack, the highest address */
+    uintptr_t stack, stack_end;    /* set once: the thread's own stack, from its lowest address */
     struct ledger *next;           /* set once */
     uint64_t lone_retries, merges, queued; /* owner; as is what follows */
     struct histogram delay;
@@ -71,17 +71,30 @@ static struct {
 
 static _Thread_local struct ledger *own;
 
-static uintptr_t stack_end(void)
+static void find_stack(struct ledger *l)
 {
     pthread_attr_t attributes;
     size_t size_bytes = 0;
     void *lowest = NULL;
 
     if (pthread_getattr_np(pthread_self(), &attributes) != 0)
-        return 0;
+        return;
     pthread_attr_getstack(&attributes, &lowest, &size_bytes);
     pthread_attr_destroy(&attributes);
-    return (uintptr_t)lowest + size_bytes;
+    l->stack = (uintptr_t)lowest;
+    l->stack_end = (uintptr_t)lowest + size_bytes;
+}
+
+/* To where it can be read. Who has left the thread's stack for one of its own (a fiber) stands on
+ * one of which no more is known here than that the page is there. */
+static uintptr_t end_of_stack(const struct ledger *l, const void *frame)
+{
+    enum { PAGE_BYTES = 4096 }; /* or more */
+    uintptr_t at = (uintptr_t)frame;
+
+    if (at >= l->stack && at < l->stack_end)
+        return l->stack_end;
+    return (at & ~(uintptr_t)(PAGE_BYTES - 1)) + PAGE_BYTES;
 }
 
 static SLOW_PATH struct ledger *ledger_new(void)
@@ -93,7 +106,7 @@ static SLOW_PATH struct ledger *ledger_new(void)
         return NULL;
     }
     memset(l, 0, sizeof *l);
-    l->stack_end = stack_end();
+    find_stack(l);
     mutex_lock(&stats.lock);
     l->number = ++stats.threads;
     l->next = stats.ledgers;
@@ -178,13 +191,13 @@ static uint32_t find_place(const struct type *type, const void *const frame[STAT
 __attribute__((noinline))
 void stats_made(struct object *o)
 {
+    const void *here = __builtin_frame_address(0), *frame[STATS_FRAMES];
     struct ledger *l = ledger();
-    const void *frame[STATS_FRAMES];
 
     o->stats = (struct object_stats){ 0 };
     if (!l)
         return;
-    walk(__builtin_frame_address(0), l->stack_end, frame);
+    walk(here, end_of_stack(l, here), frame);
     o->stats.maker = l->number;
     o->stats.entry = find_place(o->type, frame);
     l->of[o->stats.entry].made++;

@@ -207,9 +207,10 @@ static void test_race_and_the_audit_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* The first: threads of others may not have been put away yet. */
+        cmocka_unit_test(test_loop_threads_are_counted),
         cmocka_unit_test(test_refcount_prints_what_cpython_prints),
         cmocka_unit_test(test_executor_deadlock_names_who_waits),
-        cmocka_unit_test(test_loop_threads_are_counted),
         cmocka_unit_test(test_a_blocked_loop_is_named_and_cured),
         cmocka_unit_test(test_race_goes_well_where_counts_are_protected),
         cmocka_unit_test(test_a_lock_does_not_make_a_program_thread_safe),

@@ -4,6 +4,8 @@
 #include "objects/tests/crowd.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
 
 #define IS(policy) (!strcmp(STRING(RC_POLICY), #policy "_stats"))
 #define STRING_OF(x) #x
@@ -378,6 +380,56 @@ static void test_retries_are_of_the_object_that_was_tried(void **state)
     decref(o);
 }
 
+/* ---- on a stack that is not the thread's ---- */
+
+enum { SMALL_STACK = 64 * 1024 };
+
+static struct {
+    char *stack; /* and behind it a page that nobody can read */
+    ucontext_t back, there;
+    struct object *made;
+} elsewhere;
+
+static void make_one(void)
+{
+    elsewhere.made = int_new(1000000);
+}
+
+/* As code that was compiled without frame pointers may: it has something else in their register. */
+static void make_one_astray(void)
+{
+#ifdef __x86_64__
+    __asm__ volatile("mov %%rsp, %%r12\n\tmov %%rbp, %%r13\n\tsub $256, %%rsp\n\t"
+                     "and $-64, %%rsp\n\tmov %0, %%rbp\n\tcall *%1\n\t"
+                     "mov %%r13, %%rbp\n\tmov %%r12, %%rsp"
+                     :
+                     : "r"(elsewhere.stack + SMALL_STACK + 64), "r"(make_one)
+                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+                       "memory", "cc");
+#else
+    make_one();
+#endif
+}
+
+static void test_places_on_another_stack_are_looked_for_with_care(void **state)
+{
+    (void)state;
+    if (SANITIZED)
+        skip(); /* they are not told of the switch */
+    elsewhere.stack = mmap(NULL, 2 * SMALL_STACK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(elsewhere.stack, MAP_FAILED);
+    assert_int_equal(mprotect(elsewhere.stack, SMALL_STACK, PROT_READ | PROT_WRITE), 0);
+    getcontext(&elsewhere.there);
+    elsewhere.there.uc_stack.ss_sp = elsewhere.stack;
+    elsewhere.there.uc_stack.ss_size = SMALL_STACK;
+    elsewhere.there.uc_link = &elsewhere.back;
+    makecontext(&elsewhere.there, make_one_astray, 0);
+    swapcontext(&elsewhere.back, &elsewhere.there);
+    assert_non_null(elsewhere.made);
+    decref(elsewhere.made);
+    munmap(elsewhere.stack, 2 * SMALL_STACK);
+}
+
 #define COUNTING(test) cmocka_unit_test_setup_teardown(test, forget, give_back)
 
 int main(void)
@@ -394,6 +446,7 @@ int main(void)
         COUNTING(test_retries_are_of_the_object_that_was_tried),
         COUNTING(test_what_finds_no_entry_stays_with_its_place),
         COUNTING(test_what_finds_no_place_shares_one),
+        COUNTING(test_places_on_another_stack_are_looked_for_with_care),
     };
 
     return run_in_crowd(tests);
