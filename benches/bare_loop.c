@@ -95,7 +95,7 @@ static void take_letters(struct bare_loop *loop)
 
 static void take_due(struct bare_loop *loop, uint64_t now_ns)
 {
-    while (loop->timers.count && timers_first(&loop->timers)->when_ns <= now_ns) {
+    while (timers_due(&loop->timers, now_ns)) {
         struct bare_timer *t = (struct bare_timer *)timers_pop(&loop->timers);
 
         push(loop, t->callback);

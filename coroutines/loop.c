@@ -759,7 +759,7 @@ static int poll_files(struct loop_object *loop, uint64_t until_ns)
 /* The heap's reference to the handle is the ring's from here on. */
 static void take_due(struct loop_object *loop, uint64_t now_ns)
 {
-    while (loop->timers.count && timers_first(&loop->timers)->when_ns <= now_ns) {
+    while (timers_due(&loop->timers, now_ns)) {
         struct handle_object *h;
 
         if (ready_reserve(&loop->ready) < 0) {

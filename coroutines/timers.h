@@ -54,6 +54,12 @@ static inline struct timer *timers_first(const struct timers *t)
     return t->count ? t->entry[0].timer : NULL;
 }
 
+/* Whether there is one for then, or before. */
+static inline bool timers_due(const struct timers *t, uint64_t now_ns)
+{
+    return t->count && t->entry[0].when_ns <= now_ns;
+}
+
 /* Takes out the first; there is one. */
 struct timer *timers_pop(struct timers *t);
 

@@ -30,6 +30,7 @@ void warn(const struct type *kind, const char *format, ...)
     va_end(arguments);
     if (hooks->warn)
         hooks->warn(kind, message);
+    warning_unraisable(message);
     exception_restore(pending);
 }
 

@@ -14,7 +14,8 @@
 #include "objects/object.h"
 
 struct warning_hooks {
-    /* `kind` is such as runtime_warning. */
+    /* `kind` is such as runtime_warning. An exception that it leaves pending, of a warning that is
+     * to be an error, goes to the other hook. */
     void (*warn)(const struct type *kind, const char *message);
 
     /* `exception` was raised in the end of what `where` names, and nobody handles it. */

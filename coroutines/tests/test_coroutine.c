@@ -277,6 +277,28 @@ static void test_one_that_was_never_awaited_warns_at_its_end(void **state)
     assert_string_equal(told.message, "coroutine 'at_once' was never awaited");
 }
 
+static void raise_warning(const struct type *kind, const char *message)
+{
+    exception_set(kind, "%s", message);
+}
+
+/* CPython's test_fatal_coro_warning: warnings are errors. */
+static void test_a_fatal_warning_is_told_as_an_error_and_does_no_harm(void **state)
+{
+    static const struct warning_hooks fatal = { raise_warning, tell_unraisable };
+    struct object *c = make(&body_at_once);
+
+    (void)state;
+    warning_set_hooks(&fatal);
+    exception_set(&index_error, "on its way");
+    decref(c);
+    settle_heap();
+    assert_error(&index_error, "on its way");
+    assert_int_equal(told.unraisable, 1);
+    assert_ptr_equal(told.kind, &runtime_warning);
+    assert_string_equal(told.message, "coroutine 'at_once' was never awaited");
+}
+
 static void test_closed_before_it_does_not_warn(void **state)
 {
     struct object *c = make(&body_at_once);
@@ -960,6 +982,7 @@ int main(void)
         TEST(test_an_awaitable_generator_may_yield_from_a_coroutine),
         TEST(test_await_iterator_serves_a_generator_too),
         TEST(test_one_that_was_never_awaited_warns_at_its_end),
+        TEST(test_a_fatal_warning_is_told_as_an_error_and_does_no_harm),
         TEST(test_closed_before_it_does_not_warn),
         TEST(test_one_that_began_does_not_warn),
         TEST(test_a_generator_that_never_started_does_not_warn),

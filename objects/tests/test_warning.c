@@ -24,6 +24,7 @@ static void on_warning(const struct type *kind, const char *message)
 static void on_error(borrowed e, const char *where)
 {
     told.errors++;
+    xdecref(told.kept);
     told.kept = incref(e);
     assert_null(exception_pending());
     snprintf(told.where, sizeof told.where, "%s", where);
@@ -36,6 +37,7 @@ static int forget(void **state)
 {
     (void)state;
     warning_set_hooks(NULL);
+    xdecref(told.kept);
     memset(&told, 0, sizeof told);
     return 0;
 }
@@ -69,6 +71,17 @@ static void test_a_warning_leaves_what_is_pending(void **state)
     assert_raises(&value_error);
 }
 
+static void test_a_warning_that_is_made_an_error_goes_to_the_other_hook(void **state)
+{
+    (void)state;
+    warning_set_hooks(&both);
+    warn(&runtime_warning, "number %d", 7);
+    assert_int_equal(told.errors, 1);
+    assert_string_equal(told.where, "number 7");
+    assert_string_equal(exception_message(told.kept), "the hook's own");
+    assert_null(exception_pending());
+}
+
 static void test_a_long_warning_is_cut_off(void **state)
 {
     char text[3000];
@@ -78,7 +91,6 @@ static void test_a_long_warning_is_cut_off(void **state)
     text[sizeof text - 1] = '\0';
     warning_set_hooks(&both);
     warn(&runtime_warning, "%s", text);
-    exception_restore(NULL);
     assert_in_range(strlen(told.message), 100, 1000);
 }
 
@@ -95,6 +107,7 @@ static void test_an_error_goes_to_its_hook_and_is_pending_no_more(void **state)
     assert_string_equal(told.where, "some end");
     assert_string_equal(exception_message(told.kept), "lost");
     decref(told.kept);
+    told.kept = NULL;
     assert_int_equal(live_blocks(), before);
     warning_unraisable("nothing happened");
     assert_int_equal(told.errors, 1);
@@ -113,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_without_hooks_all_is_dropped, forget),
         cmocka_unit_test_teardown(test_a_warning_leaves_what_is_pending, forget),
+        cmocka_unit_test_teardown(test_a_warning_that_is_made_an_error_goes_to_the_other_hook, forget),
         cmocka_unit_test_teardown(test_a_long_warning_is_cut_off, forget),
         cmocka_unit_test_teardown(test_an_error_goes_to_its_hook_and_is_pending_no_more, forget),
         cmocka_unit_test_teardown(test_hooks_are_put_back, forget),
