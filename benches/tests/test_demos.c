@@ -1,6 +1,7 @@
 /* test_demos.c - the demonstrations, as they are told under this policy. */
 #include "benches/tests/telling.h"
 
+#include <dirent.h>
 #include <sched.h>
 #include <string.h>
 
@@ -23,8 +24,9 @@ static void test_executor_deadlock_names_who_waits(void **state)
     (void)state;
     tell(&demo_executor_deadlock, RC_NEEDS_GIL ? &gil_interval : &gil_none);
     assert_non_null(strstr(text, "DEADLOCK: lone_0 waits for inner(), which is queued in lone"));
-    assert_non_null(strstr(text, "pair_0 waits for b(), which runs on pair_1\n"));
-    assert_non_null(strstr(text, "pair_1 waits for a(), which runs on pair_0\n"));
+    /* Which of the two took the first job is the kernel's affair. */
+    assert_non_null(strstr(text, " waits for b(), which runs on pair_"));
+    assert_non_null(strstr(text, " waits for a(), which runs on pair_"));
     assert_non_null(strstr(text, "has raised RuntimeError: this wait was part of a deadlock\n"));
 }
 
@@ -46,12 +48,31 @@ static int most_workers(void)
     return most < 32 ? (int)most : 32;
 }
 
-/* A sanitizer may have a thread of its own, so all is told by what comes and goes. */
+static int count_threads(void)
+{
+    DIR *folder = opendir("/proc/self/task");
+    int count = -2; /* . and .. */
+
+    assert_non_null(folder);
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+/* A thread that has ended is counted until the kernel has put it away. TSan has one of its own. */
+static void wait_for_threads_of_others(void)
+{
+    while (count_threads() > 1 + REPORTS_RACES)
+        usleep(1000);
+}
+
 static void test_loop_threads_are_counted(void **state)
 {
     int before;
 
     (void)state;
+    wait_for_threads_of_others();
     tell(&demo_loop_threads, RC_NEEDS_GIL ? &gil_interval : &gil_none);
     before = threads_when("there is no loop yet");
     assert_int_equal(threads_when("a loop runs, and 1000 tasks wait in it"), before);
@@ -207,10 +228,9 @@ static void test_race_and_the_audit_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        /* The first: threads of others may not have been put away yet. */
-        cmocka_unit_test(test_loop_threads_are_counted),
         cmocka_unit_test(test_refcount_prints_what_cpython_prints),
         cmocka_unit_test(test_executor_deadlock_names_who_waits),
+        cmocka_unit_test(test_loop_threads_are_counted),
         cmocka_unit_test(test_a_blocked_loop_is_named_and_cured),
         cmocka_unit_test(test_race_goes_well_where_counts_are_protected),
         cmocka_unit_test(test_a_lock_does_not_make_a_program_thread_safe),
