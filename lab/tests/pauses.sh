@@ -9,7 +9,7 @@ for p in json.load(sys.stdin)['policies']:
     print('plain+mutex' if p['name'] == 'plain' else p['name'] + '+' + ('mutex' if p['needs_lock'] else 'none'))" |
     paste -sd, -)
 count=$(echo "$modes" | tr , '\n' | wc -l)
-lab run --workload cycles,empty --mode "$modes" --threads 2 --rounds 1 --window 0.05 --ramp 0 \
+lab run --workload cycles,empty --mode "$modes" --threads 2 --rounds 1 --window 0.2 --ramp 0 \
     --control no --results "$dir/a.db"
 is "each policy collects all rings" sh -c "[ $status -eq 0 ] && ! grep -q failed $out"
 lab show --pauses "$dir/a.db"
@@ -32,7 +32,7 @@ rows = list(csv.DictReader(open('$dir/a.csv')))
 assert all((int(r['young_collections']) + int(r['all_collections']) > 0) == (r['pause_max_ns'] != '') ==
            (r['workload'] == 'cycles') for r in rows) and rows"
 if has_policies plain; then
-    lab run --workload cycles --mode nolock --threads 2 --rounds 1 --window 0.05 --ramp 0 --control no \
+    lab run --workload cycles --mode nolock --threads 2 --rounds 1 --window 0.2 --ramp 0 --control no \
         --results "$dir/n.db"
     is "where counts may go wrong the rings are opened" [ "$status" -eq 0 ]
     lab show --pauses "$dir/n.db"
