@@ -170,9 +170,7 @@ static void visit_if(struct object *o, void (*visit)(borrowed held, void *argume
 /* Others stand in the frames of generators that run there, which show them themselves. */
 static bool stands_on(const struct strand *s, const struct handling *h)
 {
-    const struct stack *stack = s->fiber ? s->fiber->stack : NULL;
-
-    return stack && (const char *)h >= stack->low && (const char *)h < stack_high(stack);
+    return s->fiber && fiber_has_variable(s->fiber, s->left, h);
 }
 
 /* It is suspended. */

@@ -163,6 +163,17 @@ ANNOTATION annotate_bequeath(struct annotation *back, const struct annotation *t
 #endif
 }
 
+/* Whether ASan has moved a variable that is at `address` away from the stack, which is left. */
+static inline bool annotation_holds(const struct annotation *own, const void *address)
+{
+    (void)own, (void)address;
+#if REPORTS_ADDRESSES
+    return __asan_addr_is_in_fake_stack(own->fake, (void *)address, NULL, NULL);
+#else
+    return false;
+#endif
+}
+
 /* A fiber that is not running is dropped; the caller is UNINSTRUMENTED. ASan frees only the fake
  * stack of the stack that it believes to be on: so it is made to believe that. (gcc 12 crashes over
  * local variables here: hence `back`.) */

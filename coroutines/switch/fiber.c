@@ -159,6 +159,18 @@ enum fiber_state fiber_state(const struct fiber *f)
     return (enum fiber_state)atomic_load_explicit(&f->state, memory_order_acquire);
 }
 
+bool fiber_has_variable(const struct fiber *f, const struct fiber *left, const void *address)
+{
+    const struct annotation *note = &f->own_note;
+    const char *at = address;
+
+    if (at >= f->stack->low && at < stack_high(f->stack))
+        return true;
+    for (; left && left != f; left = left->resumer)
+        note = &left->back_note;
+    return annotation_holds(note, address);
+}
+
 size_t fiber_high_water(const struct fiber *f)
 {
     return stack_high_water(f->stack);

@@ -146,6 +146,10 @@ int fiber_destroy(struct carrier *t, struct fiber *f);
 /* At this moment; if others may resume it, it is over when one reads it, but for FINISHED. */
 enum fiber_state fiber_state(const struct fiber *f);
 
+/* Whether a variable at `address` stands on its stack. It is suspended: it has left that itself, or
+ * has resumed others, of which `left` is the last one. */
+bool fiber_has_variable(const struct fiber *f, const struct fiber *left, const void *address);
+
 /* stack_high_water of its stack. */
 size_t fiber_high_water(const struct fiber *f);
 
