@@ -5,7 +5,7 @@
 #   run-tests.sh --total FILE      adds up what the runs have left in $RESULTS
 #
 # The last line is "N passed, N failed"; the status is 1 if any failed. $TEST_JOBS (2) programs
-# run at a time, each for $TEST_SECONDS (300) at most. With $SOAK_SECONDS all is run again and
+# run at a time, each for $TEST_SECONDS (600) at most. With $SOAK_SECONDS all is run again and
 # again for so long.
 set -u
 
@@ -25,7 +25,7 @@ one()
     # A twin has done its work when the first test of it has failed, and what follows a fault
     # is anybody's guess.
     [ "$twin" = "$program" ] || export CMOCKA_TEST_ABORT=1
-    timeout --kill-after=5 "${TEST_SECONDS:-300}" "$twin" >"$out" 2>&1 </dev/null &
+    timeout --kill-after=5 "${TEST_SECONDS:-600}" "$twin" >"$out" 2>&1 </dev/null &
     running=$!
     trap 'kill $running; exit 130' INT TERM
     wait $running 2>/dev/null

@@ -76,7 +76,7 @@ result "the README has three examples"
 
 # Not with what an outer make was told: MODE, POLICIES, its jobs.
 unset MAKEFLAGS MAKEOVERRIDES MFLAGS POLICIES
-MAKELEVEL=0 timeout 280 make -C "$tree" -j2 MODE=debug \
+MAKELEVEL=0 timeout 560 make -C "$tree" -j2 MODE=debug \
     POLICIES="$policies $(sed -n 's,^objects/refcount/\(.*\)\.h$,\1,p' "$dir/examples")" \
     >"$out" 2>&1 && ! grep -q 'warning:' "$out"
 result "the examples compile, without a warning"
