@@ -1,11 +1,8 @@
 /* stackful_send.c - an int is sent to a generator with its own stack, which yields it again. */
 #include "benches/micro.h"
 
-#include "benches/workload.h"
+#include "benches/sending.h"
 #include "coroutines/stackful.h"
-#include "objects/int.h"
-
-static struct object *generator, *number;
 
 static struct object *echoes(struct stackful *self)
 {
@@ -21,27 +18,7 @@ static int setup(void)
     static const struct body body = { .name = "echoes", .resume = stackful_turn,
                                       .stackful = echoes };
 
-    generator = generator_primed(&body, NULL, 0);
-    number = generator ? int_new(41) : NULL;
-    if (!number)
-        xdecref(generator);
-    return number ? 0 : -1;
-}
-
-MEASURED static void run(uint64_t iterations)
-{
-    struct object *g = generator, *sent = number, *result;
-
-    for (uint64_t i = 0; i < iterations; i++) {
-        generator_send(g, sent, &result);
-        decref(result);
-    }
-}
-
-static void teardown(void)
-{
-    decref(generator);
-    decref(number);
+    return sending_setup(&body);
 }
 
 const struct micro micro_stackful_send = {
