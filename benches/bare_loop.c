@@ -13,9 +13,10 @@ int bare_loop_init(struct bare_loop *loop)
 {
     memset(loop, 0, sizeof *loop);
     inbox_init(&loop->inbox);
-    if (reactor_open(&loop->reactor) == 0)
+    loop->reactor = reactor_new(reactor_standard());
+    if (loop->reactor)
         return 0;
-    exception_set_errno("epoll_create1");
+    exception_set_errno(reactor_standard()->opens);
     return -1;
 }
 
@@ -29,7 +30,7 @@ void bare_loop_fini(struct bare_loop *loop)
     }
     timers_fini(&loop->timers);
     free(loop->callback);
-    reactor_close(&loop->reactor);
+    reactor_delete(loop->reactor);
 }
 
 static SLOW_PATH bool grow(struct bare_loop *loop)
@@ -80,7 +81,7 @@ bool bare_call_soon_threadsafe(struct bare_loop *loop, bare_action *act, void *a
         return false;
     l->callback = (struct bare_callback){ act, argument };
     if (inbox_put(&loop->inbox, &l->letter) == INBOX_ASLEEP)
-        reactor_wake(&loop->reactor);
+        loop->reactor->class->wake(loop->reactor);
     return true;
 }
 
@@ -107,7 +108,7 @@ void bare_turn(struct bare_loop *loop)
 {
     struct readiness ready[FILES_MOST];
 
-    reactor_poll(&loop->reactor, REACTOR_AT_ONCE, ready, FILES_MOST);
+    loop->reactor->class->poll(loop->reactor, REACTOR_AT_ONCE, ready, FILES_MOST);
     take_letters(loop);
     take_due(loop, clock_ns());
     for (size_t n = loop->count; n; n--) {

@@ -37,7 +37,7 @@ struct bare_loop {
     size_t capacity, first, count;
     struct timers timers;
     struct inbox inbox;
-    struct reactor reactor;
+    struct reactor *reactor;
 };
 
 /* 0, or -1 with an exception pending. What still waits at the end is freed. */

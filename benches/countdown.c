@@ -2,6 +2,7 @@
 #include "benches/countdown.h"
 
 #include "benches/workload.h"
+#include "gil/mutex.h"
 #include "objects/exception.h"
 #include "objects/int.h"
 
@@ -33,6 +34,39 @@ int countdown_run(struct thread *t, const struct countdown *c, int64_t loops)
     }
     xdecref(n);
     return n ? 0 : -1;
+}
+
+static _Atomic int64_t loops_per_ms; /* atomic, set once in a process; 0: not known yet */
+
+static int calibrate(void)
+{
+    enum { ROUNDS = 9, ROUND_LOOPS = 20000 };
+    struct countdown c;
+    uint64_t best_ns = UINT64_MAX;
+    int result = countdown_init(&c);
+
+    for (int i = 0; i < ROUNDS && result == 0; i++) {
+        uint64_t start_ns = clock_ns(), round_ns;
+
+        result = countdown_run(thread_self, &c, ROUND_LOOPS);
+        round_ns = clock_ns() - start_ns;
+        if (round_ns < best_ns)
+            best_ns = round_ns;
+    }
+    countdown_fini(&c);
+    if (result == 0)
+        atomic_store_explicit(&loops_per_ms,
+                              (int64_t)((uint64_t)ROUND_LOOPS * NS_PER_MS / best_ns),
+                              memory_order_relaxed);
+    return result;
+}
+
+int countdown_loops_in(int64_t ns, int64_t *loops)
+{
+    if (ns && !atomic_load_explicit(&loops_per_ms, memory_order_relaxed) && calibrate() < 0)
+        return -1;
+    *loops = atomic_load_explicit(&loops_per_ms, memory_order_relaxed) * ns / NS_PER_MS;
+    return 0;
 }
 
 int countdown_begin(struct worker *w)

@@ -3,6 +3,7 @@
 
 #include "objects/collector.h"
 #include "objects/exception.h"
+#include "objects/interpreter.h"
 #include "objects/object.h"
 #include "objects/reclaim.h"
 
@@ -15,6 +16,16 @@ static const struct named_workload workloads[] = {
 #define WORKLOAD(name) { #name, &workload_##name },
 #include "gen/workloads.h"
 #undef WORKLOAD
+    { NULL, NULL },
+};
+
+#define UNIT(name) extern const struct unit unit_##name;
+#include "gen/units.h"
+#undef UNIT
+static const struct named_unit units[] = {
+#define UNIT(name) { #name, &unit_##name },
+#include "gen/units.h"
+#undef UNIT
     { NULL, NULL },
 };
 
@@ -73,10 +84,12 @@ const struct runtime JOIN(runtime_, RC_POLICY) = {
     .name = TEXT(RC_POLICY), .policy = &rc_policy,
     .needs_gil = RC_NEEDS_GIL, .audited = RC_AUDIT, .counts = RC_STATS,
     .hooks = &object_hooks, .heaps = heap_list,
-    .workloads = workloads, .micros = micros, .demos = demos,
+    .workloads = workloads, .units = units, .micros = micros, .demos = demos,
     .use_heap = use_heap, .count_heap = heap_count, .heap_counted = heap_counted,
     .quiesce = quiesce, .finish = rc_finish, .take_error = take_error,
+    .interpreter_begin = interpreter_begin, .interpreter_end = interpreter_end,
     .collect = collect, .collector_enable = collector_enable, .collector_pauses = collector_pauses,
     .parking_begin = parking_begin, .parking_full = parking_full, .parking_end = parking_end,
+    .serve = serve,
     .stats_begin = stats_begin, .stats_take = stats_take, .stats_free = stats_free,
 };

@@ -10,6 +10,8 @@
 #include "gil/thread.h"
 #include "benches/demo.h"
 #include "benches/micro.h"
+#include "benches/serve.h"
+#include "benches/unit.h"
 #include "benches/workload.h"
 #include "objects/audit.h"
 #include "objects/collector.h"
@@ -26,6 +28,7 @@ struct runtime {
     const struct thread_hooks *hooks;            /* for thread_start */
     const struct named_heap *heaps;              /* ends with a NULL name; so do the others */
     const struct named_workload *workloads;
+    const struct named_unit *units;
     const struct named_micro *micros;
     const struct named_demo *demos;
 
@@ -35,6 +38,10 @@ struct runtime {
     void (*heap_counted)(struct heap_counts *counts); /* and this, when all has ended */
     void (*quiesce)(void);                       /* every count exact; no other thread runs */
     void (*finish)(void);                        /* the last act; as rc_finish */
+
+    /* As objects/interpreter.h says. */
+    int (*interpreter_begin)(struct gil *gil);
+    void (*interpreter_end)(struct gil *gil);
 
     /* The collector, as objects/collector.h says; the pauses when no other thread runs. */
     uint64_t (*collect)(enum generation generation);
@@ -51,6 +58,9 @@ struct runtime {
     void (*stats_begin)(void);
     void (*stats_take)(struct stats *stats);
     void (*stats_free)(struct stats *stats);
+
+    /* As serve.h says, on an attached thread. */
+    int (*serve)(struct serve_order *order);
 
     /* Takes the pending exception and writes "KeyError: 'x'" or "" into `text`. */
     void (*take_error)(char *text, size_t size_bytes);

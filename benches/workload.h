@@ -4,6 +4,7 @@
  * workload_<file name>`. It is compiled once per refcount policy and called through
  * pointers once per batch. The lab owns threads, clock and counts; a workload does
  * the work, says how much it did, and at the end decides whether the answer was right.
+ * Its workers are threads, or other units (unit.h): then many of them have one thread.
  *
  * Order of calls. On the lab's own thread, attached: setup. Then on each worker's
  * thread, attached: begin, step again and again, end. When all workers have ended
@@ -14,7 +15,8 @@
  *
  * Rules: put `barrier` between an incref and a decref of one object, or gcc at -O2
  * deletes the pair; pass a safe point in every loop; make a step last some ten
- * microseconds; wait only through coroutines/io.h.
+ * microseconds; wait only through coroutines/io.h, or say in `alone` why not. A worker has no
+ * thread-local storage: other workers may have the same thread.
  */
 #ifndef BENCHES_WORKLOAD_H
 #define BENCHES_WORKLOAD_H
@@ -26,6 +28,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+struct body;
+struct carrier;
 struct object;
 struct workload;
 
@@ -37,17 +41,23 @@ enum kind { KIND_CPU, KIND_IO, KIND_MIXED };
  * where nothing at all protects them. */
 enum shares { SHARES_NOTHING, SHARES_HANDOVER, SHARES_READS, SHARES_WRITES, SHARES_TABLES };
 
+enum { JOB_NOTE_BYTES = 200 };
+
 /* What all workers of a cell see. */
 struct job {
     const struct workload *workload; /* set once */
-    int threads;                     /* set once; the dial */
+    int threads;                     /* set once; workers of a role with one per thread: the dial
+                                        of threads, or where they are other units that of units */
     int workers;                     /* set once; the sum over the roles */
     int64_t param[PARAM_MAX];        /* set once; as workload->param */
+    void *state;                     /* the workload's own, from setup to teardown */
     _Atomic bool stopping;           /* the window is over: steps return soon */
     uint64_t lost; /* by check: updates that the program itself lost, no wrong answer */
     /* By check: of so many objects that were handed over and dropped, how many at most were
      * not destroyed when they should have been. 0 handed over: the workload does not look. */
     uint64_t handed_over, held_back;
+    int64_t connections; /* by setup: how many it has opened; 0: that is not what it is about */
+    char note[JOB_NOTE_BYTES]; /* by check: a line of what else a reader must know; "" */
 };
 
 struct worker {
@@ -55,6 +65,10 @@ struct worker {
     _Alignas(128) _Atomic uint64_t ops; /* written by its worker, read by the lab */
     struct thread *thread;              /* pass it to safepoint() */
     const struct job *job;
+    struct carrier *carrier;     /* that it sits on: unit.h */
+    /* Set by begin if another process counts its operations, in shared memory, or by the lab where
+     * its units are processes: the lab then reads these instead of `ops`. */
+    const _Atomic uint64_t *ops_elsewhere;
     int role;                    /* index in workload->roles */
     int index;                   /* 0 .. of its role */
     struct histogram *latency;   /* NULL unless the role records one; by worker_latency */
@@ -74,6 +88,10 @@ struct role {
     int (*begin)(struct worker *w); /* may be NULL */
     int (*step)(struct worker *w);
     void (*end)(struct worker *w);  /* may be NULL; also after a failed step */
+    /* The same as step for units that await (coroutines/coroutine.h): a coroutine of one argument,
+     * an int that is the worker's address. What it computes for long it leaves to unit_compute
+     * (hosted.h). NULL: step waits for nothing, or it cannot be awaited. */
+    const struct body *await_step;
 };
 
 enum { ROLE_MAX = 4 };
@@ -87,6 +105,13 @@ struct workload {
     bool by_role;                    /* bound by role unless the lab is told otherwise */
     bool has_threads;                /* of its own, which share what its workers do: so one worker
                                         is not alone. They are gone when its workers have ended */
+    bool isolated;                   /* what its workers share stands in job->state, nothing in
+                                        static memory: several jobs may run at once, each under a
+                                        lock of its own */
+    bool calls_pool;                 /* a loop's own executor works for its units, if they are no
+                                        threads, and their loops are not over io_uring */
+    const char *alone;               /* why each worker needs a thread to itself, behind "its
+                                        workers "; NULL: many can share one */
     struct param param[PARAM_MAX];
     struct role roles[ROLE_MAX];
 
@@ -108,6 +133,12 @@ static inline void worker_count(struct worker *w, uint64_t ops)
 {
     atomic_store_explicit(&w->ops, atomic_load_explicit(&w->ops, memory_order_relaxed) + ops,
                           memory_order_relaxed);
+}
+
+static inline uint64_t worker_ops(const struct worker *w)
+{
+    return atomic_load_explicit(w->ops_elsewhere ? w->ops_elsewhere : &w->ops,
+                                memory_order_relaxed);
 }
 
 static inline void worker_latency(struct worker *w, uint64_t ns)

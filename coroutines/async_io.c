@@ -20,6 +20,7 @@ struct operation {
     const char *name;
     enum interest what;
     int64_t (*attempt)(struct request *r);
+    loop_action *ready; /* when the descriptor is; NULL: it tries again */
 };
 
 struct request {
@@ -64,7 +65,7 @@ static void let_go(struct request *r)
     if (!r->watched)
         return;
     r->watched = false;
-    loop_unwatch(r->future.loop, r->fd, r->operation->what);
+    loop_unwatch_for(r->future.loop, r->fd, r->operation->what, &r->future.head);
 }
 
 static void succeed(struct request *r, int64_t value)
@@ -100,11 +101,14 @@ static int cancel(borrowed o, borrowed message)
 
 static loop_action go_on;
 
-static int watch(struct request *r)
+static HOT_PATH int watch(struct request *r)
 {
+    const struct operation *op = r->operation;
+
     if (r->watched)
         return 0;
-    if (loop_watch(r->future.loop, r->fd, r->operation->what, go_on, &r->future.head) < 0)
+    if (loop_watch_once(r->future.loop, r->fd, op->what, op->ready ? op->ready : go_on,
+                        &r->future.head) < 0)
         return -1;
     r->watched = true;
     return 0;
@@ -148,9 +152,13 @@ static int go_on(borrowed loop, borrowed target, borrowed argument)
 {
     struct request *r = as_request(target);
 
-    (void)argument;
     loop_enter(loop, r->operation->name);
-    if (!future_done(target) && try(r) < 0)
+    r->watched = false;
+    if (future_done(target))
+        return 0;
+    if (argument)
+        exception_restore(incref(argument));
+    if (argument || try(r) < 0)
         fail(r);
     return 0;
 }
@@ -235,7 +243,7 @@ static struct request *make_with_number(borrowed loop, const struct operation *o
     return r;
 }
 
-static int check(borrowed loop, const struct operation *operation, int fd)
+static HOT_PATH int check(borrowed loop, const struct operation *operation, int fd)
 {
     if (loop_check(loop) < 0)
         return -1;
@@ -258,9 +266,27 @@ static struct object *begin(struct request *r /* steals; may be NULL */)
 
 /* ---- the operations ---- */
 
+/* What cannot be watched is always ready, as its number is by now another file's. */
+static bool waits_first(struct request *r)
+{
+    if (!loop_take_emptied(r->future.loop, r->fd))
+        return false;
+    if (watch(r) == 0)
+        return true;
+    exception_restore(NULL);
+    return false;
+}
+
 static int64_t attempt_read(struct request *r)
 {
-    return io_try_read(r->fd, r->data, r->size_bytes);
+    int64_t result;
+
+    if (waits_first(r))
+        return IO_NOT_YET;
+    result = io_try_read(r->fd, r->data, r->size_bytes);
+    if (result > 0)
+        loop_set_emptied(r->future.loop, r->fd, (size_t)result < r->size_bytes);
+    return result;
 }
 
 struct object *async_io_read(borrowed loop, int fd, void *data, size_t size_bytes)
@@ -300,9 +326,51 @@ struct object *async_io_write(borrowed loop, int fd, const void *data, size_t si
     return begin(r);
 }
 
+static int64_t attempt_wait(struct request *r)
+{
+    (void)r;
+    return IO_NOT_YET;
+}
+
+static HOT_PATH int act_ready(borrowed loop, borrowed target, borrowed argument)
+{
+    struct request *r = as_request(target);
+
+    if (unlikely(argument || future_done(target)))
+        return go_on(loop, target, argument);
+    loop_enter(loop, r->operation->name);
+    r->watched = false;
+    return future_finish_here(&r->future, none());
+}
+
+static const struct operation waits_to[] = {
+    [READABLE] = { "wait", READABLE, attempt_wait, act_ready },
+    [WRITABLE] = { "wait", WRITABLE, attempt_wait, act_ready },
+};
+
+struct object *async_io_wait(borrowed loop, int fd, enum interest what)
+{
+    return begin(make(loop, &waits_to[what], fd));
+}
+
+HOT_PATH int async_io_wait_again(borrowed future)
+{
+    struct request *r = as_request(future);
+
+    assert(r->operation == &waits_to[r->operation->what] && future_done(future));
+    if (check(r->future.loop, r->operation, r->fd) < 0 || watch(r) < 0)
+        return -1;
+    future_begin_again(&r->future);
+    return 0;
+}
+
 static int64_t attempt_accept(struct request *r)
 {
-    return io_try_accept(r->fd);
+    int fd = io_try_accept(r->fd);
+
+    if (fd >= 0)
+        loop_know_new(r->future.loop, fd);
+    return fd;
 }
 
 struct object *async_io_accept(borrowed loop, int listener)
@@ -312,12 +380,18 @@ struct object *async_io_accept(borrowed loop, int listener)
     return begin(make_with_number(loop, &operation, listener));
 }
 
+int async_io_close(borrowed loop, int fd)
+{
+    return loop_forget(loop, fd) < 0 ? -1 : io_close(fd);
+}
+
 static int64_t attempt_connect(struct request *r)
 {
     int result;
 
     if (r->under_way)
         return io_try_connected(r->fd);
+    loop_know_new(r->future.loop, r->fd);
     result = io_try_connect(r->fd, r->address, (socklen_t)r->size_bytes);
     r->under_way = result == IO_NOT_YET;
     return result;

@@ -114,8 +114,15 @@ void future_forget_callbacks(borrowed future);
 /* For those that need not ask whether it is done: of a pending one whose callbacks can be called.
  */
 void future_finish(struct future_object *f, struct object *result /* steals */);
+
+/* The same, by an action of the loop, which then does no more: it calls the first of the callbacks
+ * itself, as the loop would have done in the next turn. What that returns. */
+int future_finish_here(struct future_object *f, struct object *result /* steals */);
 void future_fail(struct future_object *f, struct object *exception /* steals */);
 void future_end_cancelled(struct future_object *f, borrowed message, borrowed cause);
+
+/* Of one that is done, whose outcome is nobody's business any more: it is pending, as a new one is. */
+void future_begin_again(struct future_object *f);
 
 /* The action of what releases a waiter: its target, a future, gets None as its result if it has
  * none. */

@@ -28,15 +28,6 @@
  *   5. In the shared part each generator is claimed by itself, from above, by a compare-and-swap to
  *      RUNNING, and released at the end of the drive: there is nothing to remember. Its fields
  *      are touched by who has claimed it, and by the destructor.
- *
- * While a drive is under way its root and the one that is run are RUNNING, and so is the last
- * alone one above the shared part. The others between are DELEGATING, as when they are
- * suspended; that the drive goes through them is seen by going down (chain_runs).
- *
- * The blocks in which exceptions are handled (struct handling) hang together in the same
- * way: each generator's stand on its `base`, an empty one, and that on its parent's innermost.
- * To resume a chain is to put the root's base on the caller's innermost block, and to make
- * the leaf's innermost one that of the thread.
  */
 #include "coroutines/generator.h"
 
@@ -76,7 +67,17 @@ struct generator {
     struct frame frame;
 };
 
-/* A caller's resumption, on its way down and up the chain. */
+/* A caller's resumption, on its way down and up the chain.
+ *
+ * While a drive is under way its root and the one that is run are RUNNING, and so is the last
+ * alone one above the shared part. The others between are DELEGATING, as when they are
+ * suspended; that the drive goes through them is seen by going down (chain_runs).
+ *
+ * The blocks in which exceptions are handled (struct handling) hang together in the same
+ * way: each generator's stand on its `base`, an empty one, and that on its parent's innermost.
+ * To resume a chain is to put the root's base on the caller's innermost block, and to make
+ * the leaf's innermost one that of the thread.
+ */
 struct drive {
     struct generator *root;
     struct generator *at;      /* the one that is resumed next, or runs */
@@ -401,6 +402,7 @@ static void descend(struct drive *d)
 {
     struct generator *busy = first_running(d->at), *next;
 
+    /* cut 07: claim all below; what does the root keep? | (void)busy, (void)next, (void)refuse; */
     while ((next = below(d->at))) {
         uint8_t was = RUNNING;
 
@@ -417,6 +419,7 @@ static void descend(struct drive *d)
         }
         d->at = next;
     }
+    /* end of cut */
     exception_innermost = d->at->top;
 }
 
@@ -462,12 +465,14 @@ static bool foreign_throw(struct drive *d, struct object *o, enum step *step,
     const struct type *type = type_of(o);
 
     *step = STEP_ERROR;
+    /* cut 07: close it, or throw at it? | (void)d, (void)type, (void)result;\nreturn false; */
     if (exception_is(d->argument, &generator_exit))
         return type->close && type->close(o) < 0;
     if (!type->throw)
         return false;
     *step = type->throw(o, incref(d->argument), result);
     return true;
+    /* end of cut */
 }
 
 /* Resumes what is delegated to. True: it has yielded; false: the generator itself is next. */
@@ -599,6 +604,7 @@ static void delegate(struct drive *d, struct object *to /* steals */)
 /* PEP 479: what ends iterators must not leave one by accident. */
 static void check_leak(const struct generator *g)
 {
+    /* cut 07: which exceptions may not leave it? | (void)g; */
     const char *leaked;
 
     if (exception_matches(&stop_iteration))
@@ -608,9 +614,10 @@ static void check_leak(const struct generator *g)
     else
         return;
     exception_wrap(&runtime_error, "%s raised %s", kind_of(g), leaked);
+    /* end of cut */
 }
 
-/* What it handles is over, and it is closed; what it holds is still there. */
+/* What it handles is over. It is not closed yet, and what it holds is still there. */
 static void end(struct generator *g, enum turn turn)
 {
     if (unlikely(turn == TURN_ERROR))
@@ -629,9 +636,11 @@ static enum step end_root(struct drive *d, enum turn turn)
     struct generator *g = d->root;
 
     end(g, turn);
+    /* cut 07: what is it now, and what does it hold? */
     set_stage(g, CLOSED);
     if (!g->dying)
         drop_references(g);
+    /* end of cut */
     return turn == TURN_RETURN ? STEP_RETURN : STEP_ERROR;
 }
 
@@ -653,6 +662,7 @@ static void end_below(struct drive *d, enum turn turn, struct object *returned /
 {
     struct generator *g = d->at;
 
+    /* cut 07: what is its parent told? | (void)g, (void)turn, (void)returned, (void)carry_exit; */
     end(g, turn);
     enter(d, g->parent);
     if (d->closing == g)
@@ -664,11 +674,13 @@ static void end_below(struct drive *d, enum turn turn, struct object *returned /
     set_stage(g, CLOSED);
     drop_references(g);
     decref(take_from(d));
+    /* end of cut */
 }
 
 /* From the end of one turn on until one ends in something for the caller. */
 static enum step go_on(struct drive *d, enum turn turn, struct object **result)
 {
+    /* cut 07: who is next? | return turn || !yielded(d, result) ? end_root(d, turn) : STEP_NEXT; */
     for (;; turn = resume(d, result)) {
         if (turn == TURN_YIELD) {
             if (yielded(d, result))
@@ -681,6 +693,7 @@ static enum step go_on(struct drive *d, enum turn turn, struct object **result)
             end_below(d, turn, *result);
         }
     }
+    /* end of cut */
 }
 
 /* ---- send ---- */
@@ -770,12 +783,14 @@ static __attribute__((noinline)) enum step drive_send(struct generator *g, borro
 
     if (!begin(&d, &stage))
         return send_in_vain(g, stage, result);
+    /* cut 07: what is refused? whose is it? | (void)let_go, (void)delegate, (void)end_below; */
     if (unlikely(stage == CREATED && value != none())) {
         let_go(g, CREATED);
         return send_in_vain(g, CREATED, result);
     }
     if (stage == DELEGATING)
         go_to_leaf(&d);
+    /* end of cut */
     return go_on(&d, resume(&d, result), result);
 }
 
@@ -813,7 +828,7 @@ static inline bool claim_suspended(struct generator *g)
 }
 
 /* The usual case: it is suspended, delegates to nobody, and yields. */
-enum step generator_send(struct object *o, borrowed value, struct object **result)
+HOT_PATH enum step generator_send(struct object *o, borrowed value, struct object **result)
 {
     struct generator *g = as_generator(o);
     enum turn turn;
@@ -872,6 +887,7 @@ static enum step drive_throw(struct drive *d, uint8_t stage, struct object **res
 {
     enum step step;
 
+    /* cut 07: where is it raised? | (void)stage, (void)throw_exit; */
     if (stage == CREATED) {
         exception_restore(incref(d->argument));
         return end_root(d, TURN_ERROR);
@@ -880,6 +896,7 @@ static enum step drive_throw(struct drive *d, uint8_t stage, struct object **res
         throw_exit(d);
     else if (stage == DELEGATING)
         go_to_leaf(d);
+    /* end of cut */
     step = go_on(d, resume(d, result), result);
     xdecref(d->exit_below);
     return step;
@@ -914,6 +931,7 @@ enum step generator_throw_new(struct object *o, const struct type *kind, borrowe
 /* What the end of one that was told to go means for who has told it. */
 static int judge_exit(const struct generator *g, enum step step, struct object **result)
 {
+    /* cut 07: what may it end in? | (void)g, (void)result;\nreturn step == STEP_RETURN ? 0 : -1; */
     if (step == STEP_RETURN)
         return 0;
     if (step == STEP_NEXT) {
@@ -926,16 +944,19 @@ static int judge_exit(const struct generator *g, enum step step, struct object *
     exception_restore(NULL);
     *result = none();
     return 0;
+    /* end of cut */
 }
 
 /* Of one that has not begun: only what it holds is dropped. */
 static void close_unbegun(struct drive *d, struct object **result)
 {
     exception_innermost = d->root->base.outer;
+    /* cut 07: what is it now, and what does it hold? | (void)result; */
     set_stage(d->root, CLOSED);
     if (!d->root->dying)
         drop_references(d->root);
     *result = none();
+    /* end of cut */
 }
 
 static int close_for(struct generator *g, struct object **result)
@@ -1133,7 +1154,7 @@ bool is_generator(borrowed o, enum generator_kind kind)
     return type_of(o) == types[kind];
 }
 
-const struct body *generator_body_of(borrowed o)
+HOT_PATH const struct body *generator_body_of(borrowed o)
 {
     return as_generator(o)->frame.body;
 }

@@ -59,6 +59,7 @@ struct strand {
     struct handling *innermost;    /* while it is suspended */
     struct execution execution;    /* while it is suspended */
     struct greenlet_slots *slots;  /* that the collector is told of */
+    void *word;                    /* greenlet_word */
     struct strand *killer;         /* it waits in kill for this one; NULL: nobody does */
     struct strand *killing;        /* and the other way round */
     struct object *orphan_parent;  /* owned; while it has no object: the parent of the next */
@@ -719,6 +720,11 @@ static inline void look_for_foreign(struct home *h)
         collect_foreign(h);
 }
 
+void **greenlet_word(void)
+{
+    return own_home ? &own_home->current->word : NULL;
+}
+
 void greenlet_collect_foreign(void)
 {
     if (own_home)
@@ -870,7 +876,7 @@ static struct object *current(struct home *h)
     return incref(&g->head);
 }
 
-struct object *greenlet_current(void)
+HOT_PATH struct object *greenlet_current(void)
 {
     struct home *h = home_here();
 
@@ -905,7 +911,7 @@ static inline struct home *check_home(const struct greenlet *g)
     return NULL;
 }
 
-struct object *greenlet_switch(borrowed o, borrowed value)
+HOT_PATH struct object *greenlet_switch(borrowed o, borrowed value)
 {
     struct greenlet *g = as_greenlet(o);
     struct home *h;

@@ -112,6 +112,10 @@ uint64_t greenlets_leaked(void);
 /* How many suspended greenlets the calling thread has. */
 size_t greenlets_suspended(void);
 
+/* A word of the greenlet that runs, for who has something begin and end in it (patch.h); NULL at
+ * first. NULL: the thread has no greenlets. */
+void **greenlet_word(void);
+
 /* Slots on a stack, of references that the collector is to see. */
 struct greenlet_slots {
     struct object **slot; /* owned; NULL: none */

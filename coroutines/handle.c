@@ -20,7 +20,7 @@ struct object *handle_new(uint64_t when_ns, loop_action *act, borrowed target, b
     h->timer.when_ns = when_ns;
     h->callback = callback_of(act, target, argument);
     h->cancelled_timers = NULL;
-    h->cancelled = h->repeats = false;
+    h->cancelled = false;
     return o;
 }
 
@@ -56,16 +56,6 @@ uint64_t handle_when_ns(borrowed o)
     return as_handle(o)->timer.when_ns;
 }
 
-static int act_again(borrowed loop, const struct handle_object *h)
-{
-    struct callback callback =
-        callback_of(h->callback.act, h->callback.target, h->callback.argument);
-    int result = callback.act(loop, callback.target, callback.argument);
-
-    callback_drop(callback);
-    return result;
-}
-
 int handle_act(borrowed loop, borrowed target, borrowed argument)
 {
     struct handle_object *h = as_handle(target);
@@ -75,8 +65,6 @@ int handle_act(borrowed loop, borrowed target, borrowed argument)
     (void)argument;
     if (!callback.act)
         return 0;
-    if (h->repeats)
-        return act_again(loop, h);
     h->callback = (struct callback){ NULL };
     result = callback.act(loop, callback.target, callback.argument);
     callback_drop(callback);

@@ -23,7 +23,7 @@ void handle_cancel(borrowed handle);
 
 bool handle_cancelled(borrowed handle);
 
-/* When it is to be called, of clock_ns(). 0: of a file's. */
+/* When it is to be called, of clock_ns(). */
 uint64_t handle_when_ns(borrowed handle);
 
 /* ---- for the loop ---- */
@@ -35,7 +35,6 @@ struct handle_object {
     size_t
         *cancelled_timers; /* counts those that are cancelled while they wait; NULL: it does not */
     bool cancelled;
-    bool repeats; /* a file's: it may be called again */
 };
 
 /* NULL: MemoryError. */

@@ -25,6 +25,7 @@
 #include "objects/warning.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -36,7 +37,8 @@ struct waiter {
     bool waits;
     bool promised; /* a place in the loop, to wake it */
     bool woken;
-    bool late; /* the deadline has come */
+    bool late;   /* the deadline has come */
+    bool closed; /* what it waits for is no more */
 };
 
 struct hub {
@@ -44,6 +46,7 @@ struct hub {
     struct object *greenlet; /* owned; the hub */
     struct object *loop;     /* owned */
     struct object *begin;    /* owned; what all that are spawned begin with */
+    struct waiter *spare;    /* owned; of a wait for a file that has ended; NULL: none */
     struct waiter waiting;   /* a ring of those that wait, with this as its end */
     size_t waits;            /* how many */
     uint64_t switches;       /* to and from it, since it was made */
@@ -75,7 +78,7 @@ static struct spawned *as_spawned(borrowed o)
 
 /* On to another greenlet: with None, or to raise this. What it is that comes back says nothing. -1:
  * what was thrown here. */
-static int go_to(borrowed greenlet, struct object *exception /* steals; may be NULL */)
+static HOT_PATH int go_to(borrowed greenlet, struct object *exception /* steals; may be NULL */)
 {
     borrowed left = loop_leave();
     struct object *value;
@@ -116,34 +119,84 @@ static const struct type waiter_type = {
 
 static struct hub *hub_needed(void);
 
-struct object *hub_waiter_new(void)
+/* A wait that has not begun, of the greenlet that runs. NULL: MemoryError, and it is dropped. */
+static HOT_PATH struct waiter *begin_wait(struct waiter *w /* steals */)
+{
+    struct object *greenlet = greenlet_current();
+
+    w->waits = w->promised = w->woken = w->late = w->closed = false;
+    w->place = (struct hub_place){ NULL };
+    w->greenlet = none();
+    if (unlikely(!greenlet)) {
+        decref(&w->head);
+        return NULL;
+    }
+    publish_into(&w->head, greenlet);
+    w->greenlet = greenlet;
+    return w;
+}
+
+static struct waiter *new_waiter(void)
 {
     struct object *o = hub_needed() ? object_new(&waiter_type, sizeof(struct waiter)) : NULL;
-    struct waiter *w = as_waiter(o);
 
-    if (!o)
-        return NULL;
-    w->waits = w->promised = w->woken = w->late = false;
-    w->place = (struct hub_place){ NULL };
-    w->greenlet = greenlet_current();
-    if (w->greenlet)
-        return o;
+    return o ? begin_wait(as_waiter(o)) : NULL;
+}
+
+struct object *hub_waiter_new(void)
+{
+    struct waiter *w = new_waiter();
+
+    return w ? &w->head : NULL;
+}
+
+/* For a file: one that was kept, or a new one. */
+static HOT_PATH struct waiter *take_waiter(void)
+{
+    struct waiter *w = hub_here ? hub_here->spare : NULL;
+
+    if (unlikely(!w))
+        return new_waiter();
+    hub_here->spare = NULL;
+    return begin_wait(w);
+}
+
+/* Its wait has ended by the file, which is watched no more: nothing knows of it that could take it for
+ * the next. (The loop, which has called it, may hold it for a moment still.) */
+static HOT_PATH void keep_waiter(struct waiter *w /* steals */)
+{
+    struct object *greenlet = w->greenlet;
+
+    if (hub_here->spare) {
+        decref(&w->head);
+        return;
+    }
     w->greenlet = none();
-    decref(o);
-    return NULL;
+    hub_here->spare = w;
+    decref(greenlet);
+}
+
+static inline int resume(borrowed loop, struct waiter *w, borrowed exception)
+{
+    loop_enter(loop, "greenlet");
+    if (!w->waits)
+        return 0;
+    w->woken = true;
+    return go_to(w->greenlet, exception ? incref(exception) : NULL);
 }
 
 /* What ends a wait: an action, with the waiter as its target. */
 static int act_resume(borrowed loop, borrowed target, borrowed argument)
 {
-    struct waiter *w = as_waiter(target);
-
     (void)argument;
-    loop_enter(loop, "greenlet");
-    if (!w->waits)
-        return 0;
-    w->woken = true;
-    return go_to(w->greenlet, NULL);
+    return resume(loop, as_waiter(target), NULL);
+}
+
+/* The same, of a file; with an argument, it was closed (loop_forget). */
+static HOT_PATH int act_ready(borrowed loop, borrowed target, borrowed argument)
+{
+    as_waiter(target)->closed |= argument != NULL;
+    return resume(loop, as_waiter(target), argument);
 }
 
 static int act_late(borrowed loop, borrowed target, borrowed argument)
@@ -188,7 +241,7 @@ static int check_wait(const struct hub *h)
 }
 
 /* Until one of those that the caller has armed comes. */
-static int rest(struct hub *h, struct waiter *w)
+static HOT_PATH int rest(struct hub *h, struct waiter *w)
 {
     int result = check_wait(h);
 
@@ -319,7 +372,7 @@ size_t hub_waiting(void)
 
 /* ---- the hub ---- */
 
-bool hub_may_wait(void)
+HOT_PATH bool hub_may_wait(void)
 {
     return loop_running() != hub_here->loop;
 }
@@ -419,6 +472,8 @@ static int fill(struct hub *h)
 
 static void drop(struct hub *h)
 {
+    if (h->spare)
+        decref(&h->spare->head);
     xdecref(h->greenlet);
     xdecref(h->begin);
     xdecref(h->loop);
@@ -473,7 +528,7 @@ struct object *hub_self(void)
     return hub_needed() ? incref(hub_here->greenlet) : NULL;
 }
 
-borrowed hub_loop(void)
+HOT_PATH borrowed hub_loop(void)
 {
     return hub_needed() ? hub_here->loop : NULL;
 }
@@ -542,31 +597,120 @@ int hub_sleep_ns(int64_t ns)
     return result < 0 ? -1 : 0;
 }
 
-static int watch_and_rest(struct hub *h, struct waiter *w, int fd, enum interest what)
+static int watch(struct hub *h, struct waiter *w, int fd, enum interest what)
 {
-    int result;
+    if (!loop_watches(h->loop, fd, what))
+        return loop_watch_once(h->loop, fd, what, act_ready, &w->head);
+    return refuse(&concurrent_object_use_error,
+                  "This socket is already used by another greenlet");
+}
 
-    if (loop_watch(h->loop, fd, what, act_resume, &w->head) < 0)
-        return -1;
-    result = rest(h, w);
-    loop_unwatch(h->loop, fd, what);
+static int watch_all(struct hub *h, struct waiter *w, const struct hub_file *files, size_t count)
+{
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        if (files[i].what & READABLE)
+            result = watch(h, w, files[i].fd, READABLE);
+        if (result == 0 && files[i].what & WRITABLE)
+            result = watch(h, w, files[i].fd, WRITABLE);
+    }
     return result;
 }
 
-int hub_wait_file(int fd, enum interest what)
+/* Those that were closed may be another's by now. */
+static void unwatch_all(struct hub *h, struct waiter *w, const struct hub_file *files, size_t count)
+{
+    int error = errno;
+
+    for (size_t i = 0; i < count; i++) {
+        loop_unwatch_for(h->loop, files[i].fd, READABLE, &w->head);
+        loop_unwatch_for(h->loop, files[i].fd, WRITABLE, &w->head);
+    }
+    errno = error;
+}
+
+/* 1; 0: the deadline came; -1. */
+static int wait_files(struct waiter *w, const struct hub_file *files, size_t count,
+                      uint64_t deadline_ns)
+{
+    int result = watch_all(hub_here, w, files, count);
+
+    if (result == 0) {
+        result = hub_waiter_wait(&w->head, deadline_ns);
+        if (result < 0)
+            errno = w->closed ? EBADF : ECANCELED; /* what was thrown says nothing of errno */
+    }
+    unwatch_all(hub_here, w, files, count);
+    return result;
+}
+
+int hub_wait_files(const struct hub_file *files, size_t count, uint64_t deadline_ns)
 {
     struct object *w = hub_waiter_new();
     int result;
 
     if (!w)
         return -1;
-    if (loop_watches(hub_here->loop, fd, what))
-        result = refuse(&concurrent_object_use_error,
-                        "This socket is already used by another greenlet");
-    else
-        result = watch_and_rest(hub_here, as_waiter(w), fd, what);
+    result = wait_files(as_waiter(w), files, count, deadline_ns);
+    if (result < 0 && as_waiter(w)->closed) {
+        exception_restore(NULL);
+        result = HUB_CLOSED;
+    }
     decref(w);
-    return result < 0 ? -1 : 0;
+    return result;
+}
+
+static SLOW_PATH int end_wait_early(struct waiter *w, int fd, enum interest what)
+{
+    loop_unwatch_for(hub_here->loop, fd, what, &w->head);
+    errno = w->closed ? EBADF : ECANCELED; /* what was thrown says nothing of errno */
+    return -1;
+}
+
+/* As of wait_files. Nobody else knows of it, so none of its wake-ups need be promised a place. */
+static HOT_PATH int wait_file(struct hub *h, struct waiter *w, int fd, enum interest what)
+{
+    if (watch(h, w, fd, what) < 0)
+        return -1;
+    return likely(rest(h, w) > 0) ? 1 : end_wait_early(w, fd, what);
+}
+
+/* What cannot be watched is always ready: a regular file. */
+HOT_PATH int hub_wait_file(int fd, enum interest what)
+{
+    struct waiter *w = take_waiter();
+    int result;
+
+    if (unlikely(!w))
+        return -1;
+    result = wait_file(hub_here, w, fd, what);
+    if (likely(result > 0)) {
+        keep_waiter(w);
+        return 0;
+    }
+    if (errno == EPERM && exception_matches(&os_error)) {
+        exception_restore(NULL);
+        result = 0;
+    }
+    decref(&w->head);
+    return result;
+}
+
+void hub_forget_file(int fd)
+{
+    struct object *pending;
+    int error = errno;
+
+    if (!hub_here || fd < 0)
+        return;
+    pending = exception_take();
+    if (loop_forget(hub_here->loop, fd) < 0)
+        exception_restore(NULL);
+    if (loop_running() && loop_forget(loop_running(), fd) < 0)
+        exception_restore(NULL);
+    exception_restore(pending);
+    errno = error;
 }
 
 static int wait_for(struct hub *h, borrowed future, uint64_t deadline_ns)

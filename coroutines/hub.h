@@ -138,6 +138,20 @@ static inline bool hub_cooperates(void)
  * used by another greenlet", which waits for the same. A reader and a writer are two. */
 int hub_wait_file(int fd, enum interest what);
 
+/* The same for one of several, each with bits of enum interest; or until the deadline. 1; 0: it
+ * came; HUB_CLOSED: one of them was closed, by hub_close_file; -1: errno is that of the OSError, if
+ * it is one. */
+struct hub_file {
+    int fd;
+    unsigned what;
+};
+enum { HUB_CLOSED = 2 };
+int hub_wait_files(const struct hub_file *files, size_t count, uint64_t deadline_ns);
+
+/* Before `fd` is closed: who of the thread's greenlets waits for it is told (loop_forget), but for
+ * want of memory. What is pending stays so, and so does errno. */
+void hub_forget_file(int fd);
+
 /* One wait of the greenlet that makes it. Who knows it may wake it, once. */
 struct object *hub_waiter_new(void);
 

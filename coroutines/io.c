@@ -2,15 +2,21 @@
  * the hub, try again. */
 #include "coroutines/io.h"
 
+#include "coroutines/async_file.h"
 #include "coroutines/hub.h"
+#include "coroutines/net/address.h"
 #include "coroutines/reactor/reactor.h"
 #include "gil/mutex.h"
 #include "gil/thread.h"
 #include "objects/exception.h"
+#include "objects/int.h"
+#include "objects/none.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +28,9 @@ struct request {
     void *data;
     size_t size_bytes;
     const struct sockaddr *address;
+    uint64_t offset;
+    struct address *from;
+    const struct address *to;
     struct timespec until;
     struct reactor *reactor;
     uint64_t until_ns;
@@ -52,17 +61,23 @@ static int64_t call_read(const struct request *r)
     return read(r->fd, r->data, r->size_bytes);
 }
 
-static SLOW_PATH int64_t read_by_hub(int fd, void *data, size_t size_bytes)
+static HOT_PATH int64_t read_by_hub(int fd, void *data, size_t size_bytes)
 {
-    int64_t result;
+    int64_t result = IO_NOT_YET;
 
-    while ((result = io_try_read(fd, data, size_bytes)) == IO_NOT_YET)
+    if (!loop_take_emptied(hub_loop(), fd))
+        result = io_try_read(fd, data, size_bytes);
+    while (result == IO_NOT_YET) {
         if (hub_wait_file(fd, READABLE) < 0)
             return -1;
+        result = io_try_read(fd, data, size_bytes);
+    }
+    if (result > 0)
+        loop_set_emptied(hub_loop(), fd, (size_t)result < size_bytes);
     return result;
 }
 
-int64_t io_read(int fd, void *data, size_t size_bytes)
+HOT_PATH int64_t io_read(int fd, void *data, size_t size_bytes)
 {
     if (hub_cooperates())
         return read_by_hub(fd, data, size_bytes);
@@ -88,7 +103,9 @@ int64_t io_read_all(int fd, void *data, size_t size_bytes)
 
 static int64_t call_send(const struct request *r)
 {
-    return send(r->fd, r->data, r->size_bytes, MSG_NOSIGNAL);
+    int64_t sent = send(r->fd, r->data, r->size_bytes, MSG_NOSIGNAL);
+
+    return sent < 0 && errno == ENOTSOCK ? write(r->fd, r->data, r->size_bytes) : sent;
 }
 
 /* A signal that comes when a part has been taken makes even a blocking send return
@@ -108,7 +125,7 @@ static int write_by_thread(int fd, const void *data, size_t size_bytes)
     return 0;
 }
 
-static SLOW_PATH int write_by_hub(int fd, const char *data, size_t size_bytes)
+static HOT_PATH int write_by_hub(int fd, const char *data, size_t size_bytes)
 {
     while (size_bytes) {
         int64_t sent = io_try_write(fd, data, size_bytes);
@@ -123,11 +140,63 @@ static SLOW_PATH int write_by_hub(int fd, const char *data, size_t size_bytes)
     return 0;
 }
 
-int io_write(int fd, const void *data, size_t size_bytes)
+HOT_PATH int io_write(int fd, const void *data, size_t size_bytes)
 {
     if (hub_cooperates())
         return write_by_hub(fd, data, size_bytes);
     return write_by_thread(fd, data, size_bytes);
+}
+
+/* ---- messages ---- */
+
+static int64_t receive_message(const struct request *r, int flags)
+{
+    if (!r->from)
+        return recv(r->fd, r->data, r->size_bytes, flags);
+    r->from->size_bytes = sizeof *r->from - offsetof(struct address, any);
+    return recvfrom(r->fd, r->data, r->size_bytes, flags, &r->from->any, &r->from->size_bytes);
+}
+
+static int64_t send_message(const struct request *r, int flags)
+{
+    return sendto(r->fd, r->data, r->size_bytes, flags | MSG_NOSIGNAL, r->to ? &r->to->any : NULL,
+                  r->to ? r->to->size_bytes : 0);
+}
+
+static int64_t call_receive(const struct request *r)
+{
+    return receive_message(r, 0);
+}
+
+static int64_t call_send_message(const struct request *r)
+{
+    return send_message(r, 0);
+}
+
+int64_t io_receive(int fd, void *data, size_t size_bytes, struct address *from)
+{
+    struct request r = { .fd = fd, .data = data, .size_bytes = size_bytes, .from = from };
+    int64_t result;
+
+    if (!hub_cooperates())
+        return block(call_receive, &r, "recv");
+    while ((result = io_try_receive(fd, data, size_bytes, from)) == IO_NOT_YET)
+        if (hub_wait_file(fd, READABLE) < 0)
+            return -1;
+    return result;
+}
+
+int64_t io_send(int fd, const void *data, size_t size_bytes, const struct address *to)
+{
+    struct request r = { .fd = fd, .data = (void *)data, .size_bytes = size_bytes, .to = to };
+    int64_t result;
+
+    if (!hub_cooperates())
+        return block(call_send_message, &r, "send");
+    while ((result = io_try_send(fd, data, size_bytes, to)) == IO_NOT_YET)
+        if (hub_wait_file(fd, WRITABLE) < 0)
+            return -1;
+    return result;
 }
 
 static int64_t call_accept(const struct request *r)
@@ -142,6 +211,8 @@ static SLOW_PATH int accept_by_hub(int listener)
     while ((result = io_try_accept(listener)) == IO_NOT_YET)
         if (hub_wait_file(listener, READABLE) < 0)
             return -1;
+    if (result >= 0)
+        loop_know_new(hub_loop(), result);
     return result;
 }
 
@@ -164,6 +235,7 @@ static SLOW_PATH int connect_by_hub(int fd, const struct sockaddr *address, sock
     int64_t delay_ns = NS_PER_MS;
     int result;
 
+    loop_know_new(hub_loop(), fd);
     while ((result = io_try_connect(fd, address, size_bytes)) == IO_BUSY) {
         if (hub_sleep_ns(delay_ns) < 0)
             return -1;
@@ -181,6 +253,115 @@ int io_connect(int fd, const struct sockaddr *address, socklen_t size_bytes)
     if (hub_cooperates())
         return connect_by_hub(fd, address, size_bytes);
     return (int)block(call_connect, &r, "connect");
+}
+
+/* ---- files of a disk ---- */
+
+/* What a future of the hub's loop comes to: None, which is 0, or how much is to be copied to `data`. */
+static SLOW_PATH int64_t await_file(struct object *future /* steals; may be NULL */, void *data)
+{
+    struct object *value = future ? hub_get(future, HUB_NEVER) : NULL;
+    int64_t result = -1;
+
+    if (value)
+        result = value == none() ? 0 : int_value(value);
+    else if (future)
+        future_cancel(future, NULL);
+    if (result > 0)
+        memcpy(data, async_file_data(future), (size_t)result);
+    xdecref(value);
+    xdecref(future);
+    return result;
+}
+
+static int64_t call_pread(const struct request *r)
+{
+    return pread(r->fd, r->data, r->size_bytes, (off_t)r->offset);
+}
+
+static int64_t call_pwrite(const struct request *r)
+{
+    return pwrite(r->fd, r->data, r->size_bytes, (off_t)r->offset);
+}
+
+static int64_t call_fsync(const struct request *r)
+{
+    return fsync(r->fd);
+}
+
+/* To where a call does nothing, at least one. How much. */
+static int64_t do_all(int64_t (*call)(const struct request *r), struct request *r, const char *name)
+{
+    uint64_t first = r->offset;
+    int64_t done;
+
+    do {
+        done = block(call, r, name);
+        if (done < 0)
+            return -1;
+        r->data = (char *)r->data + done;
+        r->size_bytes -= (size_t)done;
+        r->offset += (uint64_t)done;
+    } while (done && r->size_bytes);
+    return (int64_t)(r->offset - first);
+}
+
+int64_t io_file_read(int fd, void *data, size_t size_bytes, uint64_t offset)
+{
+    struct request r = { .fd = fd, .data = data, .size_bytes = size_bytes, .offset = offset };
+
+    if (hub_cooperates())
+        return await_file(async_file_read(hub_loop(), fd, NULL, size_bytes, offset), data);
+    return do_all(call_pread, &r, "read");
+}
+
+int io_file_write(int fd, const void *data, size_t size_bytes, uint64_t offset)
+{
+    struct request r = {
+        .fd = fd, .data = (void *)data, .size_bytes = size_bytes, .offset = offset
+    };
+
+    if (hub_cooperates())
+        return (int)await_file(async_file_write(hub_loop(), fd, data, size_bytes, offset), NULL);
+    if (do_all(call_pwrite, &r, "write") < 0)
+        return -1;
+    if (r.size_bytes == 0)
+        return 0;
+    errno = EIO; /* it does nothing, and says nothing */
+    exception_set_errno("write");
+    return -1;
+}
+
+int io_file_fsync(int fd)
+{
+    if (hub_cooperates())
+        return (int)await_file(async_file_fsync(hub_loop(), fd), NULL);
+    return (int)block(call_fsync, &(struct request){ .fd = fd }, "fsync");
+}
+
+/* ---- closing ---- */
+
+/* A signal, too, leaves it closed. */
+static int64_t call_close(const struct request *r)
+{
+    int result = close(r->fd);
+
+    return result < 0 && errno == EINTR ? 0 : result;
+}
+
+/* The loops of this thread: the hub's, and one that it runs. */
+static int forget(int fd)
+{
+    if (hub_here && loop_forget(hub_loop(), fd) < 0)
+        return -1;
+    return loop_running() ? loop_forget(loop_running(), fd) : 0;
+}
+
+int io_close(int fd)
+{
+    if (forget(fd) < 0)
+        return -1;
+    return (int)block(call_close, &(struct request){ .fd = fd }, "close");
 }
 
 /* Until a point in time, not for a time: what a signal interrupts does not begin anew. */
@@ -213,21 +394,28 @@ static int64_t outcome(int64_t result, const char *name)
     return -1;
 }
 
-/* An error of the descriptor is for who then uses it. (poll passes over one below 0.) */
+/* An error of the descriptor is for who then uses it. (poll passes over one below 0; and a signal
+ * that is pending ends even a poll that does not wait.) */
 static bool is_ready(int fd, short events)
 {
     struct pollfd file = { .fd = fd, .events = events };
+    int result = -1;
 
-    return fd < 0 || poll(&file, 1, 0) != 0;
+    if (fd >= 0)
+        do
+            result = poll(&file, 1, 0);
+        while (result < 0 && errno == EINTR);
+    return result != 0;
 }
 
-static SLOW_PATH int64_t try_read_other(const struct request *r)
+static SLOW_PATH int64_t try_read_other(int fd, void *data, size_t size_bytes)
 {
+    struct request r = { .fd = fd, .data = data, .size_bytes = size_bytes };
     int64_t result;
 
-    if (!is_ready(r->fd, POLLIN))
+    if (!is_ready(fd, POLLIN))
         return IO_NOT_YET;
-    result = block(call_read, r, "read");
+    result = block(call_read, &r, "read");
     if (result < 0 && errno == EAGAIN) {
         exception_restore(NULL);
         return IO_NOT_YET;
@@ -235,25 +423,66 @@ static SLOW_PATH int64_t try_read_other(const struct request *r)
     return result;
 }
 
-int64_t io_try_read(int fd, void *data, size_t size_bytes)
+HOT_PATH int64_t io_try_read(int fd, void *data, size_t size_bytes)
 {
-    struct request r = { .fd = fd, .data = data, .size_bytes = size_bytes };
     int64_t result;
 
     do
         result = recv(fd, data, size_bytes, MSG_DONTWAIT);
     while (result < 0 && errno == EINTR);
     if (unlikely(result < 0 && errno == ENOTSOCK))
-        return try_read_other(&r);
+        return try_read_other(fd, data, size_bytes);
     return outcome(result, "read");
 }
 
-int64_t io_try_write(int fd, const void *data, size_t size_bytes)
+/* Of a pipe that is ready for writing, so much does not wait. */
+static SLOW_PATH int64_t try_write_other(int fd, const void *data, size_t size_bytes)
+{
+    struct request r = { .fd = fd, .data = (void *)data, .size_bytes = size_bytes };
+    int64_t result;
+
+    if (!is_ready(fd, POLLOUT))
+        return IO_NOT_YET;
+    if (r.size_bytes > PIPE_BUF)
+        r.size_bytes = PIPE_BUF;
+    result = block(call_send, &r, "write");
+    if (result < 0 && errno == EAGAIN) {
+        exception_restore(NULL);
+        return IO_NOT_YET;
+    }
+    return result;
+}
+
+HOT_PATH int64_t io_try_write(int fd, const void *data, size_t size_bytes)
 {
     int64_t result;
 
     do
         result = send(fd, data, size_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (result < 0 && errno == EINTR);
+    if (unlikely(result < 0 && errno == ENOTSOCK))
+        return try_write_other(fd, data, size_bytes);
+    return outcome(result, "send");
+}
+
+int64_t io_try_receive(int fd, void *data, size_t size_bytes, struct address *from)
+{
+    struct request r = { .fd = fd, .data = data, .size_bytes = size_bytes, .from = from };
+    int64_t result;
+
+    do
+        result = receive_message(&r, MSG_DONTWAIT);
+    while (result < 0 && errno == EINTR);
+    return outcome(result, "recv");
+}
+
+int64_t io_try_send(int fd, const void *data, size_t size_bytes, const struct address *to)
+{
+    struct request r = { .fd = fd, .data = (void *)data, .size_bytes = size_bytes, .to = to };
+    int64_t result;
+
+    do
+        result = send_message(&r, MSG_DONTWAIT);
     while (result < 0 && errno == EINTR);
     return outcome(result, "send");
 }
@@ -320,7 +549,7 @@ int io_try_connected(int fd)
 
 static int64_t call_poll(const struct request *r)
 {
-    return reactor_poll(r->reactor, r->until_ns, r->ready, r->most);
+    return r->reactor->class->poll(r->reactor, r->until_ns, r->ready, r->most);
 }
 
 int io_poll(struct reactor *reactor, uint64_t until_ns, struct readiness *ready, int most)
@@ -329,9 +558,9 @@ int io_poll(struct reactor *reactor, uint64_t until_ns, struct readiness *ready,
     int count;
 
     if (until_ns != REACTOR_AT_ONCE)
-        return (int)block(call_poll, &r, "epoll_wait");
-    count = reactor_poll(reactor, until_ns, ready, most);
+        return (int)block(call_poll, &r, reactor->class->polls);
+    count = reactor->class->poll(reactor, until_ns, ready, most);
     if (count < 0)
-        exception_set_errno("epoll_wait");
+        exception_set_errno(reactor->class->polls);
     return count;
 }

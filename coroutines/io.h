@@ -4,11 +4,11 @@
  * detaches, so that others run, blocks in the kernel, and attaches.
  *
  * If it is a greenlet of a thread that has a hub (hub.h; the thread's main greenlet is one, too),
- * each call first tries without waiting, and only if it would have to wait the hub watches the
- * descriptor, and lets the thread's other greenlets run. The descriptor may be a blocking one, and
+ * each call first tries without waiting (but for a read after one that got less than it had room
+ * for), and only if it would have to wait the hub watches the descriptor, and lets the thread's other greenlets run. The descriptor may be a blocking one, and
  * stays so. What cannot be tried, blocks: a regular file, detached. (What the hub itself calls
  * blocks as in a thread.) Of one descriptor one greenlet may be the reader and one the writer;
- * another is ConcurrentObjectUseError. It must not be closed while one waits for it. There a call
+ * another is ConcurrentObjectUseError. Close it by io_close: who waits for it is told. There a call
  * may also end with what is thrown into the greenlet: GreenletExit, Timeout, LoopExit; of what it
  * was to read it has then read nothing, but io_read_all and io_write may have done a part.
  *
@@ -30,13 +30,39 @@ int64_t io_read(int fd, void *data, size_t size_bytes);
 /* Reads on until there are `size_bytes`. The number read: fewer only at the end. */
 int64_t io_read_all(int fd, void *data, size_t size_bytes);
 
-/* Writes all of it to a socket. A peer that has gone is an OSError, never SIGPIPE. */
+/* Writes all of it to a socket, or to a pipe. A peer that has gone is an OSError, and of a socket
+ * never SIGPIPE. */
 int io_write(int fd, const void *data, size_t size_bytes);
+
+/* One message, of which what is longer is cut off; who sent it is in *from, if that is not NULL. Its
+ * size, which may be 0. And one to `to`, or, if that is NULL, to the socket's peer. */
+struct address;
+int64_t io_receive(int fd, void *data, size_t size_bytes, struct address *from);
+int64_t io_send(int fd, const void *data, size_t size_bytes, const struct address *to);
 
 /* Waits for a peer. A new socket, closed on exec, which the caller closes. */
 int io_accept(int listener);
 
 int io_connect(int fd, const struct sockaddr *address, socklen_t size_bytes);
+
+/* Files of a disk, at a place in them. A greenlet has it done elsewhere (async_file.h), and lets
+ * others run; if it is killed meanwhile it may be done all the same. What is short is gone on
+ * with.
+ *
+ * The number of bytes read; fewer than `size_bytes` only at the end of the file. */
+int64_t io_file_read(int fd, void *data, size_t size_bytes, uint64_t offset);
+
+/* Writes all of it. */
+int io_file_write(int fd, const void *data, size_t size_bytes, uint64_t offset);
+
+/* Returns when what was written to it is on the disk. */
+int io_file_fsync(int fd);
+
+/* Closes it. Greenlets and futures (async_io.h) of this thread that wait for it get OSError, "[Errno
+ * 9] File descriptor was closed in another greenlet", in the next turn; other threads that wait for
+ * it in the kernel do not hear of it. -1: MemoryError, and it is open; OSError, of which only EBADF
+ * says that it was not. */
+int io_close(int fd);
 
 /* Returns no earlier than after `ns`; how much later is the kernel's affair and that
  * of the lock. */
@@ -59,6 +85,9 @@ int64_t io_try_read(int fd, void *data, size_t size_bytes);
 /* The number of bytes written, 1 or more. */
 int64_t io_try_write(int fd, const void *data, size_t size_bytes);
 
+int64_t io_try_receive(int fd, void *data, size_t size_bytes, struct address *from);
+int64_t io_try_send(int fd, const void *data, size_t size_bytes, const struct address *to);
+
 int io_try_accept(int listener);
 
 /* IO_NOT_YET: it is under way, and when `fd` is writable io_try_connected says what came of it. */
@@ -68,7 +97,7 @@ int io_try_connected(int fd);
 struct reactor;
 struct readiness;
 
-/* As reactor_poll (reactor/reactor.h), for an event loop. It is a call that blocks like the
+/* As poll of the reactor (reactor/reactor.h), for an event loop. It is a call that blocks like the
  * others, but for REACTOR_AT_ONCE: then the thread stays attached, as the kernel answers sooner
  * than another thread could take over. */
 int io_poll(struct reactor *reactor, uint64_t until_ns, struct readiness *ready, int most);

@@ -1,4 +1,4 @@
-/* loop.c - an event loop: the turn, and who may use it.
+/* loop.c - an event loop: who may use it, and what it is given to call.
  *
  * Owner. `owner` is the thread that runs the loop, or NULL. A loop that does not run may be used
  * by any thread that the others wait for; one that runs, by its owner. So all fields but those that
@@ -6,72 +6,29 @@
  * tell them so.
  *
  * Memory. What must happen happens without it: a place in the ring is promised to it. What can
- * wait waits: a timer that is due, a letter, a file that is ready, stay where they are when the
- * ring cannot grow, until the next turn.
+ * wait waits: a timer that is due, or a letter, stays where it is when the ring cannot grow, until
+ * the next turn.
  */
-#include "coroutines/loop.h"
+#include "coroutines/turn.h"
 
-#include "coroutines/closing.h"
 #include "coroutines/executor.h"
-#include "coroutines/files.h"
 #include "coroutines/future.h"
-#include "coroutines/inbox.h"
-#include "coroutines/io.h"
-#include "coroutines/timers.h"
 #include "gil/mutex.h"
 #include "objects/container.h"
 #include "objects/exception.h"
 #include "objects/function.h"
 #include "objects/list.h"
-#include "objects/section.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 
 enum {
 #ifdef NDEBUG
     CHECKS_THREADS = 0,
-    READY_FILES_MOST = 64, /* of one poll */
 #else
     CHECKS_THREADS = 1,
-    READY_FILES_MOST = 2,
 #endif
-    TIMERS_SWEPT = 100, /* if there are more, and more than half of them are cancelled */
-};
-
-struct loop_object {
-    struct object head;
-    struct ready ready;
-    struct timers timers;    /* of handles, owned */
-    size_t cancelled_timers; /* of them */
-    struct files files;
-    struct reactor reactor;                          /* set once; open until it is destroyed */
-    struct inbox inbox;                              /* atomic */
-    struct letter *letters;                          /* taken, but not yet ready */
-    _Atomic(struct thread *) owner;                  /* atomic */
-    struct lag *lag;                                 /* set once */
-    struct loop_hooks hooks;                         /* set before it runs */
-    struct task_link tasks GUARDED_BY(section_held); /* a ring of all, with this as its end */
-    struct closing closing;
-    struct default_executor executor;
-    struct async_generator_hooks outer_hooks; /* of its thread, before it ran */
-    borrowed current_task, main_task;
-    _Atomic int interrupts; /* atomic; that have come */
-    int interrupts_seen;
-    uint64_t tasks_made;
-    uint64_t slow_ns;
-    int64_t expected; /* letters that are announced */
-    bool stopping, debug;
-    bool ends_idle; /* it ends where it would wait for ever */
-    bool idle;      /* it would */
-    _Atomic bool closed; /* atomic */
-    bool guarded;        /* who calls must be looked at: it is closed, or threads are checked */
-};
-
-/* A call from another thread, on its way. */
-struct mail {
-    struct letter letter;
-    struct callback callback;
 };
 
 static _Thread_local borrowed running;
@@ -180,12 +137,12 @@ struct default_executor *loop_default_executor(borrowed o)
     return &as_loop(o)->executor;
 }
 
-borrowed loop_current_task(borrowed o)
+HOT_PATH borrowed loop_current_task(borrowed o)
 {
     return as_loop(o)->current_task;
 }
 
-void loop_set_current_task(borrowed o, borrowed task)
+HOT_PATH void loop_set_current_task(borrowed o, borrowed task)
 {
     as_loop(o)->current_task = task;
 }
@@ -197,9 +154,11 @@ static void init(struct loop_object *loop)
     section_alone();
     loop->ready = (struct ready){ NULL };
     loop->timers = (struct timers){ NULL };
-    loop->reactor.epoll = -1;
+    loop->reactor = NULL;
     loop->files = (struct files){ NULL };
+    loop->calls = (struct calls){ 0 };
     loop->cancelled_timers = 0;
+    loop->operations.next = loop->operations.before = &loop->operations;
     inbox_init(&loop->inbox);
     loop->letters = NULL;
     atomic_init(&loop->owner, NULL);
@@ -219,31 +178,36 @@ static void init(struct loop_object *loop)
     atomic_init(&loop->closed, true);
 }
 
-static int open_loop(struct loop_object *loop)
+static int open_loop(struct loop_object *loop, const struct reactor_class *class)
 {
     loop->lag = lag_new();
     if (!loop->lag)
         return -1;
-    if (reactor_open(&loop->reactor) < 0) {
-        loop->reactor.epoll = -1;
-        exception_set_errno("epoll_create1");
+    loop->reactor = reactor_new(class);
+    if (!loop->reactor) {
+        exception_set_errno(class->opens);
         return -1;
     }
     atomic_store_explicit(&loop->closed, false, memory_order_relaxed);
     return 0;
 }
 
-struct object *loop_new(void)
+struct object *loop_new_on(const struct reactor_class *class)
 {
     struct object *o = container_new(&loop_type, sizeof(struct loop_object));
 
     if (!o)
         return NULL;
     init(as_loop(o));
-    if (open_loop(as_loop(o)) == 0)
+    if (open_loop(as_loop(o), class) == 0)
         return o;
     decref(o);
     return NULL;
+}
+
+struct object *loop_new(void)
+{
+    return loop_new_on(reactor_standard());
 }
 
 static void drop_letters(struct letter *first)
@@ -290,6 +254,18 @@ static void drop_executor(struct loop_object *loop)
     decref(executor);
 }
 
+/* The kernel may write to their memory until they have finished. */
+static void drop_operations(struct loop_object *loop)
+{
+    struct loop_operation *op;
+
+    if (loop->operations.next == &loop->operations)
+        return;
+    loop->reactor->class->drain(loop->reactor);
+    while ((op = (struct loop_operation *)loop->reactor->class->finished(loop->reactor)))
+        decref(turn_leave_operation(op));
+}
+
 /* Nothing comes in any more, for it is closed from the start; then nothing is left. */
 static void close_loop(struct loop_object *loop)
 {
@@ -303,7 +279,8 @@ static void close_loop(struct loop_object *loop)
     loop->letters = NULL;
     drop_letters(letters);
     drop_timers(loop);
-    files_fini(&loop->files, &loop->reactor);
+    drop_operations(loop);
+    files_fini(&loop->files, loop->reactor);
     drop_seen(loop);
     drop_executor(loop);
     ready_fini(&loop->ready);
@@ -317,8 +294,8 @@ static void loop_destroy(struct object *o)
 
     closing_leave(&loop->closing);
     close_loop(loop);
-    if (loop->reactor.epoll >= 0)
-        reactor_close(&loop->reactor);
+    if (loop->reactor)
+        reactor_delete(loop->reactor);
     if (loop->lag)
         lag_free(loop->lag);
 }
@@ -347,6 +324,9 @@ static void loop_traverse(borrowed o, void (*visit)(borrowed held, void *argumen
     for (size_t i = 0; i < loop->timers.count; i++)
         handle_traverse(&handle_of(loop->timers.entry[i].timer)->head, visit, argument);
     files_traverse(&loop->files, visit, argument);
+    for (const struct loop_operation *p = loop->operations.next; p != &loop->operations;
+         p = p->next)
+        visit(p->target, argument);
     if (loop->closing.seen)
         visit(loop->closing.seen, argument);
     if (loop->executor.executor)
@@ -373,7 +353,7 @@ static struct thread *owner_of(const struct loop_object *loop)
     return atomic_load_explicit(&loop->owner, memory_order_relaxed);
 }
 
-borrowed loop_running(void)
+HOT_PATH borrowed loop_running(void)
 {
     return running;
 }
@@ -423,7 +403,7 @@ static inline int check(const struct loop_object *loop)
     return likely(!loop->guarded) ? 0 : check_guarded(loop);
 }
 
-int loop_check(borrowed o)
+HOT_PATH int loop_check(borrowed o)
 {
     return check(as_loop(o));
 }
@@ -453,7 +433,7 @@ int loop_promise(borrowed o)
 
 /* By another thread, which has dropped the last reference to something, the place stays free for
  * nobody: that costs 24 bytes. */
-void loop_unpromise(borrowed o)
+HOT_PATH void loop_unpromise(borrowed o)
 {
     struct loop_object *loop = as_loop(o);
 
@@ -461,7 +441,7 @@ void loop_unpromise(borrowed o)
         ready_unpromise(&loop->ready);
 }
 
-void loop_promise_again(borrowed o)
+HOT_PATH void loop_promise_again(borrowed o)
 {
     ready_promise(&as_loop(o)->ready);
 }
@@ -475,6 +455,19 @@ void loop_push_promised(borrowed o, loop_action *act, borrowed target, borrowed 
     assert(loop->ready.promised);
     callback_publish_into(o, target, argument);
     ready_push_promised(&loop->ready, callback_of(act, target, argument));
+}
+
+HOT_PATH void loop_pass_on(borrowed o, loop_action *act, struct object *target, borrowed argument)
+{
+    struct loop_object *loop = as_loop(o);
+
+    if (unlikely(loop_is_closed(o))) {
+        decref(target);
+        return;
+    }
+    assert(loop->ready.promised);
+    callback_publish_into(o, target, argument);
+    ready_push_promised(&loop->ready, (struct callback){ act, target, incref(argument) });
 }
 
 static SLOW_PATH struct object *call_any(borrowed loop, borrowed target, borrowed argument)
@@ -577,7 +570,7 @@ bool loop_send(borrowed o, struct mail *mail, loop_action *act, borrowed target,
     case INBOX_AWAKE:
         return true;
     case INBOX_ASLEEP:
-        reactor_wake(&loop->reactor);
+        loop->reactor->class->wake(loop->reactor);
         return true;
     default:
         mail->letter.next = NULL;
@@ -602,43 +595,121 @@ int loop_call_soon_threadsafe(borrowed o, borrowed callable, borrowed argument)
 
 /* ---- files ---- */
 
-static int add_file(borrowed o, int fd, enum interest what, loop_action *act, borrowed target,
-                    borrowed argument)
+static HOT_PATH int add_file(borrowed o, int fd, enum interest what, loop_action *act,
+                             borrowed target, borrowed argument, bool once)
 {
     struct loop_object *loop = as_loop(o);
-    struct object *handle;
-    int result;
 
     if (check(loop) < 0)
         return -1;
-    handle = handle_new(0, act, target, argument);
-    if (!handle)
-        return -1;
-    ((struct handle_object *)handle)->repeats = true;
-    publish_into(o, handle);
-    result = files_set(&loop->files, &loop->reactor, fd, what, handle);
-    decref(handle);
-    return result;
+    callback_publish_into(o, target, argument);
+    return files_set(&loop->files, loop->reactor, fd, what, callback_of(act, target, argument),
+                     once);
 }
 
 int loop_add_reader(borrowed o, int fd, borrowed callable, borrowed argument)
 {
-    return add_file(o, fd, READABLE, loop_act_call, callable, argument);
+    return add_file(o, fd, READABLE, loop_act_call, callable, argument, false);
 }
 
 int loop_add_writer(borrowed o, int fd, borrowed callable, borrowed argument)
 {
-    return add_file(o, fd, WRITABLE, loop_act_call, callable, argument);
+    return add_file(o, fd, WRITABLE, loop_act_call, callable, argument, false);
 }
 
 int loop_watch(borrowed o, int fd, enum interest what, loop_action *act, borrowed target)
 {
-    return add_file(o, fd, what, act, target, NULL);
+    return add_file(o, fd, what, act, target, NULL, false);
 }
 
-bool loop_watches(borrowed o, int fd, enum interest what)
+HOT_PATH int loop_watch_once(borrowed o, int fd, enum interest what, loop_action *act,
+                             borrowed target)
 {
-    return files_handle(&as_loop(o)->files, fd, what);
+    return add_file(o, fd, what, act, target, NULL, true);
+}
+
+HOT_PATH bool loop_watches(borrowed o, int fd, enum interest what)
+{
+    return files_watch(&as_loop(o)->files, fd, what);
+}
+
+int loop_unwatch_for(borrowed o, int fd, enum interest what, borrowed target)
+{
+    const struct watch *watch = files_watch(&as_loop(o)->files, fd, what);
+
+    return watch && watch->callback.target == target ? loop_unwatch(o, fd, what) : 0;
+}
+
+HOT_PATH void loop_set_emptied(borrowed o, int fd, bool emptied)
+{
+    const struct files *files = &as_loop(o)->files;
+
+    if (fd >= 0 && fd < files->count)
+        files->file[fd].emptied = emptied;
+}
+
+HOT_PATH bool loop_take_emptied(borrowed o, int fd)
+{
+    const struct files *files = &as_loop(o)->files;
+    bool emptied = fd >= 0 && fd < files->count && files->file[fd].emptied;
+
+    loop_set_emptied(o, fd, false);
+    return emptied;
+}
+
+/* Whom loop_watch has added; NULL: nobody. */
+static const struct callback *to_be_told(const struct loop_object *loop, int fd, enum interest what)
+{
+    const struct watch *watch = files_watch(&loop->files, fd, what);
+
+    return watch && watch->callback.act != loop_act_call ? &watch->callback : NULL;
+}
+
+static SLOW_PATH int tell_closed(borrowed o, const struct callback *first,
+                                 const struct callback *second)
+{
+    struct object *e = exception_new(
+        &os_error, "[Errno %d] File descriptor was closed in another greenlet", EBADF);
+
+    if (!e || loop_promise(o) < 0)
+        goto drop;
+    if (first && second && loop_promise(o) < 0) {
+        loop_unpromise(o);
+        goto drop;
+    }
+    if (first)
+        loop_push_promised(o, first->act, first->target, e);
+    if (second)
+        loop_push_promised(o, second->act, second->target, e);
+    decref(e);
+    return 0;
+
+drop:
+    xdecref(e);
+    return -1;
+}
+
+int loop_forget(borrowed o, int fd)
+{
+    struct loop_object *loop = as_loop(o);
+    const struct callback *reader, *writer;
+
+    if (loop_is_closed(o))
+        return 0;
+    reader = to_be_told(loop, fd, READABLE);
+    writer = to_be_told(loop, fd, WRITABLE);
+    if (check(loop) < 0 || ((reader || writer) && tell_closed(o, reader, writer) < 0))
+        return -1;
+    files_forget(&loop->files, loop->reactor, fd);
+    return 0;
+}
+
+void loop_know_new(borrowed o, int fd)
+{
+    struct loop_object *loop = as_loop(o);
+
+    if (!files_watch(&loop->files, fd, READABLE) && !files_watch(&loop->files, fd, WRITABLE))
+        files_forget(&loop->files, loop->reactor, fd);
 }
 
 /* Of a closed loop nothing is watched, so there is nothing to remove. */
@@ -648,7 +719,7 @@ int loop_unwatch(borrowed o, int fd, enum interest what)
 
     if (loop_is_closed(o))
         return 0;
-    return check(loop) < 0 ? -1 : files_clear(&loop->files, &loop->reactor, fd, what);
+    return check(loop) < 0 ? -1 : files_clear(&loop->files, loop->reactor, fd, what);
 }
 
 int loop_remove_reader(borrowed o, int fd)
@@ -661,214 +732,32 @@ int loop_remove_writer(borrowed o, int fd)
     return loop_unwatch(o, fd, WRITABLE);
 }
 
-/* ---- a turn ---- */
+/* ---- files of a disk ---- */
 
-static bool is_cancelled(struct timer *timer)
+bool loop_submits(borrowed o)
 {
-    struct handle_object *h = handle_of(timer);
-
-    if (!h->cancelled)
-        return false;
-    h->cancelled_timers = NULL;
-    decref(&h->head);
-    return true;
+    return as_loop(o)->reactor->class->submit;
 }
 
-/* As CPython does it: all of them if there are many, else those that stand in the way. */
-static void forget_cancelled(struct loop_object *loop)
+int loop_submit(borrowed o, struct loop_operation *op, loop_action *act, borrowed target)
 {
-    struct timers *t = &loop->timers;
+    struct loop_object *loop = as_loop(o);
 
-    if (t->count > TIMERS_SWEPT && 2 * loop->cancelled_timers > t->count) {
-        timers_sweep(t, is_cancelled);
-        loop->cancelled_timers = 0;
-    }
-    while (loop->cancelled_timers && handle_of(timers_first(t))->cancelled) {
-        is_cancelled(timers_pop(t));
-        loop->cancelled_timers--;
-    }
-}
-
-static uint64_t poll_until_ns(struct loop_object *loop)
-{
-    if (loop->ready.count || loop->stopping || loop->letters || !inbox_sleep(&loop->inbox))
-        return REACTOR_AT_ONCE;
-    return loop->timers.count ? timers_first(&loop->timers)->when_ns : REACTOR_FOREVER;
-}
-
-/* Where nothing can wake it, it looks once more, and does not wait. */
-static uint64_t poll_unless_idle(struct loop_object *loop, uint64_t until_ns)
-{
-    if (until_ns != REACTOR_FOREVER || loop->files.watched || loop->expected)
-        return until_ns;
-    loop->idle = true;
-    return REACTOR_AT_ONCE;
-}
-
-/* As far as there is room; the rest in the next turn. */
-static void receive(struct loop_object *loop, struct letter **letters)
-{
-    while (*letters) {
-        struct mail *mail = (struct mail *)*letters;
-
-        if (ready_reserve(&loop->ready) < 0) {
-            exception_restore(NULL);
-            return;
-        }
-        *letters = mail->letter.next;
-        callback_publish_into(&loop->head, mail->callback.target, mail->callback.argument);
-        ready_push(&loop->ready, mail->callback);
-        heap_free(mail, sizeof *mail);
-    }
-}
-
-static void take_letters(struct loop_object *loop)
-{
-    receive(loop, &loop->letters);
-    if (!loop->letters) {
-        loop->letters = inbox_take(&loop->inbox);
-        receive(loop, &loop->letters);
-    }
-}
-
-static void push_file(struct loop_object *loop, int fd, enum interest what)
-{
-    borrowed handle = files_handle(&loop->files, fd, what);
-
-    if (handle && ready_reserve(&loop->ready) == 0)
-        ready_push(&loop->ready, callback_of(handle_act, handle, NULL));
-    else
-        exception_restore(NULL); /* it is ready in the next turn as well */
-}
-
-static int poll_files(struct loop_object *loop, uint64_t until_ns)
-{
-    struct readiness ready[READY_FILES_MOST];
-    int count = io_poll(&loop->reactor, until_ns, ready, READY_FILES_MOST);
-
-    take_letters(loop);
-    for (int i = 0; i < count; i++) {
-        if (ready[i].ready & READABLE)
-            push_file(loop, ready[i].fd, READABLE);
-        if (ready[i].ready & WRITABLE)
-            push_file(loop, ready[i].fd, WRITABLE);
-    }
-    return count < 0 ? -1 : 0;
-}
-
-/* The heap's reference to the handle is the ring's from here on. */
-static void take_due(struct loop_object *loop, uint64_t now_ns)
-{
-    while (timers_due(&loop->timers, now_ns)) {
-        struct handle_object *h;
-
-        if (ready_reserve(&loop->ready) < 0) {
-            exception_restore(NULL);
-            return;
-        }
-        h = handle_of(timers_pop(&loop->timers));
-        loop->cancelled_timers -= h->cancelled;
-        h->cancelled_timers = NULL;
-        lag_late(loop->lag, now_ns - h->timer.when_ns);
-        ready_push(&loop->ready, (struct callback){ handle_act, &h->head, NULL });
-    }
-}
-
-static SLOW_PATH int tell_failure(struct loop_object *loop, borrowed source)
-{
-    struct object *e;
-
-    if (exception_matches(&keyboard_interrupt) || exception_matches(&system_exit))
+    if (loop_promise(o) < 0)
         return -1;
-    e = exception_take();
-    loop_tell(&loop->head, "Exception in callback", e, source);
-    decref(e);
-    return 0;
-}
-
-static SLOW_PATH void tell_slow(struct loop_object *loop)
-{
-    uint64_t took_ns = lag_took_ns(loop->lag);
-
-    if (took_ns >= loop->slow_ns && loop->hooks.slow)
-        loop->hooks.slow(lag_running(loop->lag), took_ns, loop->hooks.argument);
-}
-
-static inline int call_one(struct loop_object *loop)
-{
-    struct callback callback = ready_pop(&loop->ready);
-    int result = callback.act(&loop->head, callback.target, callback.argument);
-
-    if (unlikely(result < 0))
-        result = tell_failure(loop, callback.target);
-    callback_drop(callback);
-    return result;
-}
-
-static int call_group(struct loop_object *loop, size_t count)
-{
-    struct thread *t = thread_self;
-
-    for (size_t i = 0; i < count; i++) {
-        if (unlikely(call_one(loop) < 0))
-            return -1;
-        safepoint(t);
-    }
-    return 0;
-}
-
-static int call_ready(struct loop_object *loop)
-{
-    size_t left = loop->ready.count;
-
-    while (left) {
-        size_t count = unlikely(loop->debug) ? 1 : lag_group(loop->lag, left);
-        int result = call_group(loop, count);
-
-        lag_called(loop->lag, count);
-        if (unlikely(loop->debug))
-            tell_slow(loop);
-        if (unlikely(result < 0))
-            return -1;
-        left -= count;
-    }
-    return 0;
-}
-
-/* Of those that have come since the last look the first may be the main task's. */
-static SLOW_PATH int be_interrupted(struct loop_object *loop)
-{
-    int before = loop->interrupts_seen;
-
-    loop->interrupts_seen = loop_interrupts(&loop->head);
-    if (before == 0 && loop->interrupts_seen == 1 && loop->main_task &&
-        !future_done(loop->main_task))
-        return future_cancel(loop->main_task, NULL) < 0 ? -1 : 0;
-    exception_set(&keyboard_interrupt, "%s", "");
-    return -1;
-}
-
-static int run_once(struct loop_object *loop)
-{
-    uint64_t now_ns, until_ns;
-    int result;
-
-    forget_cancelled(loop);
-    until_ns = poll_until_ns(loop);
-    if (unlikely(loop->ends_idle))
-        until_ns = poll_unless_idle(loop, until_ns);
-    if (poll_files(loop, until_ns) < 0)
+    if (loop->reactor->class->submit(loop->reactor, &op->head) < 0) {
+        loop_unpromise(o);
+        exception_set_errno(loop->reactor->class->polls);
         return -1;
-    now_ns = clock_ns();
-    lag_turn_begins(loop->lag, now_ns);
-    if (unlikely(loop_interrupts(&loop->head) != loop->interrupts_seen) && be_interrupted(loop) < 0)
-        return -1;
-    take_due(loop, now_ns);
-    if (loop->ready.count)
-        loop->idle = false;
-    result = call_ready(loop);
-    lag_turn_ends(loop->lag, clock_ns());
-    return result;
+    }
+    publish_into(o, target);
+    op->act = act;
+    op->target = incref(target);
+    op->next = &loop->operations;
+    op->before = loop->operations.before;
+    op->before->next = op->next->before = op;
+    loop->expected++;
+    return 0;
 }
 
 /* ---- running ---- */
@@ -917,7 +806,7 @@ static int run_turns(struct loop_object *loop, bool ends_idle)
         return -1;
     loop->ends_idle = ends_idle;
     do
-        result = run_once(loop);
+        result = turn_run(loop);
     while (result == 0 && !loop->stopping && !loop->idle);
     end_running(loop);
     return result;
@@ -938,7 +827,7 @@ void loop_expect(borrowed o, int change)
     as_loop(o)->expected += change;
 }
 
-borrowed loop_leave(void)
+HOT_PATH borrowed loop_leave(void)
 {
     borrowed left = running;
 
@@ -948,7 +837,7 @@ borrowed loop_leave(void)
     return left;
 }
 
-void loop_return(borrowed o)
+HOT_PATH void loop_return(borrowed o)
 {
     running = o;
     if (o)
@@ -962,7 +851,9 @@ void loop_stop(borrowed o)
 
 void loop_wake(borrowed o)
 {
-    reactor_wake(&as_loop(o)->reactor);
+    struct reactor *r = as_loop(o)->reactor;
+
+    r->class->wake(r);
 }
 
 void loop_interrupt(borrowed o)
@@ -1017,7 +908,7 @@ void loop_set_slow_ns(borrowed o, uint64_t slow_ns)
     as_loop(o)->slow_ns = slow_ns;
 }
 
-void loop_enter(borrowed o, const char *name)
+HOT_PATH void loop_enter(borrowed o, const char *name)
 {
     lag_enter(as_loop(o)->lag, name);
 }
@@ -1025,6 +916,11 @@ void loop_enter(borrowed o, const char *name)
 void loop_figures(borrowed o, struct lag_figures *figures)
 {
     lag_figures_of(as_loop(o)->lag, figures);
+}
+
+uint64_t loop_turns(borrowed o)
+{
+    return as_loop(o)->lag->figures.turns;
 }
 
 void loop_set_name(borrowed o, const char *name)

@@ -37,6 +37,9 @@ extern const struct type loop_type;
 /* NULL: OSError, MemoryError. */
 struct object *loop_new(void);
 
+/* The same, over this reactor and not the standard one. OSError also if the kernel refuses it. */
+struct object *loop_new_on(const struct reactor_class *class);
+
 /* The one that the calling thread runs; NULL: none. Lives as long as that. */
 borrowed loop_running(void);
 
@@ -134,6 +137,9 @@ void loop_set_slow_ns(borrowed loop, uint64_t slow_ns);
 void loop_figures(borrowed loop, struct lag_figures *figures);
 void loop_set_name(borrowed loop, const char *name /* not copied */);
 
+/* How many turns have ended: who sees the same number again has not waited in between. */
+uint64_t loop_turns(borrowed loop);
+
 /* For tests and reports: timers that are set, the cancelled ones among them included. */
 size_t loop_timers(borrowed loop);
 
@@ -151,8 +157,45 @@ struct object *loop_push_at(borrowed loop, uint64_t when_ns, loop_action *act, b
 int loop_watch(borrowed loop, int fd, enum interest what, loop_action *act, borrowed target);
 int loop_unwatch(borrowed loop, int fd, enum interest what);
 
+/* As loop_watch, but when it is called it is removed already; and the removal of what is called for
+ * this target, if that is so. */
+int loop_watch_once(borrowed loop, int fd, enum interest what, loop_action *act, borrowed target);
+int loop_unwatch_for(borrowed loop, int fd, enum interest what, borrowed target);
+
 /* Whether something is called for it. */
 bool loop_watches(borrowed loop, int fd, enum interest what);
+
+/* `fd` is about to be closed: nothing is called for it any more, and the reactor forgets it. Who was
+ * to be called by loop_watch is told in the next turn, by an argument: OSError, "[Errno 9] File
+ * descriptor was closed in another greenlet". 0, also of a closed loop; -1: MemoryError, RuntimeError,
+ * and all is as it was. */
+int loop_forget(borrowed loop, int fd);
+
+/* `fd` is new: what may have been known of a file that had its number, and was closed without
+ * loop_forget, is not true of it. Nobody watches it. */
+void loop_know_new(borrowed loop, int fd);
+
+/* ---- files of a disk ---- */
+
+/* Stands in the target. */
+struct loop_operation {
+    struct reactor_operation head;
+    struct loop_operation *next, *before; /* under way; the loop's */
+    loop_action *act;
+    struct object *target;
+};
+
+/* Whether its reactor takes operations. */
+bool loop_submits(borrowed loop);
+
+/* Submits it; when it has finished, the action is called with the target, which is held until then. 0;
+ * -1: MemoryError, OSError. Of a loop that is closed it is not called. */
+int loop_submit(borrowed loop, struct loop_operation *op, loop_action *act, borrowed target);
+
+/* Who has read says whether he got less than there was room for. Then there is likely nothing to be
+ * read, so who reads next, and asks here, waits before he tries. It is true once. */
+void loop_set_emptied(borrowed loop, int fd, bool emptied);
+bool loop_take_emptied(borrowed loop, int fd);
 
 /* As loop_call_soon_threadsafe. */
 int loop_push_threadsafe(borrowed loop, loop_action *act, borrowed target, borrowed argument);
@@ -183,6 +226,10 @@ void loop_promise_again(borrowed loop);
 
 /* Nothing happens if the loop is closed: its promises are void. */
 void loop_push_promised(borrowed loop, loop_action *act, borrowed target, borrowed argument);
+
+/* The same, of a target that the caller held, as who was promised a place does. */
+void loop_pass_on(borrowed loop, loop_action *act, struct object *target /* steals */,
+                  borrowed argument);
 
 /* Whether the caller may use it now: it is not closed, and not another thread's. -1: RuntimeError.
  */

@@ -153,8 +153,8 @@ static int refuse_yield(const struct task_object *t, borrowed yielded)
     return -1;
 }
 
-/* Adds itself to the future, by the place that it has. */
-static int await_future(struct task_object *t, borrowed f)
+/* Adds itself to the future, by the place that it has. The reference to it is the task's then. */
+static HOT_PATH int await_future(struct task_object *t, struct object *f)
 {
     if (future_loop(f) != t->future.loop)
         return refuse(t, "Task ", " got Future ", f, " attached to a different loop");
@@ -165,8 +165,9 @@ static int await_future(struct task_object *t, borrowed f)
         return refuse(t, "Task cannot await on itself: ", NULL, f, "");
     if (future_on_done(f, step, &t->future.head, true) < 0)
         return -1;
-    set(t, &t->awaited, f);
-    if (t->must_cancel && future_cancel(f, t->message) > 0)
+    publish_into(&t->future.head, f);
+    t->awaited = f;
+    if (unlikely(t->must_cancel) && future_cancel(f, t->message) > 0)
         t->must_cancel = false;
     return 0;
 }
@@ -180,16 +181,19 @@ static void step_with_pending(struct task_object *t)
     decref(e);
 }
 
-static void go_on(struct task_object *t, struct object *yielded /* steals */)
+static HOT_PATH void go_on(struct task_object *t, struct object *yielded /* steals */)
 {
     int result = 0;
 
-    if (future_is(yielded))
+    if (likely(future_is(yielded))) {
         result = await_future(t, yielded);
-    else if (yielded == none())
+        if (likely(result == 0))
+            return;
+    } else if (yielded == none()) {
         loop_push_promised(t->future.loop, step, &t->future.head, NULL);
-    else
+    } else {
         result = refuse_yield(t, yielded);
+    }
     decref(yielded);
     if (unlikely(result < 0))
         step_with_pending(t);
@@ -241,7 +245,7 @@ static enum step resume_within(struct task_object *t, borrowed given, struct obj
 }
 
 /* A place is promised to the task. */
-static int take_step(struct task_object *t, borrowed given)
+static HOT_PATH int take_step(struct task_object *t, borrowed given)
 {
     struct object *result;
     int outcome = 0;
@@ -262,7 +266,7 @@ static int take_step(struct task_object *t, borrowed given)
 
 /* `given` is an exception; or the future that was awaited, which says by itself what came of it; or
  * NULL. */
-static int step(borrowed loop, borrowed o, borrowed given)
+static HOT_PATH int step(borrowed loop, borrowed o, borrowed given)
 {
     struct task_object *t = as_task(o);
 

@@ -17,9 +17,11 @@ enum {
 
 static bool earlier(const struct timer_entry *a, const struct timer_entry *b)
 {
+    /* cut 08: and if both are due at the same time? | return a->when_ns < b->when_ns; */
     if (likely(a->when_ns != b->when_ns))
         return a->when_ns < b->when_ns;
     return a->timer->sequence < b->timer->sequence;
+    /* end of cut */
 }
 
 static int grow(struct timers *t)
@@ -50,6 +52,7 @@ void timers_fini(struct timers *t)
 /* Puts `moved` where it belongs on the way from `hole` to the top. */
 static void sift_up(struct timers *t, size_t hole, struct timer_entry moved)
 {
+    /* cut 08: those above it that are later make room */
     while (hole) {
         size_t parent = (hole - 1) / WAYS;
 
@@ -58,6 +61,7 @@ static void sift_up(struct timers *t, size_t hole, struct timer_entry moved)
         t->entry[hole] = t->entry[parent];
         hole = parent;
     }
+    /* end of cut */
     t->entry[hole] = moved;
 }
 
@@ -76,6 +80,7 @@ static size_t first_child_of(const struct timers *t, size_t parent)
 /* The same on the way down. */
 static void sift_down(struct timers *t, size_t hole, struct timer_entry moved)
 {
+    /* cut 08: those below it that are earlier make room | (void)first_child_of; */
     while (hole * WAYS + 1 < t->count) {
         size_t child = first_child_of(t, hole);
 
@@ -84,6 +89,7 @@ static void sift_down(struct timers *t, size_t hole, struct timer_entry moved)
         t->entry[hole] = t->entry[child];
         hole = child;
     }
+    /* end of cut */
     t->entry[hole] = moved;
 }
 
@@ -120,7 +126,9 @@ static size_t keep_others(struct timers *t, bool (*gone)(struct timer *timer))
 void timers_sweep(struct timers *t, bool (*gone)(struct timer *timer))
 {
     t->count = keep_others(t, gone);
+    /* cut 08: what is left is no heap any more */
     for (size_t i = t->count / WAYS + 1; i-- > 0;)
         if (i < t->count)
             sift_down(t, i, t->entry[i]);
+    /* end of cut */
 }

@@ -16,10 +16,13 @@
 #include <stddef.h>
 
 struct thread;
+struct thread_world;
 
 struct gil {
     const struct gil_class *class; /* set once */
     int64_t param[PARAM_MAX];      /* set once; as class->param */
+    struct thread_world *world;    /* set before its first thread: with whom its threads share
+                                      objects (thread.h). NULL: the world of all such locks */
 };
 
 struct gil_class {

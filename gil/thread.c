@@ -28,6 +28,10 @@
  * A stopper keeps the global lock that it holds, so under a lock that excludes nobody
  * else is attached and the world stops at once. A global lock is taken before
  * world.lock, never the other way round.
+ *
+ * All this is of one world. Several may be stopped at once, each by a thread of its own; that
+ * they have one list, one lock and two conditions is only thrift: who looks, looks at its own,
+ * and who wakes, wakes all.
  */
 #include "gil/thread.h"
 
@@ -45,12 +49,18 @@ _Thread_local struct thread *thread_self;
 
 static struct {
     struct mutex lock;
-    pthread_cond_t started;       /* the world runs again */
-    pthread_cond_t stopped;       /* a thread has suspended itself; the stopper waits */
-    struct thread *threads;       /* lock */
-    const struct thread *stopper; /* lock; NULL while the world runs */
+    pthread_cond_t started;  /* a world runs again */
+    pthread_cond_t stopped;  /* a thread has suspended itself; a stopper waits */
+    struct thread *threads;  /* lock; of all worlds */
     void (*tell_late)(const struct thread *late, uint64_t waited_ns); /* lock; may be NULL */
-} world = { MUTEX_INIT, PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, NULL, NULL };
+    struct thread_world everybodys; /* lock; of locks without a world of their own */
+} world = { .lock = MUTEX_INIT, .started = PTHREAD_COND_INITIALIZER,
+            .stopped = PTHREAD_COND_INITIALIZER };
+
+static struct thread_world *world_of(const struct thread *t) NO_LOCK_ANALYSIS
+{
+    return t->gil->world ? t->gil->world : &world.everybodys;
+}
 
 static bool swap_state(struct thread *t, int from, int to)
 {
@@ -58,11 +68,17 @@ static bool swap_state(struct thread *t, int from, int to)
                                                    memory_order_relaxed);
 }
 
+/* Of one that runs no more: its world may be stopped, and then it is. */
+static int state_of_detached(const struct thread *t) REQUIRES(world.lock)
+{
+    return world_of(t)->stopper ? THREAD_SUSPENDED : THREAD_DETACHED;
+}
+
 static void world_add(struct thread *t)
 {
     mutex_lock(&world.lock);
-    atomic_store_explicit(&t->state, world.stopper ? THREAD_SUSPENDED : THREAD_DETACHED,
-                          memory_order_relaxed);
+    atomic_store_explicit(&t->state, state_of_detached(t), memory_order_relaxed);
+    world_of(t)->threads++;
     t->next = world.threads;
     t->link = &world.threads;
     if (t->next)
@@ -79,6 +95,7 @@ static void world_remove(struct thread *t)
     *t->link = t->next;
     if (t->next)
         t->next->link = t->link;
+    world_of(t)->threads--;
     mutex_unlock(&world.lock);
 }
 
@@ -114,9 +131,8 @@ static void become_suspended(struct thread *t)
 {
     mutex_lock(&world.lock);
     clear_request(t, BREAKER_STOP);
-    atomic_store_explicit(&t->state, world.stopper ? THREAD_SUSPENDED : THREAD_DETACHED,
-                          memory_order_seq_cst); /* fact 6 */
-    pthread_cond_signal(&world.stopped);
+    atomic_store_explicit(&t->state, state_of_detached(t), memory_order_seq_cst); /* fact 6 */
+    pthread_cond_broadcast(&world.stopped);
     mutex_unlock(&world.lock);
 }
 
@@ -328,7 +344,7 @@ static bool all_stopped(const struct thread *stopper) REQUIRES(world.lock)
     bool all = true;
 
     for (struct thread *t = world.threads; t; t = t->next) {
-        if (t == stopper ||
+        if (t == stopper || world_of(t) != world_of(stopper) ||
             atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_SUSPENDED)
             continue;
         if (swap_state(t, THREAD_DETACHED, THREAD_SUSPENDED))
@@ -344,14 +360,14 @@ static bool all_stopped(const struct thread *stopper) REQUIRES(world.lock)
 static void claim_world(struct thread *t)
 {
     mutex_lock(&world.lock);
-    while (world.stopper) {
+    while (world_of(t)->stopper) {
         mutex_unlock(&world.lock);
         thread_request(t, BREAKER_STOP);
         thread_detach(t);
         thread_attach(t); /* returns when the other has started the world */
         mutex_lock(&world.lock);
     }
-    world.stopper = t;
+    world_of(t)->stopper = t;
     mutex_unlock(&world.lock);
 }
 
@@ -360,7 +376,7 @@ static const struct thread *find_late(const struct thread *stopper) REQUIRES(wor
 {
     const struct thread *t = world.threads;
 
-    while (t && (t == stopper ||
+    while (t && (t == stopper || world_of(t) != world_of(stopper) ||
                  atomic_load_explicit(&t->state, memory_order_relaxed) != THREAD_ATTACHED))
         t = t->next;
     return t;
@@ -398,12 +414,12 @@ void world_stop(struct thread *t)
 
 void world_start(struct thread *t)
 {
-    assert(world.stopper == t);
-    (void)t;
+    assert(world_of(t)->stopper == t);
     mutex_lock(&world.lock);
-    world.stopper = NULL;
+    world_of(t)->stopper = NULL;
     for (struct thread *other = world.threads; other; other = other->next)
-        swap_state(other, THREAD_SUSPENDED, THREAD_DETACHED);
+        if (world_of(other) == world_of(t))
+            swap_state(other, THREAD_SUSPENDED, THREAD_DETACHED);
     pthread_cond_broadcast(&world.started);
     mutex_unlock(&world.lock);
 }
@@ -424,8 +440,7 @@ void thread_let_go(struct thread *t)
 {
     mutex_lock(&world.lock);
     /* Release, with the acquire of the swap that follows: what was done in its name. */
-    atomic_store_explicit(&t->state, world.stopper ? THREAD_SUSPENDED : THREAD_DETACHED,
-                          memory_order_release);
+    atomic_store_explicit(&t->state, state_of_detached(t), memory_order_release);
     pthread_cond_broadcast(&world.started);
     mutex_unlock(&world.lock);
 }
@@ -440,7 +455,7 @@ void world_each(void (*visit)(struct thread *t, void *argument), void *argument)
 
 bool world_is_stopped_by(const struct thread *t) NO_LOCK_ANALYSIS
 {
-    return world.stopper == t;
+    return world_of(t)->stopper == t;
 }
 
 void world_tell_late(void (*tell)(const struct thread *late, uint64_t waited_ns))
@@ -461,15 +476,26 @@ int world_threads(void)
     return count;
 }
 
+int world_size(const struct thread *t)
+{
+    int count;
+
+    mutex_lock(&world.lock);
+    count = world_of(t)->threads;
+    mutex_unlock(&world.lock);
+    return count;
+}
+
 void world_before_fork(void) NO_LOCK_ANALYSIS
 {
     mutex_lock(&world.lock);
 }
 
+/* Its new lock has no world of its own. */
 static void keep_only(struct thread *t) REQUIRES(world.lock)
 {
     world.threads = t;
-    world.stopper = NULL;
+    world.everybodys = (struct thread_world){ .threads = t != NULL };
     world.started = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     world.stopped = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     if (!t)

@@ -17,6 +17,9 @@
  *
  * Source: the three states of PEP 703 (S. Gross, 2023), section "Thread states".
  *
+ * Threads that share objects are one world: the threads of all locks, unless a lock has a
+ * world of its own. Who stops the world stops its own one, and others run on.
+ *
  * Hooks: where this floor must call a higher one it goes through struct
  * thread_hooks, which the runtime fills.
  */
@@ -31,6 +34,12 @@
 
 struct gil;
 struct thread;
+
+/* All zero at first; stays until the last thread of its locks has left. */
+struct thread_world {
+    const struct thread *stopper; /* world.lock; NULL while it runs */
+    int threads;                  /* world.lock */
+};
 
 enum thread_state { THREAD_DETACHED, THREAD_ATTACHED, THREAD_SUSPENDED, THREAD_HELD };
 
@@ -119,7 +128,7 @@ static inline void safepoint(struct thread *t)
         thread_safepoint_slow(t);
 }
 
-/* Stops every other thread of the runtime at a safe point or while it is detached;
+/* Stops every other thread of the caller's world at a safe point or while it is detached;
  * returns when all have stopped: what they wrote is visible, and none attaches or
  * starts before world_start. The caller is attached and must not detach or pass a
  * safe point before that. While another stops the world the caller is stopped
@@ -143,19 +152,22 @@ void thread_let_go(struct thread *t);
 bool thread_attach_other(struct thread *t);
 void thread_attached(struct thread *t);
 
-/* Calls `visit` for every registered thread, none of which leaves meanwhile. It may ask
- * them (thread_request) and nothing more. */
+/* Calls `visit` for every registered thread of every world, none of which leaves meanwhile. It
+ * may ask them (thread_request) and nothing more. */
 void world_each(void (*visit)(struct thread *t, void *argument), void *argument);
 
-/* For a visitor: whether this thread stops the world, or has stopped it. */
+/* For a visitor: whether this thread stops its world, or has stopped it. */
 bool world_is_stopped_by(const struct thread *t);
 
-/* From now on, while a thread waits for the world to stop, `tell` is called each second
+/* From now on, while a thread waits for its world to stop, `tell` is called each second
  * with one that is still attached: it has passed no safe point since. NULL: nobody is. */
 void world_tell_late(void (*tell)(const struct thread *late, uint64_t waited_ns));
 
-/* How many threads are registered now: for tests and reports. */
+/* How many threads are registered now, in all worlds: for tests and reports. */
 int world_threads(void);
+
+/* The same, in the world of `t`. */
+int world_size(const struct thread *t);
 
 /* For gil/fork.c: takes the list of threads, and lets go of it. In the child the world runs, and
  * the calling thread is the one on the list, if it is of the runtime. */

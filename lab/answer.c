@@ -10,7 +10,8 @@
 #include <string.h>
 
 /* Room for every mode that can be asked for. */
-enum { RATIO_BYTES = 64, PHRASE_BYTES = (LIST_MAX + 1) * (LABEL_MAX + 40) };
+enum { RATIO_BYTES = 64, PHRASE_BYTES = (LIST_MAX + 1) * (LABEL_MAX + 40),
+       WHAT_BYTES = 3 * LABEL_MAX + 40 };
 
 /* The first workload of the run for which `fits` holds, by its label; NULL: none. */
 static const struct cell *find_workload(const struct results *r,
@@ -85,32 +86,36 @@ static int append_speed_ups(const struct results *r, const struct cell *like, in
     return modes;
 }
 
-/* Between a workload and the build, if it was not the lab itself. */
-static const char *of_build(const struct cell *c)
+/* "fib, greenlet x100, build ../lab": as far as they are not the usual ones. */
+static const char *what(const struct cell *c, char text[WHAT_BYTES])
 {
-    return *c->build ? ", build " : "";
+    char units[LABEL_MAX + 16];
+
+    cell_units(c, units, sizeof units);
+    snprintf(text, WHAT_BYTES, "%s%s%s%s%s", c->workload, *units ? ", " : "", units,
+             *c->build ? ", build " : "", c->build);
+    return text;
 }
 
 static void say_computing(const struct results *r, FILE *out)
 {
     const struct cell *c = find_workload(r, computes_alone);
     int threads = c ? most_threads(r, c, r->cores) : 0;
-    char text[PHRASE_BYTES] = "";
+    char text[PHRASE_BYTES] = "", of[WHAT_BYTES];
 
     if (threads > 1 && append_speed_ups(r, c, threads, text))
-        fprintf(out, "Computing (%s%s%s): %d threads do %s.\n", c->workload, of_build(c), c->build,
-                threads, text);
+        fprintf(out, "Computing (%s): %d threads do %s.\n", what(c, of), threads, text);
 }
 
 static void say_waiting(const struct results *r, FILE *out)
 {
     const struct cell *c = find_workload(r, waits);
     int threads = c ? most_threads(r, c, 1 << 20) : 0;
-    char text[PHRASE_BYTES] = "";
+    char text[PHRASE_BYTES] = "", of[WHAT_BYTES];
 
     if (threads > 1 && append_speed_ups(r, c, threads, text))
-        fprintf(out, "Waiting (%s%s%s): %d threads do %s, for whoever waits holds no lock.\n",
-                c->workload, of_build(c), c->build, threads, text);
+        fprintf(out, "Waiting (%s): %d threads do %s, for whoever waits holds no lock.\n",
+                what(c, of), threads, text);
 }
 
 /* Appends "0.99 of nolock's speed with gil, 0.41 with atomic" for each safe mode at one
@@ -159,14 +164,14 @@ static void say_safety(const struct results *r, FILE *out)
 {
     const struct cell *alone = find_workload(r, computes_alone);
     const struct cell *shared = find_workload(r, computes_on_shared);
-    char text[PHRASE_BYTES] = "", speed_ups[PHRASE_BYTES] = "";
+    char text[PHRASE_BYTES] = "", speed_ups[PHRASE_BYTES] = "", of[WHAT_BYTES];
     int threads = shared ? most_threads(r, shared, r->cores) : 0;
 
     if (!alone || !append_costs(r, alone, text))
         return;
     if (threads > 1 && append_speed_ups(r, shared, threads, speed_ups))
-        fprintf(out, "Safety: a thread alone keeps %s; on shared objects (%s%s%s) %d threads do %s",
-                text, shared->workload, of_build(shared), shared->build, threads, speed_ups);
+        fprintf(out, "Safety: a thread alone keeps %s; on shared objects (%s) %d threads do %s",
+                text, what(shared, of), threads, speed_ups);
     else
         fprintf(out, "Safety: a thread alone keeps %s", text);
     text[0] = '\0';

@@ -93,6 +93,17 @@ json_t *catalogue_workloads(void)
     return array;
 }
 
+json_t *catalogue_units(void)
+{
+    json_t *array = json_array();
+
+    for (const struct named_unit *named = runtime_list[0].runtime->units; named->name; named++)
+        array = json_with(array, json_pack("{ss ss? sb so}", "name", named->name, "about",
+                                           named->unit->about, "awaits", named->unit->awaits,
+                                           "parameters", params_of(named->unit->param)));
+    return array;
+}
+
 json_t *catalogue_heaps(void)
 {
     json_t *array = json_array();

@@ -12,6 +12,7 @@ json_t *catalogue_modes(void);
 json_t *catalogue_policies(void);
 json_t *catalogue_locks(void);
 json_t *catalogue_workloads(void);
+json_t *catalogue_units(void);
 json_t *catalogue_heaps(void);
 json_t *catalogue_demos(void);
 json_t *catalogue_micros(void);

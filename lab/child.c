@@ -59,9 +59,10 @@ static void run_cell(const struct child_rules *rules, const struct cell *cell,
                      const struct window *window, enum window_kind kind,
                      struct process_report *report)
 {
-    char mode[2 * LABEL_MAX], threads[16], ramp[32], length[32], watchdog[32], number[16];
+    char mode[2 * LABEL_MAX], units[16], threads[16], ramp[32], length[32], watchdog[32];
+    char number[16];
     char *bind = (char *)binding_policy_names[window->bind];
-    char *arguments[24] = { "lab",         "cell",  "--workload", (char *)cell->workload,
+    char *arguments[28] = { "lab",         "cell",  "--workload", (char *)cell->workload,
                             "--mode",      mode,    "--heap",     (char *)cell->heap,
                             "--threads",   threads, "--ramp-ns",  ramp,
                             "--window-ns", length,  "--bind",     bind,
@@ -75,7 +76,12 @@ static void run_cell(const struct child_rules *rules, const struct cell *cell,
     snprintf(threads, sizeof threads, "%d", cell->threads);
     snprintf(ramp, sizeof ramp, "%llu", (unsigned long long)window->ramp_ns);
     snprintf(length, sizeof length, "%llu", (unsigned long long)window->length_ns);
+    snprintf(units, sizeof units, "%d", cell->units);
     /* Only if it is wanted: another build may not know it. */
+    if (cell->units) {
+        words = add_option(arguments, words, "--unit", (char *)cell->execution_unit);
+        words = add_option(arguments, words, "--units", units);
+    }
     if (window->counts)
         arguments[words++] = "--count";
     if (window->watches)
@@ -137,23 +143,30 @@ static const char *text_of(struct process_text *out)
     return out->bytes;
 }
 
+static bool tells_of_role(const struct measurement *m, int index, const char *name, int count,
+                          int *next)
+{
+    for (int w = 0; w < count; w++) {
+        const struct sample *s = &m->sample[*next];
+
+        if ((*next)++ == m->samples || s->role_index != index || s->worker != w ||
+            strcmp(s->role, name))
+            return false;
+    }
+    return true;
+}
+
 /* The workers must be the cell's, in its order. That the child echoes which cell it ran would
  * say no more: it knows that from us alone. */
 static bool tells_of(const struct measurement *m, const struct cell *cell)
 {
     const struct role *roles = cell->work->roles;
-    int next = 0;
+    int next = 0, r = 0;
 
-    if (m->samples != cell->workers)
-        return false;
-    for (int r = 0; r < ROLE_MAX && roles[r].name; r++)
-        for (int w = 0; w < roles[r].fixed + roles[r].per_thread * cell->threads; w++) {
-            const struct sample *s = &m->sample[next++];
-
-            if (s->role_index != r || s->worker != w || strcmp(s->role, roles[r].name))
-                return false;
-        }
-    return true;
+    for (; r < ROLE_MAX && roles[r].name; r++)
+        if (!tells_of_role(m, r, roles[r].name, cell_samples(cell, &roles[r]), &next))
+            return false;
+    return tells_of_role(m, r, RECEIVER, cell_receivers(cell), &next) && next == m->samples;
 }
 
 /* It was written well; can it be true? */

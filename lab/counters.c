@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -51,7 +53,7 @@ static void read_switches(pid_t thread, struct reading *now)
     char path[64], text[PROCFS_TEXT_BYTES];
 
     now->voluntary_switches = now->involuntary_switches = -1;
-    snprintf(path, sizeof path, "/proc/self/task/%d/status", thread);
+    snprintf(path, sizeof path, "/proc/%d/status", thread);
     if (procfs_read("", path, text, sizeof text) < 0)
         return;
     now->voluntary_switches = procfs_number(text, "voluntary_ctxt_switches");
@@ -92,14 +94,52 @@ int64_t counters_between(const struct counters *c, enum counter which,
                      (double)(b->running_ns - a->running_ns));
 }
 
-/* Not getrusage's ru_maxrss: a fresh process inherits that from the one that started it,
- * through exec, and so shows the parent's size. */
-uint64_t counters_max_rss_bytes(void)
+double counters_cpu_seconds(pid_t thread)
+{
+    char path[64], text[PROCFS_TEXT_BYTES];
+
+    snprintf(path, sizeof path, "/proc/%d/schedstat", thread);
+    if (procfs_read("", path, text, sizeof text) < 0)
+        return 0;
+    return strtod(text, NULL) / 1e9;
+}
+
+static double seconds(struct timeval t)
+{
+    return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+void counters_read_process(struct process_reading *now)
+{
+    struct rusage used;
+
+    getrusage(RUSAGE_SELF, &used);
+    now->cpu_seconds = seconds(used.ru_utime) + seconds(used.ru_stime);
+    now->voluntary_switches = used.ru_nvcsw;
+    now->involuntary_switches = used.ru_nivcsw;
+}
+
+/* A size in /proc/self/status; -1: it is not there. */
+static int64_t status_bytes(const char *name)
 {
     char text[PROCFS_TEXT_BYTES];
     int64_t kib = -1;
 
     if (procfs_read("", "/proc/self/status", text, sizeof text) >= 0)
-        kib = procfs_number(text, "VmHWM");
-    return kib > 0 ? (uint64_t)kib * 1024 : 0;
+        kib = procfs_number(text, name);
+    return kib < 0 ? -1 : kib * 1024;
+}
+
+int64_t counters_resident_bytes(void)
+{
+    return status_bytes("VmRSS");
+}
+
+/* Not getrusage's ru_maxrss: a fresh process inherits that from the one that started it,
+ * through exec, and so shows the parent's size. */
+uint64_t counters_max_rss_bytes(void)
+{
+    int64_t bytes = status_bytes("VmHWM");
+
+    return bytes > 0 ? (uint64_t)bytes : 0;
 }

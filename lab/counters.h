@@ -38,7 +38,7 @@ struct reading {
 /* 0, or the errno for which this thread's cycles cannot be counted. */
 int counters_probe(void);
 
-/* For a thread of this process, by the kernel's number. */
+/* For a thread of this process, or of one that it has forked, by the kernel's number. */
 void counters_open(struct counters *c, pid_t thread);
 void counters_read(const struct counters *c, struct reading *now);
 void counters_close(struct counters *c);
@@ -46,6 +46,22 @@ void counters_close(struct counters *c);
 /* What was counted in between, scaled up if the counter had to take turns; -1: not known. */
 int64_t counters_between(const struct counters *c, enum counter which,
                          const struct reading *before, const struct reading *after);
+
+/* The processor time that such a thread has used, to the last switch or tick; 0: not known. For
+ * those of other processes, which have no clock here. */
+double counters_cpu_seconds(pid_t thread);
+
+/* Of all threads that this process has, or had: to the last switch or tick of each. */
+struct process_reading {
+    double cpu_seconds;
+    int64_t voluntary_switches, involuntary_switches;
+};
+
+void counters_read_process(struct process_reading *now);
+
+/* The memory that this process has now, without what is swapped out; -1: not known. The kernel
+ * counts it by thread, and adds that up now and then: it may be off by some hundred KiB. */
+int64_t counters_resident_bytes(void);
 
 /* The most memory that this process ever had; 0: not known. */
 uint64_t counters_max_rss_bytes(void);

@@ -208,6 +208,19 @@ static enum verdict judge_perf(const struct patient *p, struct finding *f)
     return say(f, VERDICT_ABSENT, "%s: this machine has no counters for us", perf ? perf : "?");
 }
 
+static enum verdict judge_uring(const struct patient *p, struct finding *f)
+{
+    const char *uring = facts_get(p->facts, "io_uring");
+
+    if (uring && !strcmp(uring, "available"))
+        return say(f, VERDICT_OK, "loops can wait by it");
+    if (uring && !strcmp(uring, "ENOMEM"))
+        return say(f, VERDICT_ABSENT, "ENOMEM: no memory for it, or no more may be locked "
+                   "(ulimit -l)");
+    return say(f, VERDICT_ABSENT, "%s: this kernel refuses it, or the container does",
+               uring ? uring : "?");
+}
+
 static enum verdict judge_malloc(const struct patient *p, struct finding *f)
 {
     const char *owner = facts_get(p->facts, "malloc_owner");
@@ -317,6 +330,8 @@ static const struct check {
       "sudo swapoff -a" },
     { "perf", judge_perf, "cycles, instructions and cache misses stay empty; the speed is the same",
       "sudo sysctl kernel.perf_event_paranoid=2" },
+    { "io_uring", judge_uring, "cells whose units are told uring=1 are rows that say so",
+      "sudo sysctl kernel.io_uring_disabled=0; docker run --security-opt seccomp=..." },
     { "malloc", judge_malloc, "the heap jemalloc is not what its name says",
       "unset LD_PRELOAD; a build with sanitizers is not to be measured: make MODE=release" },
     { "malloc settings", judge_settings,

@@ -1,6 +1,8 @@
 /* dials.c - the factors of a matrix. */
 #include "lab/dials.h"
 
+#include "lab/runtimes.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -55,6 +57,10 @@ int dials_take(struct dials *d, int letter, const char *levels, struct mistake *
         return parse_locks(levels, &d->gil, m);
     case 'H':
         return parse_heaps(levels, &d->heap, m);
+    case 'U':
+        return parse_units(levels, &d->unit, m);
+    case 'N':
+        return parse_numbers("units", levels, 1, UNITS_MOST, &d->units, m);
     case 't':
         return parse_numbers("threads", levels, 0, THREADS_MOST, &d->threads, m);
     case 'B':
@@ -96,14 +102,29 @@ int dials_complete(struct dials *d, struct mistake *m)
         return -1;
     if (!d->heap.count && parse_heaps("jemalloc", &d->heap, m) < 0)
         return -1;
+    if (!d->unit.count && parse_units("thread", &d->unit, m) < 0)
+        return -1;
+    if (!d->units.count && parse_numbers("units", "100", 1, UNITS_MOST, &d->units, m) < 0)
+        return -1;
     if (!d->threads.count &&
         parse_numbers("threads", "1,2,4,8", 0, THREADS_MOST, &d->threads, m) < 0)
         return -1;
     return d->builds ? 0 : set_build(d, "self", m);
 }
 
+int dials_units_of(const struct dials *d, int unit)
+{
+    const struct named_unit *named = runtime_list[0].runtime->units;
+
+    return named[d->unit.item[unit].index].unit->carried == CARRIED_BY_ITSELF ? 1 : d->units.count;
+}
+
 size_t dials_count(const struct dials *d)
 {
-    return (size_t)d->workload.count * (size_t)d->mode.count * (size_t)d->heap.count *
+    size_t units = 0;
+
+    for (int u = 0; u < d->unit.count; u++)
+        units += (size_t)dials_units_of(d, u);
+    return (size_t)d->workload.count * (size_t)d->mode.count * (size_t)d->heap.count * units *
            (size_t)d->threads.count * (size_t)d->builds;
 }

@@ -10,12 +10,12 @@
 
 #include <stddef.h>
 
-enum { THREADS_MOST = 1024, BUILDS_MAX = 16 };
+enum { THREADS_MOST = 1024, UNITS_MOST = 100000, BUILDS_MAX = 16 };
 
 struct dials {
-    struct variants workload, heap, gil, policy;
+    struct variants workload, unit, heap, gil, policy;
     struct modes mode;
-    struct numbers threads;
+    struct numbers units, threads; /* units: of those that are not threads */
     int builds;
     char build[BUILDS_MAX][LABEL_MAX]; /* paths of labs; "" or "self" is this one */
 };
@@ -27,6 +27,9 @@ int dials_take(struct dials *dials, int letter, const char *levels, struct mista
 /* Crosses --policy with --gil into modes; what was not set gets the levels of the
  * comparison that everybody wants to see first. 0, or -1 and a mistake. */
 int dials_complete(struct dials *dials, struct mistake *m);
+
+/* How many levels of `units` the k-th unit takes: one, if its workers are threads. */
+int dials_units_of(const struct dials *dials, int unit);
 
 /* The size of the product. */
 size_t dials_count(const struct dials *dials);

@@ -48,7 +48,7 @@ static int explain_bytes(const yaml_parser_t *parser, const char *path, const ch
             line++, column = 0;
         else
             column += !continues(text[i]);
-    mistake_set(m, "%s: a matrix is text in UTF-8", parser->problem);
+    mistake_set(m, "%s: it must be text in UTF-8", parser->problem);
     return locate(path, line, column, m);
 }
 
@@ -112,7 +112,7 @@ static int check_alone(struct document *d, yaml_parser_t *parser, const char *te
     if (!yaml_parser_load(parser, &next))
         return explain(parser, d->path, text, size_bytes, m);
     if (yaml_document_get_root_node(&next)) {
-        mistake_set(m, "a second document begins; a file holds one, of several matrices");
+        mistake_set(m, "a second document begins; a file holds one");
         status = locate(d->path, next.start_mark.line, next.start_mark.column, m);
     }
     yaml_document_delete(&next);
@@ -125,7 +125,7 @@ static int check_first(struct document *d, yaml_parser_t *parser, const char *te
     d->root = yaml_document_get_root_node(&d->yaml);
     if (d->root)
         return check_alone(d, parser, text, size_bytes, m);
-    mistake_set(m, "there is nothing; a file names matrices, as \"quick: { workload: fib }\"");
+    mistake_set(m, "there is nothing in it but comments");
     return locate(d->path, 0, 0, m);
 }
 

@@ -9,14 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The dials that a cell's place in the matrix is made of. */
-enum axis { OF_WORKLOAD, OF_MODE, OF_HEAP, OF_BUILD, OF_THREADS, AXES };
+/* The dials that a cell's place in the matrix is made of: units and their count are one, for the
+ * count is that of some. */
+enum axis { OF_WORKLOAD, OF_MODE, OF_HEAP, OF_BUILD, OF_UNIT, OF_THREADS, AXES };
 
 /* One value of a condition. */
 struct value {
     const struct runtime *runtime;
     const struct gil_class *lock;
-    int workload;     /* in the registry */
+    int index;        /* of a workload or unit, in the registry */
     const char *text; /* interned: of a heap or a build */
     bool exact;       /* parameters were given, and count */
     int64_t param[PARAM_MAX];
@@ -65,7 +66,7 @@ static int read_workload(const struct condition *c, const char *text, struct val
     (void)c;
     if (parse_workloads(text, &workload, m) < 0)
         return -1;
-    v->workload = workload.item[0].index;
+    v->index = workload.item[0].index;
     take_param(v, text, workload.item[0].param);
     return 0;
 }
@@ -74,7 +75,7 @@ static bool workload_holds(const struct condition *c, const struct value *v,
                            const struct cell *cell)
 {
     (void)c;
-    return cell->work == cell->runtime->workloads[v->workload].workload &&
+    return cell->work == cell->runtime->workloads[v->index].workload &&
            same_param(v, cell->work_param);
 }
 
@@ -211,6 +212,39 @@ static bool threads_holds(const struct condition *c, const struct value *v, cons
     return range_holds(v, cell->threads);
 }
 
+static int read_unit(const struct condition *c, const char *text, struct value *v,
+                     struct mistake *m)
+{
+    struct variants unit;
+
+    (void)c;
+    if (parse_units(text, &unit, m) < 0)
+        return -1;
+    v->index = unit.item[0].index;
+    take_param(v, text, unit.item[0].param);
+    return 0;
+}
+
+static bool unit_holds(const struct condition *c, const struct value *v, const struct cell *cell)
+{
+    (void)c;
+    return cell->kind_of_unit == cell->runtime->units[v->index].unit &&
+           same_param(v, cell->unit_param);
+}
+
+static int read_units(const struct condition *c, const char *text, struct value *v,
+                      struct mistake *m)
+{
+    return read_range(c->subject->name, text, 1, UNITS_MOST, v, m);
+}
+
+/* Where workers are threads, these are no units. */
+static bool units_holds(const struct condition *c, const struct value *v, const struct cell *cell)
+{
+    (void)c;
+    return cell->units && range_holds(v, cell->units);
+}
+
 static int read_param(const struct condition *c, const char *text, struct value *v,
                       struct mistake *m)
 {
@@ -245,6 +279,8 @@ static const struct subject subjects[] = {
     { "gil", OF_MODE, read_lock, lock_holds },
     { "heap", OF_HEAP, read_heap, heap_holds },
     { "build", OF_BUILD, read_build, build_holds },
+    { "unit", OF_UNIT, read_unit, unit_holds },
+    { "units", OF_UNIT, read_units, units_holds },
     { "threads", OF_THREADS, read_threads, threads_holds },
     { NULL, 0, NULL, NULL },
 };
@@ -359,6 +395,8 @@ static bool axis_is_of_use(const struct exclusion *e, enum axis axis, int levels
     for (; at[axis] < levels; at[axis]++) {
         cell_init(&cell, &d->workload.item[at[OF_WORKLOAD]], &d->mode.item[at[OF_MODE]],
                   d->heap.item[at[OF_HEAP]].label, d->build[at[OF_BUILD]],
+                  &d->unit.item[at[OF_UNIT] / d->units.count],
+                  (int)d->units.item[at[OF_UNIT] % d->units.count],
                   (int)d->threads.item[at[OF_THREADS]]);
         if (axis_holds(e, axis, &cell))
             return true;
@@ -372,6 +410,7 @@ bool exclusion_is_of_use(const struct exclusion *e, const struct dials *d)
                                [OF_MODE] = d->mode.count,
                                [OF_HEAP] = d->heap.count,
                                [OF_BUILD] = d->builds,
+                               [OF_UNIT] = d->unit.count * d->units.count,
                                [OF_THREADS] = d->threads.count };
 
     for (enum axis axis = 0; axis < AXES; axis++)

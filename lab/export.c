@@ -16,9 +16,18 @@ const struct named_export export_list[] = {
     { NULL, NULL },
 };
 
-static const char cells_sql[] =
-    "SELECT cell, workload, mode, heap, build, unit, threads "
-    "FROM cells WHERE run = ?1 AND control = 0 ORDER BY cell";
+#define CELLS_SQL(units)                                                             \
+    "SELECT cell, workload, mode, heap, build, unit, threads, " units " FROM cells " \
+    "WHERE run = ?1 AND control = 0 ORDER BY cell"
+
+/* In a file of before schema 4 all workers are threads. */
+static const char *cells_sql(sqlite3 *db)
+{
+    bool told = sqlite3_table_column_metadata(db, NULL, "cells", "units", NULL, NULL, NULL, NULL,
+                                              NULL) == SQLITE_OK;
+
+    return told ? CELLS_SQL("execution_unit, units") : CELLS_SQL("'thread', NULL");
+}
 
 /* All at once, for the view cannot be asked for one cell without reading the others. */
 static const char windows_sql[] =
@@ -116,7 +125,9 @@ static int read_cell(struct reading *r, struct mistake *m)
 {
     struct cell cell = { .workload = text_of(r->cells, 1), .mode = text_of(r->cells, 2),
                          .heap = text_of(r->cells, 3), .build = text_of(r->cells, 4),
-                         .threads = sqlite3_column_int(r->cells, 6) };
+                         .threads = sqlite3_column_int(r->cells, 6),
+                         .execution_unit = text_of(r->cells, 7),
+                         .units = sqlite3_column_int(r->cells, 8) };
 
     r->cell.name = cell_benchmark(&cell);
     r->cell.unit = text_of(r->cells, 5);
@@ -141,7 +152,7 @@ static int read_cells(struct reading *r, export_each *each, void *context, struc
 
 int export_cells(sqlite3 *db, long long run, export_each *each, void *context, struct mistake *m)
 {
-    struct reading r = { export_prepare(db, run, cells_sql, m),
+    struct reading r = { export_prepare(db, run, cells_sql(db), m),
                          export_prepare(db, run, windows_sql, m) };
     int result = -1;
 

@@ -38,7 +38,8 @@ middle AS (
                WHERE p.background_place IN ((windows + 1) / 2, (windows + 2) / 2)) AS background,
            min(p.background) AS background_low, max(p.background) AS background_high
     FROM placed p JOIN cells c USING (cell) GROUP BY p.cell),
-alone AS (SELECT * FROM middle WHERE workload = 'countdown'),
+-- (Of threads: elsewhere there are more or fewer workers than threads. 0: that is not known.)
+alone AS (SELECT * FROM middle WHERE workload = 'countdown' AND counted IN (threads, 0)),
 most AS (
     SELECT threads, heap, build, max(background) AS background
     FROM alone WHERE gil NOT LIKE 'none%' GROUP BY threads, heap, build)

@@ -25,6 +25,11 @@ static json_t *as_ascii(const char *text)
     return value;
 }
 
+json_t *json_count(int count)
+{
+    return count ? json_integer(count) : json_null();
+}
+
 json_t *json_text(const char *text)
 {
     json_t *value = text ? json_string(text) : json_null();

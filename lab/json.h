@@ -19,6 +19,9 @@ json_t *json_finite(double value);
  * mark for each byte that is not ASCII: one name must not void all the rest. */
 json_t *json_text(const char *text);
 
+/* A number; null if it is 0, which stands for none. */
+json_t *json_count(int count);
+
 /* The array with the value at its end; NULL if either is NULL. */
 json_t *json_with(json_t *array, json_t *value);
 

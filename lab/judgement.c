@@ -345,10 +345,10 @@ int judge(struct verdict *verdict, size_t count, bool paired, const struct floor
     return 0;
 }
 
-/* Whether every worker has a core, and not only every thread: some workloads start two. */
+/* Whether every worker that is a thread has a core: some workloads start two of each. */
 static bool fits(const struct results *r, const struct cell *c)
 {
-    return c->workers <= r->cores;
+    return c->carriers <= r->cores;
 }
 
 double judge_serial_share(const struct results *r, const struct cell *c, struct estimate speed_up)

@@ -1,77 +1,26 @@
 /* measure.c - one window of one cell, in this process. */
-#include "lab/measure.h"
+#include "lab/measure_private.h"
 
-#include "gil/mutex.h"
-#include "gil/watch.h"
+#include "coroutines/reactor/reactor.h"
 #include "gil/watchdog.h"
-#include "lab/counters.h"
 #include "lab/topology.h"
-#include "lab/trace.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Moments that are kept: of each thread, and of all. 16 bytes each. */
-enum { MOMENTS_MOST = 1 << 18, MOMENTS_OF_ALL = 1 << 22 };
-
-enum phase { PHASE_WAIT, PHASE_RAMP, PHASE_WINDOW, PHASE_OVER };
-
-struct run;
-
-/* A worker and what the harness keeps about it. */
-struct station {
-    struct worker worker; /* first: it begins a cache line of its own */
-    struct run *run;
-    const struct role *role;
-    struct thread thread;
-    pthread_t os_thread;
-    char name[ROLE_NAME_BYTES + 12]; /* "spinner 0" */
-    int place;                   /* of which worker's place the plan makes this one's */
-    bool started;                /* os_thread is to be joined */
-    struct histogram latency;
-    uint64_t first_ns, last_ns;  /* of its first and last step in the window; 0: none */
-    uint64_t ops_before;         /* the lab's: at the window's begin */
-    double cpu_before;
-    struct sample sample;
-    pid_t tid;                   /* set once, before it is ready */
-    struct counters counters;    /* the lab's, as is `counted_before` */
-    struct reading counted_before;
-};
-
-struct run {
-    const struct cell *cell;
-    const struct window *window;
-    const struct runtime *runtime;
-    struct gil *gil;
-    struct watch *watch; /* NULL: nobody watches the lock */
-    struct job job;
-    struct stats stats; /* if this build counts them: when the workers had ended */
-    bool parks; /* published objects are kept, since counts may go wrong */
-    struct thread thread; /* the lab's own, for setup and check */
-
-    _Atomic int phase;
-
-    struct mutex lock;
-    pthread_cond_t changed;
-    int ready;                   /* lock; workers at the gate, or failed before it */
-    bool trouble;                /* lock; end the window now */
-    enum status status;          /* lock */
-    char note[NOTE_BYTES];       /* lock */
-
-    int stations;
-    struct station *station; /* owned */
-};
-
 /* The first trouble is the one that is told. */
-static void report(struct run *run, enum status status, const char *note)
+void run_report(struct run *run, enum status status, const char *note)
 {
     mutex_lock(&run->lock);
     if (run->status == STATUS_OK) {
         run->status = status;
         snprintf(run->note, sizeof run->note, "%s", note);
+        if (run_is_child(run))
+            offspring_fail(&run->offspring[run->number], run->note);
     }
     run->trouble = true;
     pthread_cond_broadcast(&run->changed);
@@ -85,166 +34,182 @@ static void report_error(struct run *run, const char *where)
 
     run->runtime->take_error(error, sizeof error);
     snprintf(note, sizeof note, "%s: %s", where, error[0] ? error : "failed without a word");
-    report(run, STATUS_FAILED, note);
+    run_report(run, STATUS_FAILED, note);
 }
 
-static double cpu_seconds(pthread_t thread)
+static void count_ready(struct run *run)
 {
-    struct timespec used;
-    clockid_t clock;
+    mutex_lock(&run->lock);
+    run->ready++;
+    pthread_cond_broadcast(&run->changed);
+    mutex_unlock(&run->lock);
+}
 
-    if (pthread_getcpuclockid(thread, &clock) || clock_gettime(clock, &used))
-        return 0;
-    return (double)used.tv_sec + (double)used.tv_nsec / NS_PER_S;
+static struct station *station_of(struct carrier *c)
+{
+    return (struct station *)c;
 }
 
 /* Counts itself ready and waits, detached, until the ramp begins. */
-static void wait_at_gate(struct station *s)
+static void wait_at_gate(struct carrier *c)
 {
+    struct station *s = station_of(c);
     struct run *run = s->run;
 
+    s->at_gate = true;
     thread_detach(&s->thread);
     mutex_lock(&run->lock);
     run->ready++;
     pthread_cond_broadcast(&run->changed);
-    while (atomic_load_explicit(&run->phase, memory_order_relaxed) == PHASE_WAIT)
+    while (atomic_load_explicit(run->phase, memory_order_relaxed) == PHASE_WAIT)
         cond_wait(&run->changed, &run->lock);
     mutex_unlock(&run->lock);
     thread_attach(&s->thread);
 }
 
-static void enter_window(struct station *s)
+static void report_worker(struct carrier *c, struct seat *seat)
 {
-    s->first_ns = clock_ns();
-    if (s->role->records_latency)
-        s->worker.latency = &s->latency;
+    report_error(station_of(c)->run, seat->role->name);
 }
 
-/* The measured loop: one relaxed load of the phase and one call per batch. */
-static int step_until_over(struct station *s)
+static void look_at_self(struct helper *h)
 {
-    struct run *run = s->run;
-    int phase, result = 0;
+    h->tid = gettid();
+    if (pthread_getcpuclockid(pthread_self(), &h->clock))
+        h->clock = CLOCK_MONOTONIC; /* there is no thread without one */
+}
 
-    while (result == 0 && (phase = atomic_load_explicit(&run->phase, memory_order_relaxed)) !=
-                              PHASE_OVER) {
-        if (unlikely(phase == PHASE_WINDOW && !s->first_ns))
-            enter_window(s);
-        result = s->role->step(&s->worker);
+/* Those that help are placed behind all carriers. */
+static void place_helper(struct carrier *c)
+{
+    struct run *run = station_of(c)->run;
+    int number = atomic_fetch_add_explicit(&c->helpers, 1, memory_order_relaxed);
+    struct binding ignored;
+
+    if (number >= c->pool)
+        return;
+    topology_bind(run->stations + number, run->window->bind, &ignored);
+    look_at_self(&c->helper[number]);
+}
+
+static int begin_seats(struct station *s)
+{
+    for (int i = 0; i < s->carrier.seats; i++) {
+        struct seat *seat = &s->carrier.seat[i];
+
+        if (seat->role->begin && seat->role->begin(&seat->worker) < 0) {
+            seat->begun = true; /* its end is called all the same */
+            report_error(s->run, seat->role->name);
+            return -1;
+        }
+        seat->begun = true;
     }
+    return 0;
+}
+
+static void end_seats(struct station *s)
+{
+    for (int i = 0; i < s->carrier.seats; i++) {
+        struct seat *seat = &s->carrier.seat[i];
+
+        seat->worker.latency = NULL;
+        if (seat->begun && seat->role->end)
+            seat->role->end(&seat->worker);
+    }
+}
+
+/* ---- of processes ---- */
+
+static struct offspring *offspring_of(const struct station *s)
+{
+    return &s->run->offspring[s->share];
+}
+
+/* The child has news. */
+static void hear(struct carrier *c)
+{
+    struct station *s = station_of(c);
+    const struct told *told = offspring_of(s)->told;
+
+    if (atomic_load_explicit(&told->failed, memory_order_acquire))
+        run_report(s->run, STATUS_FAILED, told->note);
+    if (atomic_load_explicit(&told->ready, memory_order_acquire) && !s->at_gate)
+        wait_at_gate(c);
+}
+
+/* Attached. Its processor time has been read before the child goes, if all is well. */
+static void receive(struct station *s)
+{
+    char why[NOTE_BYTES];
+    bool whole = s->carrier.unit->receive(&s->carrier) == 0;
+
+    if (!whole)
+        report_error(s->run, RECEIVER);
+    thread_detach(&s->thread);
+    if (!whole)
+        offspring_drain(offspring_of(s));
+    offspring_bury(offspring_of(s), s->share, why, sizeof why);
+    thread_attach(&s->thread);
+    if (*why)
+        run_report(s->run, STATUS_FAILED, why);
+}
+
+/* Attached. */
+static void carry(struct station *s)
+{
+    if (s->receives)
+        receive(s);
+    else if (begin_seats(s) == 0 && s->carrier.unit->host(&s->carrier) < 0)
+        report_error(s->run, s->run->cell->execution_unit);
     s->last_ns = clock_ns();
-    s->worker.latency = NULL;
-    return result;
-}
-
-static void work(struct station *s)
-{
-    int result;
-
-    if (s->role->outside)
-        thread_detach(&s->thread);
-    result = step_until_over(s);
-    if (s->role->outside)
-        thread_attach(&s->thread);
-    if (result < 0)
-        report_error(s->run, s->role->name);
-}
-
-static void place(struct station *s)
-{
-    struct binding b;
-
-    topology_bind(s->place, s->run->window->bind, &b);
-    s->sample.planned_pu = b.planned;
-    s->sample.observed_pu = b.observed;
-    memcpy(s->sample.binding, b.result, sizeof s->sample.binding);
+    if (!s->at_gate)
+        wait_at_gate(&s->carrier);
+    if (!s->receives)
+        end_seats(s);
 }
 
 static void *station_main(void *argument)
 {
     struct station *s = argument;
     struct run *run = s->run;
-    bool begun;
 
-    s->tid = gettid();
-    place(s);
+    look_at_self(&s->self);
+    topology_bind(s->place, s->receives ? BIND_NONE : run->window->bind, &s->binding);
     s->thread.locks_containers = !run->cell->lock->excludes && !run->runtime->needs_gil;
-    if (thread_start(&s->thread, run->gil, run->runtime->hooks) < 0) {
-        report(run, STATUS_FAILED, "a thread of the runtime could not start");
-        mutex_lock(&run->lock);
-        run->ready++;
-        mutex_unlock(&run->lock);
+    if (thread_start(&s->thread, s->gil, run->runtime->hooks) < 0) {
+        run_report(run, STATUS_FAILED, "a thread of the runtime could not start");
+        count_ready(run);
         return NULL;
     }
-    begun = !s->role->begin || s->role->begin(&s->worker) == 0;
-    if (!begun)
-        report_error(run, s->role->name);
-    wait_at_gate(s);
-    if (begun)
-        work(s);
-    if (s->role->end)
-        s->role->end(&s->worker);
+    carry(s);
     thread_stop(&s->thread);
     return NULL;
 }
 
-/* Those that keep away are counted in `apart`. */
-static int choose_place(const struct run *run, const struct role *role, int number, int *apart)
-{
-    if (run->window->bind != BIND_ROLES)
-        return number;
-    return role->shares_core ? 0 : topology_apart((*apart)++);
-}
-
-static void lay_out_stations(struct run *run)
-{
-    const struct workload *workload = run->cell->work;
-    int number = 0, apart = 0;
-
-    for (int r = 0; r < ROLE_MAX && workload->roles[r].name; r++) {
-        const struct role *role = &workload->roles[r];
-        int count = role->fixed + role->per_thread * run->cell->threads;
-
-        for (int i = 0; i < count; i++) {
-            struct station *s = &run->station[number];
-
-            s->run = run;
-            s->role = role;
-            s->place = choose_place(run, role, number++, &apart);
-            s->worker.thread = &s->thread;
-            s->worker.job = &run->job;
-            s->worker.role = s->sample.role_index = r;
-            s->worker.index = s->sample.worker = i;
-            s->worker.random = 0x9E3779B97F4A7C15u * (uint64_t)number;
-            s->sample.cycles = s->sample.instructions = s->sample.cache_misses = -1;
-            s->sample.voluntary_switches = s->sample.involuntary_switches = -1;
-            snprintf(s->sample.role, sizeof s->sample.role, "%s", role->name);
-            snprintf(s->name, sizeof s->name, "%s %d", role->name, i);
-            s->thread.name = s->name;
-        }
-    }
-}
-
 static void start_workers(struct run *run)
 {
+    int here = 0;
+
     for (int i = 0; i < run->stations; i++) {
         struct station *s = &run->station[i];
-        int error = pthread_create(&s->os_thread, NULL, station_main, s);
+        int error;
 
+        if (!station_is_here(s))
+            continue;
+        here++;
+        error = pthread_create(&s->os_thread, NULL, station_main, s);
         s->started = !error;
         if (error) {
             char note[NOTE_BYTES];
 
             snprintf(note, sizeof note, "thread %d of %d: %s", i + 1, run->stations,
                      strerror(error));
-            report(run, STATUS_FAILED, note);
-            mutex_lock(&run->lock);
-            run->ready++;
-            mutex_unlock(&run->lock);
+            run_report(run, STATUS_FAILED, note);
+            count_ready(run);
         }
     }
     mutex_lock(&run->lock);
-    while (run->ready < run->stations)
+    while (run->ready < here)
         cond_wait(&run->changed, &run->lock);
     mutex_unlock(&run->lock);
 }
@@ -252,9 +217,11 @@ static void start_workers(struct run *run)
 static void set_phase(struct run *run, enum phase phase)
 {
     mutex_lock(&run->lock);
-    atomic_store_explicit(&run->phase, phase, memory_order_relaxed);
+    atomic_store_explicit(run->phase, phase, memory_order_relaxed);
     pthread_cond_broadcast(&run->changed);
     mutex_unlock(&run->lock);
+    if (run->offspring)
+        phase_wake(run->phase);
 }
 
 /* Parked memory grows by itself, and nothing but the end of the window stops it. */
@@ -266,7 +233,7 @@ static void look_at_parking(struct run *run)
         return;
     snprintf(note, sizeof note, "ended early: the bound of %d MiB on parked objects was reached",
              PARKING_BOUND_BYTES >> 20);
-    report(run, STATUS_EARLY, note);
+    run_report(run, STATUS_EARLY, note);
 }
 
 /* False if trouble came first. */
@@ -290,95 +257,31 @@ static bool sleep_for(struct run *run, uint64_t ns)
     return calm;
 }
 
-/* When all stand at the gate, so that the workload has opened its files before us: it is
- * not to fail for those that the counters take. */
-static void open_counters(struct run *run)
+/* ---- from the gate to the last join ---- */
+
+/* The phase is, or is about to be, the last one. */
+static void interrupt_workers(struct run *run)
+{
+    for (int k = 0; k < run->shares; k++)
+        if (run->cell->work->interrupt)
+            run->cell->work->interrupt(&run->share[k].job);
+}
+
+static void join_workers(struct run *run)
 {
     for (int i = 0; i < run->stations; i++)
-        counters_open(&run->station[i].counters, run->station[i].tid);
-}
-
-static int64_t difference(int64_t before, int64_t after)
-{
-    return before < 0 || after < 0 ? -1 : after - before;
-}
-
-static void close_counters(struct run *run)
-{
-    for (int i = 0; i < run->stations; i++) {
-        struct station *s = &run->station[i];
-        const struct reading *before = &s->counted_before;
-        struct counters *c = &s->counters;
-        struct reading now;
-
-        counters_read(c, &now);
-        s->sample.cycles = counters_between(c, COUNTER_CYCLES, before, &now);
-        s->sample.instructions = counters_between(c, COUNTER_INSTRUCTIONS, before, &now);
-        s->sample.cache_misses = counters_between(c, COUNTER_CACHE_MISSES, before, &now);
-        s->sample.voluntary_switches =
-            difference(before->voluntary_switches, now.voluntary_switches);
-        s->sample.involuntary_switches =
-            difference(before->involuntary_switches, now.involuntary_switches);
-        counters_close(c);
-    }
-}
-
-/* Reads every counter, then the clock: a worker's batch is never counted twice. What takes
- * long to read comes before all else, at the end after all else: it covers a little more
- * than the window, instead of making the window uneven. */
-static uint64_t open_window(struct run *run)
-{
-    for (int i = 0; i < run->stations; i++)
-        counters_read(&run->station[i].counters, &run->station[i].counted_before);
-    for (int i = 0; i < run->stations; i++) {
-        struct station *s = &run->station[i];
-
-        s->ops_before = atomic_load_explicit(&s->worker.ops, memory_order_relaxed);
-        s->cpu_before = s->started ? cpu_seconds(s->os_thread) : 0;
-    }
-    return clock_ns();
-}
-
-static uint64_t close_window(struct run *run)
-{
-    for (int i = 0; i < run->stations; i++) {
-        struct station *s = &run->station[i];
-
-        s->sample.ops = atomic_load_explicit(&s->worker.ops, memory_order_relaxed) - s->ops_before;
-        s->sample.cpu_seconds = s->started ? cpu_seconds(s->os_thread) - s->cpu_before : 0;
-    }
-    return clock_ns();
+        if (station_is_here(&run->station[i]) && run->station[i].started)
+            pthread_join(run->station[i].os_thread, NULL);
 }
 
 static void stop_workers(struct run *run)
 {
-    atomic_store_explicit(&run->job.stopping, true, memory_order_relaxed);
-    set_phase(run, PHASE_OVER);
-    if (run->cell->work->interrupt)
-        run->cell->work->interrupt(&run->job);
-    for (int i = 0; i < run->stations; i++)
-        if (run->station[i].started)
-            pthread_join(run->station[i].os_thread, NULL);
-}
-
-/* The share of the window in which all were at work: from the last to begin to the
- * first to end. */
-static double overlap(const struct run *run, uint64_t from_ns, uint64_t to_ns)
-{
-    uint64_t all_from_ns = from_ns, all_to_ns = to_ns;
-
-    for (int i = 0; i < run->stations; i++) {
-        const struct station *s = &run->station[i];
-
-        if (!s->first_ns)
-            return 0;
-        if (s->first_ns > all_from_ns)
-            all_from_ns = s->first_ns;
-        if (s->last_ns < all_to_ns)
-            all_to_ns = s->last_ns;
-    }
-    return all_to_ns > all_from_ns ? (double)(all_to_ns - all_from_ns) / (double)(to_ns - from_ns)
-                                   : 0;
+    for (int k = 0; k < run->shares; k++)
+        atomic_store_explicit(&run->share[k].job.stopping, true, memory_order_relaxed);
+    if (!run_is_child(run))
+        set_phase(run, PHASE_OVER);
+    interrupt_workers(run);
+    join_workers(run);
 }
 
 /* From the gate to the last join. */
@@ -388,78 +291,78 @@ static void run_window(struct run *run, struct measurement *m)
 
     start_workers(run);
     if (sleep_for(run, 0)) {
-        open_counters(run);
-        from_ns = open_window(run);
+        readings_prepare(run);
+        from_ns = readings_begin(run);
         set_phase(run, PHASE_RAMP);
         /* Trouble in the ramp: what ran until then is all there is. */
         if (sleep_for(run, run->window->ramp_ns)) {
             set_phase(run, PHASE_WINDOW);
-            from_ns = open_window(run);
+            from_ns = readings_begin(run);
             if (run->watch)
                 watch_open(run->watch);
             sleep_for(run, run->window->length_ns);
         }
         if (run->watch)
             watch_close(run->watch);
-        to_ns = close_window(run);
-        close_counters(run);
+        to_ns = readings_end(run);
+        readings_memory(run);
     }
     stop_workers(run);
+    m->used = to_ns > 0;
     m->seconds = (double)(to_ns - from_ns) / NS_PER_S;
-    m->overlap = to_ns ? overlap(run, from_ns, to_ns) : 0;
+    m->overlap = to_ns ? readings_overlap(run, from_ns, to_ns) : 0;
 }
 
-static void check_answer(struct run *run)
+/* In a child, which hears of it a little later than it was said. */
+static void look_at_phase(struct run *run, int phase)
+{
+    if (phase == PHASE_RAMP || phase == PHASE_WINDOW)
+        counters_read_process(&run->before);
+    if (phase == PHASE_OVER) {
+        counters_read_process(&run->after);
+        readings_memory(run);
+    }
+}
+
+/* In a child: from its first thread to the last join. */
+static void run_child_window(struct run *run)
+{
+    const struct offspring *o = &run->offspring[run->number];
+    int phase = PHASE_WAIT; /* what those at the gate have been told last */
+
+    start_workers(run);
+    counters_read_process(&run->before); /* of one that never hears the window begin */
+    atomic_store_explicit(&o->told->ready, true, memory_order_release);
+    offspring_tell(o);
+    while (phase != PHASE_OVER) {
+        phase_sleep(run->phase, phase); /* not, if it is another by now */
+        phase = atomic_load_explicit(run->phase, memory_order_relaxed);
+        look_at_phase(run, phase);
+        mutex_lock(&run->lock); /* for those that stand at the gate */
+        pthread_cond_broadcast(&run->changed);
+        mutex_unlock(&run->lock);
+    }
+    stop_workers(run);
+}
+
+/* What a child's worker has done itself, whatever has come of it. */
+static uint64_t ops_done(const struct run *run, const struct worker *w)
+{
+    return run_is_child(run) ? atomic_load_explicit(&w->ops, memory_order_relaxed) : worker_ops(w);
+}
+
+static void check_answer(struct run *run, struct share *share)
 {
     uint64_t ops = 0;
 
-    for (int i = 0; i < run->stations; i++)
-        if (run->station[i].worker.role == 0)
-            ops += atomic_load_explicit(&run->station[i].worker.ops, memory_order_relaxed);
-    if (run->cell->work->check && run->cell->work->check(&run->job, ops) < 0)
+    for (int i = 0; i < run->seats; i++) {
+        const struct worker *w = &run->seat[i].worker;
+
+        if (w->role == 0 && w->job == &share->job)
+            ops += ops_done(run, w);
+    }
+    if (run->cell->work->check && run->cell->work->check(&share->job, ops) < 0)
         report_error(run, "wrong answer");
-}
-
-static void fill_samples(struct run *run, struct measurement *m)
-{
-    m->sample = calloc((size_t)run->stations + 1, sizeof *m->sample);
-    m->samples = m->sample ? run->stations : 0;
-    for (int i = 0; i < m->samples; i++) {
-        const struct histogram *latency = &run->station[i].latency;
-
-        m->sample[i] = run->station[i].sample;
-        m->sample[i].p50_ns = histogram_quantile(latency, 0.5);
-        m->sample[i].p90_ns = histogram_quantile(latency, 0.9);
-        m->sample[i].p99_ns = histogram_quantile(latency, 0.99);
-        m->sample[i].max_ns = latency->max_ns;
-    }
-}
-
-/* A quantile is the middle of its bucket, which may lie beyond the longest. */
-static uint64_t at_most(uint64_t ns, uint64_t most_ns)
-{
-    return ns < most_ns ? ns : most_ns;
-}
-
-/* The workers have ended. A process measures one window, so all there was is this window's. */
-static void look_at_collector(const struct run *run, struct measurement *m)
-{
-    struct collections *c = &m->collections;
-    struct pauses pauses[GENERATIONS];
-    struct histogram lengths = { 0 };
-
-    run->runtime->collector_pauses(pauses);
-    for (int i = 0; i < GENERATIONS; i++) {
-        c->garbage += pauses[i].found;
-        c->total_ns += pauses[i].pause_total_ns;
-        histogram_add(&lengths, &pauses[i].pauses_ns);
-    }
-    c->young = pauses[GENERATION_YOUNG].collections;
-    c->all = pauses[GENERATION_ALL].collections;
-    c->longest_ns = lengths.max_ns;
-    c->p50_ns = at_most(histogram_quantile(&lengths, 0.5), c->longest_ns);
-    c->p99_ns = at_most(histogram_quantile(&lengths, 0.99), c->longest_ns);
-    m->watched = true;
 }
 
 /* `lab run` passes it on. */
@@ -469,127 +372,110 @@ static void tell_late(const struct thread *late, uint64_t since_ns)
             late->name ? late->name : "a thread without a name", (double)since_ns / NS_PER_S);
 }
 
-static const struct watched *watched_of(const struct run *run, const struct thread *t)
+static bool in_trouble(struct run *run)
 {
-    const struct watched *w = run->watch->first;
+    bool trouble;
 
-    while (w && w->thread != t)
-        w = w->next;
-    return w;
+    mutex_lock(&run->lock);
+    trouble = run->trouble;
+    mutex_unlock(&run->lock);
+    return trouble;
 }
 
-/* Of the lock: of all its threads, those too that are no workers, but for the lab's. */
-static void sum_turns(const struct run *run, struct gil_stats *sum)
+static bool has_failed(struct run *run)
 {
-    struct gil_stats one;
+    bool failed;
 
-    *sum = (struct gil_stats){ 0 };
-    for (const struct watched *w = run->watch->first; w; w = w->next)
-        if (w->thread != &run->thread) {
-            watch_take(w, &one);
-            gil_stats_add(sum, &one);
-        }
+    mutex_lock(&run->lock);
+    failed = run->status == STATUS_FAILED;
+    mutex_unlock(&run->lock);
+    return failed;
 }
 
-/* If each of them could be watched. */
-static void fill_turns(const struct run *run, struct measurement *m)
+/* ---- the lab's own thread ---- */
+
+/* 0, or -1 with the reason reported. */
+static int enter(struct run *run, struct gil *gil)
 {
-    struct gil_stats stats;
-
-    if (run->watch->incomplete || !m->samples)
-        return;
-    m->turns = calloc((size_t)m->samples + 1, sizeof *m->turns);
-    if (!m->turns)
-        return;
-    sum_turns(run, &stats);
-    turns_of(&stats, &m->turns[0]);
-    for (int i = 0; i < m->samples; i++) {
-        const struct watched *w = watched_of(run, &run->station[i].thread);
-
-        if (w) {
-            watch_take(w, &stats);
-            turns_of(&stats, &m->turns[i + 1]);
-        }
-    }
-}
-
-static const char *lane_name(const void *with, const struct thread *t, int *place)
-{
-    const struct run *run = with;
-
-    for (*place = 0; *place < run->stations; ++*place)
-        if (&run->station[*place].thread == t)
-            return run->station[*place].name;
-    return t == &run->thread ? NULL : "of the workload";
-}
-
-/* `lab run` passes on what is said. */
-static void write_trace(const struct run *run)
-{
-    const struct window *window = run->window;
-    struct trace_sum sum;
-
-    if (trace_write_part(window->trace, window->trace_number, run->watch, lane_name, run, &sum) < 0)
-        fprintf(stderr, "note: trace: cannot be written: %s\n", strerror(errno));
-    else
-        fprintf(stderr, "note: trace: %llu moments, %llu dropped%s\n",
-                (unsigned long long)sum.moments, (unsigned long long)sum.dropped,
-                run->watch->incomplete ? ", and not of every thread" : "");
-}
-
-static void tell_what_was_watched(const struct run *run, struct measurement *m)
-{
-    if (run->window->watches)
-        fill_turns(run, m);
-    if (run->window->trace)
-        write_trace(run);
-}
-
-/* 0, or -1 with the reason reported. No thread has entered the lock yet. */
-static int watch_lock(struct run *run)
-{
-    size_t most = MOMENTS_OF_ALL / (size_t)(run->stations + 1);
-    size_t places = most < MOMENTS_MOST ? most / 2 : MOMENTS_MOST; /* a ring rounds up */
-
-    if (!run->window->watches && !run->window->trace)
+    run->thread = (struct thread){
+        .name = "lab",
+        .locks_containers = !run->cell->lock->excludes && !run->runtime->needs_gil,
+    };
+    if (thread_start(&run->thread, gil, run->runtime->hooks) == 0)
         return 0;
-    run->watch = watch_begin(run->gil, run->window->trace ? places : 0);
-    if (run->watch)
-        return 0;
-    report(run, STATUS_FAILED, "no memory to watch the lock");
+    run_report(run, STATUS_FAILED, "the lab's own thread could not start");
     return -1;
 }
 
-/* On an attached thread of the runtime: the workload from setup to teardown. */
-static void run_workload(struct run *run, struct measurement *m)
+/* Calls `act`, attached, for each share of this process; where they are interpreters, as a thread
+ * of each. */
+static void in_each(struct run *run, void (*act)(struct run *run, struct share *share))
+{
+    for (int k = 0; k < run->shares; k++) {
+        if (!run->gil && enter(run, run->share[k].gil) < 0)
+            return;
+        act(run, &run->share[k]);
+        if (!run->gil)
+            thread_stop(&run->thread);
+    }
+}
+
+static void set_up(struct run *run, struct share *share)
 {
     const struct workload *workload = run->cell->work;
 
+    if (!in_trouble(run) && workload->setup && workload->setup(&share->job) < 0)
+        report_error(run, "setup");
+}
+
+static void quiesce(struct run *run, struct share *share)
+{
+    (void)share;
+    run->runtime->quiesce();
+}
+
+/* After the last one, the runtime is at its end. */
+static void tear_down(struct run *run, struct share *share)
+{
+    if (run->cell->work->teardown)
+        run->cell->work->teardown(&share->job);
+    run->runtime->quiesce();
+    if (share == &run->share[run->shares - 1])
+        run->runtime->finish();
+}
+
+static void run_any_window(struct run *run, struct measurement *m)
+{
+    if (run->gil)
+        thread_detach(&run->thread);
+    if (run->window->watchdog_ns && watchdog_start(run->window->watchdog_ns, tell_late) < 0)
+        fprintf(stderr, "note: no watchdog: %s\n", strerror(errno));
+    if (run_is_child(run))
+        run_child_window(run);
+    else
+        run_window(run, m);
+    watchdog_stop();
+    if (run->gil)
+        thread_attach(&run->thread);
+}
+
+/* The workload from setup to teardown: attached, if the lab's thread has a lock. */
+static void run_workload(struct run *run, struct measurement *m)
+{
+    run->resident_bytes = counters_resident_bytes();
     run->runtime->stats_begin();
     if (run->parks)
         run->runtime->parking_begin(PARKING_BOUND_BYTES);
-    if (workload->setup && workload->setup(&run->job) < 0) {
-        report_error(run, "setup");
-    } else {
-        thread_detach(&run->thread);
-        if (run->window->watchdog_ns && watchdog_start(run->window->watchdog_ns, tell_late) < 0)
-            fprintf(stderr, "note: no watchdog: %s\n", strerror(errno));
-        run_window(run, m);
-        watchdog_stop();
-        thread_attach(&run->thread);
-        run->runtime->quiesce();
+    in_each(run, set_up);
+    if (!in_trouble(run)) {
+        run_any_window(run, m);
+        in_each(run, quiesce);
         run->runtime->stats_take(&run->stats);
-        look_at_collector(run, m);
-        mutex_lock(&run->lock);
-        bool whole = run->status != STATUS_FAILED;
-        mutex_unlock(&run->lock);
-        if (whole)
-            check_answer(run);
+        readings_collector(run, m);
+        if (!has_failed(run))
+            in_each(run, check_answer);
     }
-    if (workload->teardown)
-        workload->teardown(&run->job);
-    run->runtime->quiesce();
-    run->runtime->finish();
+    in_each(run, tear_down);
     if (run->parks)
         run->runtime->parking_end(&m->damage);
 }
@@ -606,7 +492,7 @@ static int choose_heap(struct run *run)
     refusal = run->runtime->use_heap(named->heap);
     if (refusal) {
         snprintf(note, sizeof note, "no heap %s here: %s", named->name, refusal);
-        report(run, STATUS_FAILED, note);
+        run_report(run, STATUS_FAILED, note);
         return -1;
     }
     if (run->window->counts)
@@ -614,61 +500,265 @@ static int choose_heap(struct run *run)
     return 0;
 }
 
+/* What begins a cache line of its own; in memory that children have, if there are to be any. */
+static void *zeroed(const struct run *run, size_t count, size_t size_bytes)
+{
+    size_t all_bytes = (count + !count) * size_bytes;
+    void *memory;
+
+    if (cell_receivers(run->cell))
+        return offspring_memory(all_bytes);
+    memory = aligned_alloc(128, (all_bytes + 127) / 128 * 128);
+    if (memory)
+        memset(memory, 0, all_bytes);
+    return memory;
+}
+
+static void release(const struct run *run, void *memory, size_t count, size_t size_bytes)
+{
+    if (cell_receivers(run->cell))
+        offspring_free(memory, (count + !count) * size_bytes);
+    else
+        free(memory);
+}
+
+/* Most of them nobody records in: pages that nobody touches take no memory. */
+static size_t latency_bytes(const struct run *run)
+{
+    return ((size_t)run->cell->carriers + 1) * ROLE_MAX * sizeof *run->latency;
+}
+
+/* 0, or -1: no memory. */
+static int make_places(struct run *run)
+{
+    const struct cell *cell = run->cell;
+    size_t stations = (size_t)cell->carriers, seats = (size_t)cell->workers;
+    size_t pool = (size_t)seats_pool(cell);
+
+    run->phase = zeroed(run, 1, sizeof *run->phase);
+    run->station = zeroed(run, stations, sizeof *run->station);
+    run->seat = zeroed(run, seats, sizeof *run->seat);
+    run->latency = offspring_memory(latency_bytes(run));
+    run->helper = calloc(stations * pool + 1, sizeof *run->helper);
+    run->gauge = calloc(stations * (pool + 1) + 1, sizeof *run->gauge);
+    return run->phase && run->station && run->seat && run->latency && run->helper && run->gauge
+               ? 0 : -1;
+}
+
+/* Of processes, which are not forked yet. 0, or -1: no memory. */
+static int make_cradles(struct run *run)
+{
+    size_t processes = (size_t)cell_receivers(run->cell);
+
+    if (!processes)
+        return 0;
+    run->arrivals = zeroed(run, (size_t)run->cell->workers, sizeof *run->arrivals);
+    run->told = zeroed(run, processes, sizeof *run->told);
+    run->offspring = calloc(processes, sizeof *run->offspring);
+    if (!run->arrivals || !run->told || !run->offspring)
+        return -1;
+    for (size_t i = 0; i < processes; i++)
+        run->offspring[i] = (struct offspring){ .socket = -1, .told = &run->told[i] };
+    return 0;
+}
+
+/* A lock for each share; those of processes make their own. 0, or -1: no memory. */
+static int make_shares(struct run *run)
+{
+    const struct cell *cell = run->cell;
+    bool interpreters = cell_is_apart(cell) && !cell_receivers(cell);
+
+    run->all_shares = run->share = calloc((size_t)cell_jobs(cell), sizeof *run->share);
+    if (!run->share)
+        return -1;
+    if (!interpreters)
+        run->share[0].gil = run->gil = gil_new(cell->lock, cell->lock_param);
+    for (int k = 0; interpreters && k < cell_jobs(cell); k++) {
+        run->share[k].gil = gil_new(cell->lock, cell->lock_param);
+        if (!run->share[k].gil || run->runtime->interpreter_begin(run->share[k].gil) < 0)
+            return -1;
+    }
+    run->shares = cell_receivers(cell) ? 0 : cell_jobs(cell);
+    return run->share[0].gil ? 0 : -1;
+}
+
+/* What the child was forked for, and what it has to say of it. It leaves without ending what the
+ * parent has begun. */
+static _Noreturn void be_child(struct run *run, int number)
+{
+    struct told *told = run->offspring[number].told;
+    struct measurement m = { 0 };
+
+    run->number = number;
+    run->shares = 1;
+    run->share = &run->all_shares[number];
+    run->gil = run->share->gil = gil_new(run->cell->lock, run->cell->lock_param);
+    for (int i = 0; i < run->stations; i++)
+        if (station_is_here(&run->station[i])) {
+            run->station[i].gil = run->gil;
+            run->station[i].carrier.socket = run->offspring[number].socket;
+        }
+    if (!run->gil)
+        run_report(run, STATUS_FAILED, "no memory for a lock");
+    else if (enter(run, run->gil) == 0) {
+        run_workload(run, &m);
+        thread_stop(&run->thread);
+    }
+    run->runtime->collector_pauses(told->pauses);
+    if (run->window->counts)
+        run->runtime->heap_counted(&told->memory);
+    told->max_rss_bytes = counters_max_rss_bytes();
+    readings_usage(run, &told->usage);
+    atomic_store_explicit(&told->done, true, memory_order_release);
+    _exit(0);
+}
+
+/* One after the other: each is set up while no other computes. 0, or -1 with the reason
+ * reported. */
+static int fork_children(struct run *run)
+{
+    for (int k = 0; k < cell_receivers(run->cell); k++) {
+        char note[NOTE_BYTES];
+        pid_t child = offspring_fork(run->offspring, k);
+
+        if (child == 0)
+            be_child(run, k);
+        if (child < 0) {
+            snprintf(note, sizeof note, "process %d of %d: %s", k + 1, cell_receivers(run->cell),
+                     strerror(errno));
+            run_report(run, STATUS_FAILED, note);
+            return -1;
+        }
+        offspring_wait(&run->offspring[k]);
+    }
+    for (int i = 0; i < run->stations; i++)
+        if (run->station[i].receives)
+            run->station[i].carrier.socket = offspring_of(&run->station[i])->socket;
+    return 0;
+}
+
+static void give_calls(struct run *run)
+{
+    for (int i = 0; i < run->stations; i++) {
+        struct carrier *c = &run->station[i].carrier;
+
+        c->ready = wait_at_gate;
+        c->failed = report_worker;
+        c->helps = place_helper;
+        c->told = hear;
+    }
+}
+
 /* 0, or -1 with the reason reported. */
 static int prepare(struct run *run)
 {
-    const struct cell *cell = run->cell;
-    size_t size_bytes;
+    if (make_shares(run) < 0 || make_places(run) < 0 || make_cradles(run) < 0) {
+        run_report(run, STATUS_FAILED, "no memory for the workers");
+        return -1;
+    }
+    seats_lay_out(run);
+    give_calls(run);
+    reactor_use(reactor_named(unit_reactor(run->cell->kind_of_unit, run->cell->unit_param)));
+    if (choose_heap(run) < 0 || lock_watch(run) < 0 || fork_children(run) < 0)
+        return -1;
+    return run->gil ? enter(run, run->gil) : 0;
+}
 
-    run->stations = cell->workers;
-    size_bytes = (size_t)run->stations * sizeof *run->station;
-    run->station = aligned_alloc(_Alignof(struct station), size_bytes + !size_bytes * 128);
-    run->gil = gil_new(cell->lock, cell->lock_param);
-    if (!run->station || !run->gil) {
-        report(run, STATUS_FAILED, "no memory for the workers");
-        return -1;
+/* Those that nobody has heard of to their end are sent to it. */
+static void end_children(struct run *run)
+{
+    char ignored[NOTE_BYTES];
+
+    for (int k = 0; run->offspring && k < cell_receivers(run->cell); k++) {
+        struct offspring *o = &run->offspring[k];
+
+        if (o->process) {
+            kill(o->process, SIGKILL);
+            offspring_bury(o, k, ignored, sizeof ignored);
+        }
+        if (o->socket >= 0)
+            close(o->socket);
     }
-    memset(run->station, 0, size_bytes);
-    run->job = (struct job){ .workload = cell->work, .threads = cell->threads,
-                             .workers = run->stations };
-    memcpy(run->job.param, cell->work_param, sizeof run->job.param);
-    lay_out_stations(run);
-    if (choose_heap(run) < 0 || watch_lock(run) < 0)
-        return -1;
-    run->thread.name = "lab";
-    run->thread.locks_containers = !cell->lock->excludes && !run->runtime->needs_gil;
-    if (thread_start(&run->thread, run->gil, run->runtime->hooks) < 0) {
-        report(run, STATUS_FAILED, "the lab's own thread could not start");
-        return -1;
+}
+
+static void free_shares(struct run *run)
+{
+    for (int k = 0; run->all_shares && k < cell_jobs(run->cell); k++) {
+        struct gil *gil = run->all_shares[k].gil;
+
+        if (!gil || gil == run->gil)
+            continue;
+        run->runtime->interpreter_end(gil);
+        gil_delete(gil);
     }
-    return 0;
+    if (run->gil)
+        gil_delete(run->gil);
+    free(run->all_shares);
+}
+
+static void free_room(struct run *run)
+{
+    size_t stations = (size_t)run->cell->carriers, seats = (size_t)run->cell->workers;
+
+    end_children(run);
+    free_shares(run);
+    release(run, run->phase, 1, sizeof *run->phase);
+    release(run, run->station, stations, sizeof *run->station);
+    release(run, run->seat, seats, sizeof *run->seat);
+    offspring_free(run->latency, latency_bytes(run));
+    release(run, run->arrivals, seats, sizeof *run->arrivals);
+    release(run, run->told, (size_t)cell_receivers(run->cell), sizeof *run->told);
+    free(run->offspring);
+    free(run->helper);
+    free(run->gauge);
+}
+
+/* Of all processes; the most of each may have been at another time. */
+static void add_children(const struct run *run, struct measurement *m)
+{
+    for (int k = 0; k < cell_receivers(run->cell); k++) {
+        const struct told *told = &run->told[k];
+
+        m->max_rss_bytes += told->max_rss_bytes;
+        readings_add_usage(&m->usage, &told->usage);
+        m->memory.live += told->memory.live;
+        m->memory.most += told->memory.most;
+        m->memory.asked_bytes += told->memory.asked_bytes;
+        m->memory.taken_bytes += told->memory.taken_bytes;
+    }
 }
 
 void measure(const struct cell *cell, const struct window *window, struct measurement *m)
 {
     struct run run = {
         .cell = cell, .window = window, .lock = MUTEX_INIT,
-        .changed = PTHREAD_COND_INITIALIZER,
+        .changed = PTHREAD_COND_INITIALIZER, .number = -1,
         .runtime = cell->runtime, .parks = cell->miscounts,
     };
 
     *m = (struct measurement){ 0 };
     if (prepare(&run) == 0) {
         run_workload(&run, m);
-        thread_stop(&run.thread);
-        fill_samples(&run, m);
-        m->lost = run.job.lost;
-        m->handed_over = run.job.handed_over;
-        m->held_back = run.job.held_back;
+        if (run.gil)
+            thread_stop(&run.thread);
+        readings_samples(&run, m);
+        readings_usage(&run, &m->usage);
+        readings_latency(&run, &m->latency);
+        m->lost = run.share[0].job.lost;
+        if (*run.share[0].job.note) /* `lab run` passes it on */
+            fprintf(stderr, "note: %s\n", run.share[0].job.note);
+        m->handed_over = run.share[0].job.handed_over;
+        m->held_back = run.share[0].job.held_back;
         m->max_rss_bytes = counters_max_rss_bytes();
         m->counted = window->counts;
         if (m->counted)
             run.runtime->heap_counted(&m->memory);
-        if (run.runtime->counts)
+        add_children(&run, m);
+        if (run.runtime->counts && !run.offspring) /* of processes nobody adds it up */
             m->contention = contention_name(&run.stats);
         run.runtime->stats_free(&run.stats);
         if (run.watch)
-            tell_what_was_watched(&run, m);
+            lock_tell(&run, m);
     }
     if (run.watch)
         watch_end(run.watch);
@@ -676,7 +766,5 @@ void measure(const struct cell *cell, const struct window *window, struct measur
     m->status = run.status;
     memcpy(m->note, run.note, sizeof m->note);
     mutex_unlock(&run.lock);
-    if (run.gil)
-        gil_delete(run.gil);
-    free(run.station);
+    free_room(&run);
 }

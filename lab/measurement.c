@@ -79,7 +79,7 @@ static void write_worker(const struct sample *s, FILE *out)
             s->observed_pu, s->p50_ns, s->p90_ns, s->p99_ns, s->max_ns);
     fprintf(out, " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %s\n", s->cycles,
             s->instructions, s->cache_misses, s->voluntary_switches, s->involuntary_switches,
-            s->binding);
+            *s->binding ? s->binding : "unbound"); /* one that has never begun is bound to nothing */
 }
 
 static void clean_note(struct measurement *m)
@@ -125,6 +125,17 @@ static void write_collections(const struct collections *c, FILE *out)
             c->longest_ns);
 }
 
+static void write_usage(const struct measurement *m, FILE *out)
+{
+    const struct usage *u = &m->usage;
+    const struct latency *l = &m->latency;
+
+    fprintf(out, "usage %.6f %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, u->cpu_seconds,
+            u->voluntary_switches, u->involuntary_switches, u->connections, u->grown_bytes);
+    fprintf(out, " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", l->p50_ns,
+            l->p90_ns, l->p99_ns, l->p999_ns, l->max_ns);
+}
+
 static void write_turns(const struct turns *t, FILE *out)
 {
     fputs("turns", out);
@@ -143,6 +154,8 @@ static void print(const struct measurement *m, FILE *out)
     fprintf(out, "memory %" PRIu64 "\n", m->max_rss_bytes);
     if (m->handed_over)
         fprintf(out, "held %" PRIu64 " %" PRIu64 "\n", m->handed_over, m->held_back);
+    if (m->used)
+        write_usage(m, out);
     if (m->counted)
         fprintf(out, "objects %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", m->memory.live,
                 m->memory.most, m->memory.asked_bytes, m->memory.taken_bytes);
@@ -218,6 +231,19 @@ static int read_collections(struct measurement *m, const char *line)
     return m->watched ? 0 : -1;
 }
 
+static int read_usage(struct measurement *m, const char *line)
+{
+    struct usage *u = &m->usage;
+    struct latency *l = &m->latency;
+
+    m->used = sscanf(line, "usage %lf %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNu64
+                     " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &u->cpu_seconds,
+                     &u->voluntary_switches, &u->involuntary_switches, &u->connections,
+                     &u->grown_bytes, &l->p50_ns, &l->p90_ns, &l->p99_ns, &l->p999_ns,
+                     &l->max_ns) == 10 && is_amount(u->cpu_seconds);
+    return m->used ? 0 : -1;
+}
+
 static int read_contention(struct measurement *m, const char *line)
 {
     struct contention *c = m->contention;
@@ -283,6 +309,8 @@ static int read_line(struct measurement *m, const char *line, int *turns)
         return m->turns ? -1 : read_worker(m, line);
     if (!strncmp(line, "collections ", 12))
         return read_collections(m, line);
+    if (!strncmp(line, "usage ", 6))
+        return read_usage(m, line);
     if (!strncmp(line, "turns ", 6))
         return read_turns(m, line, turns);
     if (!strncmp(line, "contention ", 11))

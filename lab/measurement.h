@@ -18,6 +18,8 @@ enum { WORKERS_MAX = 4096, NOTE_BYTES = 200, ROLE_NAME_BYTES = 24, BINDING_BYTES
 
 /* One worker's share of the window. Processors are the kernel's numbers; -1: not known.
  * So with what is counted of the processor and of the kernel (lab/counters.h). */
+#define RECEIVER "receiver" /* the last role, of threads that take what processes send */
+
 struct sample {
     char role[ROLE_NAME_BYTES];
     int role_index, worker; /* worker: 0 .. of its role */
@@ -50,6 +52,20 @@ struct collections {
     uint64_t total_ns, p50_ns, p99_ns, longest_ns; /* of their pauses; 0: there were none */
 };
 
+/* Of all threads of the window's processes, those too that a workload starts by itself. */
+struct usage {
+    double cpu_seconds;
+    int64_t voluntary_switches, involuntary_switches;
+    int64_t connections; /* that the workload has opened; 0: it is not about them */
+    int64_t grown_bytes; /* resident memory at the window's end, less that before setup; -1: not
+                            known */
+};
+
+/* Of all workers of the first role together; 0: it records none. */
+struct latency {
+    uint64_t p50_ns, p90_ns, p99_ns, p999_ns, max_ns;
+};
+
 struct measurement {
     struct occasion occasion;
     enum status status;
@@ -61,6 +77,9 @@ struct measurement {
     uint64_t held_back;    /* so many of them, at most, were dead and not destroyed */
     uint64_t max_rss_bytes; /* the most that the cell's process had; 0: not known */
     struct damage damage;  /* of a cell whose counts may go wrong */
+    bool used;                     /* whether the next is known: in files of old it is not */
+    struct usage usage;
+    struct latency latency;
     bool counted;              /* whether the next is known: ... */
     struct heap_counts memory; /* ... of another window, which counted what the heap gave */
     bool watched;                  /* whether the next is known: in files of old it is not */

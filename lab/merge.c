@@ -11,8 +11,10 @@
 enum table { MACHINES, RUNS, CELLS, WINDOWS, SAMPLES, CONTENDED, TURNS, TABLES };
 
 /* With the number of its samples: a window that has one more is another. */
-#define WINDOWS_SQL                                                                                \
-    "SELECT *, (SELECT count(*) FROM samples s WHERE s.window = w.window) FROM windows w "
+#define WINDOWS_SQL_WITH(later)                                                                    \
+    "SELECT *, " later "(SELECT count(*) FROM samples s WHERE s.window = w.window) FROM windows w "
+#define WINDOWS_SQL WINDOWS_SQL_WITH("")
+#define WINDOWS_OF_CELL "WHERE cell = ?1 ORDER BY sequence"
 
 /* How the rows are read from a source, and how a row of a source is found in the result: by
  * what is the same in every file. There ?2 is its second column, and so on. */
@@ -27,7 +29,7 @@ static const struct {
                " ended pid " },
     [CELLS] = { "cells", "SELECT * FROM cells WHERE run = ?1 ORDER BY number",
                 "SELECT * FROM cells WHERE run = ?2 AND number = ?3", 1, "" },
-    [WINDOWS] = { "windows", WINDOWS_SQL "WHERE cell = ?1 ORDER BY sequence",
+    [WINDOWS] = { "windows", WINDOWS_SQL WINDOWS_OF_CELL,
                   WINDOWS_SQL "WHERE cell = ?2 AND kind = ?3 AND block = ?4", 1, "" },
     [SAMPLES] = { "samples", "SELECT * FROM samples WHERE window = ?1",
                   "SELECT * FROM samples WHERE window = ?1 AND role = ?2 AND worker = ?3", 0, "" },
@@ -36,6 +38,15 @@ static const struct {
     [TURNS] = { "turns", "SELECT * FROM turns WHERE window = ?1",
                 "SELECT * FROM turns WHERE window = ?1 AND role = ?2 AND worker = ?3", 0, "" },
 };
+
+/* Of a file of schema 3, whose workers are threads. */
+static const char cells_of_3_sql[] =
+    "SELECT *, 'thread', NULL, workers FROM cells WHERE run = ?1 ORDER BY number";
+
+/* Of a file of schema 3 or 4, which does not know what its processes used. */
+static const char windows_of_4_sql[] =
+    WINDOWS_SQL_WITH("NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ")
+    WINDOWS_OF_CELL;
 
 static const char facts_sql[] = "SELECT * FROM facts WHERE run = ?1";
 
@@ -332,6 +343,13 @@ static int unite_runs(struct source *s, FILE *report)
     return more;
 }
 
+static const char *select_of(const struct source *s, enum table table)
+{
+    if (table == CELLS && store_schema(s->store) < 4)
+        return cells_of_3_sql;
+    return table == WINDOWS && store_schema(s->store) < 5 ? windows_of_4_sql : tables[table].select;
+}
+
 /* A page that is damaged would be found in the middle, or not at all. */
 static int check_whole(struct source *s)
 {
@@ -357,7 +375,7 @@ static int open_source(struct source *s)
     if (execute(db, s->path, "BEGIN", s->m) < 0 || check_whole(s) < 0)
         return -1;
     for (int i = 0; i < TABLES; i++) {
-        s->select[i] = prepare(db, s->path, tables[i].select, s->m);
+        s->select[i] = prepare(db, s->path, select_of(s, (enum table)i), s->m);
         if (!s->select[i])
             return -1;
         if (sqlite3_column_count(s->select[i]) != sqlite3_column_count(s->merge->find[i]))

@@ -34,6 +34,11 @@ struct names names_workloads(void)
     return NAMES_OF("workload", runtime_list[0].runtime->workloads);
 }
 
+struct names names_units(void)
+{
+    return NAMES_OF("unit", runtime_list[0].runtime->units);
+}
+
 struct names names_heaps(void)
 {
     return NAMES_OF("heap", runtime_list[0].runtime->heaps);

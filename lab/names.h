@@ -33,6 +33,7 @@ struct names {
 struct names names_policies(void); /* indexes runtime_list */
 struct names names_locks(void);    /* indexes gil_list */
 struct names names_workloads(void);
+struct names names_units(void);
 struct names names_heaps(void);
 struct names names_demos(void);
 struct names names_micros(void);

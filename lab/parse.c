@@ -283,6 +283,11 @@ static const struct param *params_of_workload(int index)
     return runtime_list[0].runtime->workloads[index].workload->param;
 }
 
+static const struct param *params_of_unit(int index)
+{
+    return runtime_list[0].runtime->units[index].unit->param;
+}
+
 static const struct param *params_of_lock(int index)
 {
     return gil_list[index].class->param;
@@ -357,6 +362,11 @@ static int parse_variants(struct names names, params_of *params_of, const char *
 int parse_workloads(const char *text, struct variants *out, struct mistake *m)
 {
     return parse_variants(names_workloads(), params_of_workload, text, out, m);
+}
+
+int parse_units(const char *text, struct variants *out, struct mistake *m)
+{
+    return parse_variants(names_units(), params_of_unit, text, out, m);
 }
 
 int parse_locks(const char *text, struct variants *out, struct mistake *m)

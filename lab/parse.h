@@ -28,7 +28,7 @@
 struct gil_class;
 struct runtime;
 
-enum { LIST_MAX = 64, NUMBERS_MAX = 1024, LABEL_MAX = 128 };
+enum { LIST_MAX = 128, NUMBERS_MAX = 1024, LABEL_MAX = 128 };
 
 /* One of a registry. */
 struct variant {
@@ -70,6 +70,7 @@ struct named_mode {
 extern const struct named_mode mode_list[]; /* ends with a NULL name */
 
 int parse_workloads(const char *text, struct variants *out, struct mistake *m);
+int parse_units(const char *text, struct variants *out, struct mistake *m);
 int parse_locks(const char *text, struct variants *out, struct mistake *m);
 int parse_policies(const char *text, struct variants *out, struct mistake *m);
 int parse_heaps(const char *text, struct variants *out, struct mistake *m);

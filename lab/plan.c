@@ -150,18 +150,19 @@ static int control_threads(const struct dials *d, int cores)
 /* The twins. A build without `plain` has none. */
 static void add_controls(struct plan *plan, const struct dials *dials)
 {
-    static struct variants workload;
+    static struct variants workload, unit;
     static struct modes mode;
     struct mistake ignored;
 
     if (parse_workloads("empty", &workload, &ignored) < 0 ||
+        parse_units("thread", &unit, &ignored) < 0 ||
         parse_modes("nolock", &mode, &ignored) < 0)
         return;
     for (int twin = 1; twin <= CONTROLS; twin++) {
         struct cell *cell = &plan->cell[plan->count++];
 
         cell_init(cell, &workload.item[0], &mode.item[0], dials->heap.item[0].label, "",
-                  control_threads(dials, plan->cores));
+                  &unit.item[0], 0, control_threads(dials, plan->cores));
         cell->control = twin;
     }
 }
@@ -201,22 +202,47 @@ static int hash_builds(const struct dials *d, const char *hash[BUILDS_MAX], stru
     return 0;
 }
 
+/* What is left out, and the hash of each build. */
+struct adding {
+    struct plan *plan;
+    const struct dials *dials;
+    const char *const *hash;
+    bool (*excluded)(const struct cell *cell, const void *with);
+    const void *with;
+};
+
+/* Levels of the outer dials. */
+struct levels_at {
+    int workload, heap, build, unit, units;
+};
+
 /* Threads are innermost, so that what is compared stands together. */
-static void add_cells(struct plan *plan, const struct dials *d, const char *const *hash,
-                      bool (*excluded)(const struct cell *cell, const void *with), const void *with)
+static void add_modes(const struct adding *a, const struct levels_at *at)
 {
+    const struct dials *d = a->dials;
+
+    for (int m = 0; m < d->mode.count; m++)
+        for (int t = 0; t < d->threads.count; t++) {
+            struct cell *cell = &a->plan->cell[a->plan->count];
+
+            cell_init(cell, &d->workload.item[at->workload], &d->mode.item[m],
+                      d->heap.item[at->heap].label, d->build[at->build], &d->unit.item[at->unit],
+                      (int)d->units.item[at->units], (int)d->threads.item[t]);
+            cell->build_hash = a->hash[at->build];
+            a->plan->count += !a->excluded || !a->excluded(cell, a->with);
+        }
+}
+
+static void add_cells(const struct adding *a)
+{
+    const struct dials *d = a->dials;
+
     for (int w = 0; w < d->workload.count; w++)
         for (int h = 0; h < d->heap.count; h++)
             for (int b = 0; b < d->builds; b++)
-                for (int m = 0; m < d->mode.count; m++)
-                    for (int t = 0; t < d->threads.count; t++) {
-                        struct cell *cell = &plan->cell[plan->count];
-
-                        cell_init(cell, &d->workload.item[w], &d->mode.item[m],
-                                  d->heap.item[h].label, d->build[b], (int)d->threads.item[t]);
-                        cell->build_hash = hash[b];
-                        plan->count += !excluded || !excluded(cell, with);
-                    }
+                for (int u = 0; u < d->unit.count; u++)
+                    for (int n = 0; n < dials_units_of(d, u); n++)
+                        add_modes(a, &(struct levels_at){ w, h, b, u, n });
 }
 
 /* Half of what is free now: the lab, too, and what else runs here must live. */
@@ -266,7 +292,7 @@ int plan_make(struct plan *plan, const char *name, const char *source, const str
     if (settings->control == CONTROL_YES || (settings->control == CONTROL_AUTO && count > 1))
         add_controls(plan, dials);
     count = plan->count;
-    add_cells(plan, dials, hash, excluded, with);
+    add_cells(&(struct adding){ plan, dials, hash, excluded, with });
     if (plan->count > count)
         return 0;
     plan_free(plan);
@@ -303,6 +329,14 @@ void plan_order(const struct plan *plan, int block, uint32_t *order)
         shuffle(plan, block, order);
 }
 
+/* Those of a pool too; not those that receive. */
+static int busy_threads(const struct cell *cell)
+{
+    bool pool = cell->units && cell->kind_of_unit->carried == CARRIED_BY_A_POOL;
+
+    return cell->carriers - cell_receivers(cell) + (pool ? cell->threads : 0);
+}
+
 static enum binding_policy binding(const struct plan *plan, const struct cell *cell)
 {
     switch (plan->settings.bind) {
@@ -315,7 +349,7 @@ static enum binding_policy binding(const struct plan *plan, const struct cell *c
     default: /* BIND_AUTO */
         if (cell->work->by_role)
             return BIND_ROLES;
-        return cell->workers <= plan->cores ? BIND_CORES : BIND_NONE;
+        return busy_threads(cell) <= plan->cores ? BIND_CORES : BIND_NONE;
     }
 }
 
@@ -356,7 +390,8 @@ void plan_hash(const struct plan *plan, char text[17])
         hash = hash_text(hash, c->heap);
         hash = hash_text(hash, c->build);
         hash = hash_text(hash, c->build_hash);
-        snprintf(line, sizeof line, "%d %d", c->threads, c->control);
+        hash = hash_text(hash, c->execution_unit);
+        snprintf(line, sizeof line, "%d %d %d", c->units, c->threads, c->control);
         hash = hash_text(hash, line);
     }
     snprintf(text, 17, "%016llx", (unsigned long long)hash);

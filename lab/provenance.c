@@ -1,6 +1,7 @@
 /* provenance.c - the machine and its system, from /proc and /sys. */
 #include "lab/provenance.h"
 
+#include "coroutines/reactor/reactor.h"
 #include "lab/counters.h"
 #include "lab/machine.h"
 #include "lab/procfs.h"
@@ -293,10 +294,11 @@ static void add_limit(struct facts *f, const char *name, double limit)
 
 static void add_privileges(struct facts *f)
 {
-    int error = counters_probe();
+    int error = counters_probe(), refused = reactor_refusal(reactor_named("uring"));
 
     facts_format(f, "personality", "%#x", (unsigned)personality(0xffffffff));
     facts_add(f, "perf_counters", error ? strerrorname_np(error) : "available");
+    facts_add(f, "io_uring", refused ? strerrorname_np(refused) : "available");
 }
 
 void provenance_machine(struct facts *f, const char *root)

@@ -24,6 +24,10 @@ static int by_series(const struct cell *a, const struct cell *b)
         difference = by_text(a->build, b->build);
     if (!difference)
         difference = by_text(a->mode, b->mode);
+    if (!difference)
+        difference = by_text(a->execution_unit, b->execution_unit);
+    if (!difference)
+        difference = a->units - b->units;
     return difference ? difference : a->control - b->control;
 }
 
@@ -112,7 +116,7 @@ struct measurement *outcome_window(struct outcome *o, enum window_kind kind)
 bool comparable(const struct cell *a, const struct cell *b)
 {
     return a->workload == b->workload && a->heap == b->heap && a->build == b->build &&
-           !a->control == !b->control;
+           same_units(a, b) && !a->control == !b->control;
 }
 
 static const struct outcome **find(const struct results *r, const struct cell *like,
@@ -207,6 +211,11 @@ struct estimate outcome_rate(const struct outcome *o)
     return over_rounds(o, measurement_rate, true);
 }
 
+bool tells_fairness(const struct cell *cell)
+{
+    return (cell->units ? cell->carriers : cell->counted) > 1;
+}
+
 struct estimate outcome_fairness(const struct outcome *o)
 {
     return over_rounds(o, measurement_fairness, false);
@@ -255,6 +264,110 @@ bool outcome_collections(const struct outcome *o, struct collections *c)
     return watched;
 }
 
+/* ---- what waiting costs ---- */
+
+static double latency_p50_ns(const struct measurement *m)
+{
+    return (double)m->latency.p50_ns;
+}
+
+static double latency_p90_ns(const struct measurement *m)
+{
+    return (double)m->latency.p90_ns;
+}
+
+static double latency_p99_ns(const struct measurement *m)
+{
+    return (double)m->latency.p99_ns;
+}
+
+static double latency_p999_ns(const struct measurement *m)
+{
+    return (double)m->latency.p999_ns;
+}
+
+/* Of the first role; negative: nobody looked, or there were no operations. */
+static double per_operation(const struct measurement *m, double amount)
+{
+    double ops = measurement_rate(m) * m->seconds;
+
+    return m->used && ops > 0 ? amount / ops : -1;
+}
+
+static double cpu_ns(const struct measurement *m)
+{
+    return per_operation(m, m->usage.cpu_seconds * 1e9);
+}
+
+static double voluntary_switches(const struct measurement *m)
+{
+    return per_operation(m, (double)m->usage.voluntary_switches);
+}
+
+static double involuntary_switches(const struct measurement *m)
+{
+    return per_operation(m, (double)m->usage.involuntary_switches);
+}
+
+static double connection_bytes(const struct measurement *m)
+{
+    if (!m->used || m->usage.connections <= 0 || m->usage.grown_bytes < 0)
+        return -1;
+    return (double)m->usage.grown_bytes / (double)m->usage.connections;
+}
+
+/* The median over the rounds of which it is known. */
+static struct estimate over_known(const struct outcome *o,
+                                  double (*value)(const struct measurement *m))
+{
+    double values[ROUNDS_MAX];
+    size_t count = 0;
+
+    for (int i = 0; i < o->rounds; i++)
+        if (measured(&o->round[i])) {
+            values[count] = value(&o->round[i]);
+            count += values[count] >= 0;
+        }
+    return estimate_median(values, count);
+}
+
+static double heap_bytes(const struct outcome *o, int64_t connections)
+{
+    const struct measurement *counted = outcome_counted(o);
+    const struct heap_counts *m = counted ? &counted->memory : NULL;
+
+    if (!m || !connections)
+        return -1;
+    return (double)(m->taken_bytes < 0 ? m->asked_bytes : m->taken_bytes) / (double)connections;
+}
+
+bool outcome_waits(const struct outcome *o, struct waits *w)
+{
+    bool known = false;
+
+    *w = (struct waits){ .max_ns = 0 };
+    for (int i = 0; i < o->rounds; i++) {
+        const struct measurement *m = &o->round[i];
+
+        if (!measured(m) || !m->used)
+            continue;
+        known = true;
+        w->connections = m->usage.connections;
+        if (m->latency.max_ns > w->max_ns)
+            w->max_ns = m->latency.max_ns;
+    }
+    w->p50_ns = over_rounds(o, latency_p50_ns, false);
+    w->p90_ns = over_rounds(o, latency_p90_ns, false);
+    w->p99_ns = over_rounds(o, latency_p99_ns, false);
+    w->p999_ns = over_rounds(o, latency_p999_ns, false);
+    w->cpu_ns = over_known(o, cpu_ns);
+    w->voluntary_switches = over_known(o, voluntary_switches);
+    w->involuntary_switches = over_known(o, involuntary_switches);
+    w->connection_bytes = over_known(o, connection_bytes);
+    w->heap_bytes = heap_bytes(o, w->connections);
+    return known;
+}
+
 static double rate_of(const struct outcome *o, int round)
 {
     return round < o->rounds && measured(&o->round[round]) ? measurement_rate(&o->round[round])
@@ -299,4 +412,17 @@ const char *human_ns(double ns, char *text, size_t size_bytes)
     static const char *const units[] = { "ns", "us", "ms", "s", NULL };
 
     return human(ns, units, 1000, text, size_bytes);
+}
+
+const char *human_bytes(double bytes, char *text, size_t size_bytes)
+{
+    static const char *const units[] = { "bytes", "KiB", "MiB", "GiB" };
+    int unit = 0;
+
+    while (bytes >= 1023.5 && unit < 3) {
+        bytes /= 1024;
+        unit++;
+    }
+    snprintf(text, size_bytes, "%.*f %s", unit && bytes < 99.95 ? 1 : 0, bytes, units[unit]);
+    return text;
 }

@@ -35,7 +35,8 @@ void results_index(struct results *r);
 /* Where the next window of this kind goes: empty, and counted as filled. NULL and errno. */
 struct measurement *outcome_window(struct outcome *o, enum window_kind kind);
 
-/* True if the two are to be compared: of the same workload, on the same heap, of one build. */
+/* True if the two are to be compared: of the same workload and units, on the same heap, of one
+ * build. */
 bool comparable(const struct cell *a, const struct cell *b);
 
 /* What "of nolock" compares with: plain counts and no lock, at the base; or NULL. */
@@ -65,11 +66,28 @@ const struct measurement *outcome_held_back(const struct outcome *o);
  * p99, and the longest pause of any. False: nobody looked. */
 bool outcome_collections(const struct outcome *o, struct collections *c);
 
+/* What it costs to wait, of all rounds: medians over them; count 0 where it is not known, or there
+ * is none of it. */
+struct waits {
+    struct estimate p50_ns, p90_ns, p99_ns, p999_ns; /* of all workers of the first role together */
+    uint64_t max_ns;                                 /* of any round; 0: not recorded */
+    struct estimate cpu_ns, voluntary_switches, involuntary_switches; /* for each operation: of all
+                                                                         threads */
+    int64_t connections;              /* 0: it is not about them */
+    struct estimate connection_bytes; /* resident memory that came with them, for each */
+    double heap_bytes; /* the most that the heap took, for each; -1: it was not counted */
+};
+
+/* False: nobody looked. */
+bool outcome_waits(const struct outcome *o, struct waits *w);
+
 struct estimate outcome_rate(const struct outcome *o);
 
 /* The ratio of two outcomes' rates, paired by round; count 0 if one has none. */
 struct estimate outcome_ratio(const struct outcome *o, const struct outcome *base);
 
+/* Whether there are several whose shares are known: workers, or threads that carry them. */
+bool tells_fairness(const struct cell *cell);
 struct estimate outcome_fairness(const struct outcome *o);
 struct estimate outcome_p50_ns(const struct outcome *o);
 
@@ -87,5 +105,8 @@ const char *human_rate(double rate, char *text, size_t size_bytes);
 
 /* "5.1 ms" */
 const char *human_ns(double ns, char *text, size_t size_bytes);
+
+/* "2.0 KiB" */
+const char *human_bytes(double bytes, char *text, size_t size_bytes);
 
 #endif

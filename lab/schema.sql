@@ -15,10 +15,11 @@
 -- user_version below is the number of this schema. A lab refuses a file of a later one
 -- and says so; one of an earlier it reads but does not write. 2: windows has what was counted
 -- of memory, of contention, and what was held back; and there is contended. 3: windows has
--- the collector's pauses; and there is turns.
+-- the collector's pauses; and there is turns. 4: cells has what the workers are. 5: windows has what
+-- its processes used, what came with connections, and latencies of all workers together.
 
 PRAGMA application_id = 0x6c616221; -- "lab!": what the `file` command sees
-PRAGMA user_version = 3;
+PRAGMA user_version = 5;
 
 CREATE TABLE machines (
     machine   INTEGER PRIMARY KEY,
@@ -86,6 +87,9 @@ CREATE TABLE cells (
     safe     INTEGER NOT NULL,      -- 0: the policy needs a lock and has none
     miscounts INTEGER NOT NULL,     -- 1: unsafe, and threads share objects: there is an audit
     refusal  TEXT,                  -- why it is not run; NULL: it is
+    execution_unit TEXT NOT NULL,   -- what its workers are, the dial `unit`: thread, greenlet ...
+    units    INTEGER,               -- how many, on all threads together; NULL: they are the threads
+    carriers INTEGER NOT NULL,      -- threads on which they are; a pool's are not counted
     UNIQUE (run, number)
 ) STRICT;
 
@@ -129,16 +133,24 @@ CREATE TABLE windows (
     delay_p50_ns INTEGER, delay_p99_ns INTEGER, delay_max_ns INTEGER, -- NULL: nothing was queued
     crowded  INTEGER,               -- 1: there were more places or objects than are told apart
     incomplete INTEGER,             -- 1: there was no memory to count all
+    -- Of all threads of its processes, those too that a workload starts by itself:
+    process_cpu_s REAL, process_voluntary_switches INTEGER, process_involuntary_switches INTEGER,
+    connections INTEGER,            -- that the workload has opened; NULL: it is not about them
+    grown_bytes INTEGER,            -- resident memory at the window's end, less that before setup
+    -- Of all workers of role 0 together; NULL: it records none.
+    latency_p50_ns INTEGER, latency_p90_ns INTEGER, latency_p99_ns INTEGER, latency_p999_ns INTEGER,
+    latency_max_ns INTEGER,
     UNIQUE (cell, kind, block)
 ) STRICT;
 
 CREATE TABLE samples (
     window  INTEGER NOT NULL REFERENCES windows,
     role    INTEGER NOT NULL,       -- 0: the one that is counted
-    worker  INTEGER NOT NULL,       -- within its role
-    name    TEXT NOT NULL,          -- of the role
+    worker  INTEGER NOT NULL,       -- within its role; of units the thread that carries them:
+    name    TEXT NOT NULL,          -- of the role      then ops are the sum of all on it
     ops     INTEGER NOT NULL,
-    cpu_s   REAL NOT NULL,
+    cpu_s   REAL NOT NULL,          -- of that thread, and of a pool that works for it; where it
+                                    -- carries several roles, they stand in the first
     planned_pu INTEGER, observed_pu INTEGER,
     binding TEXT NOT NULL,          -- bound, unbound, simulated or refused
     p50_ns INTEGER, p90_ns INTEGER, p99_ns INTEGER, max_ns INTEGER, -- NULL: not recorded
@@ -179,8 +191,8 @@ CREATE TABLE turns (
 
 -- One row for each timed window that was measured: who, when, how fast.
 CREATE VIEW rates AS
-SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, c.kind, c.unit, c.safe, c.control,
-       w.window, w.block, w.sequence, w.started,
+SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.execution_unit, c.units, c.threads, c.kind,
+       c.unit, c.safe, c.control, w.window, w.block, w.sequence, w.started,
        sum(s.ops) / w.seconds AS rate,                                  -- operations a second
        sum(s.ops) * 1.0 * sum(s.ops) / (count(*) * sum(s.ops * 1.0 * s.ops)) AS fairness, -- Jain's
        avg(s.p50_ns) AS p50_ns, max(s.p99_ns) AS p99_ns,
@@ -191,8 +203,8 @@ GROUP BY w.window;
 
 -- One row for each cell: the median of its windows' rates.
 CREATE VIEW medians AS
-SELECT run, cell, workload, mode, heap, build, threads, kind, unit, safe, control, windows,
-       avg(rate) AS rate, least, most
+SELECT run, cell, workload, mode, heap, build, execution_unit, units, threads, kind, unit, safe, control,
+       windows, avg(rate) AS rate, least, most
 FROM (SELECT *, row_number() OVER by_rate AS place, count(*) OVER whole AS windows,
              min(rate) OVER whole AS least, max(rate) OVER whole AS most
       FROM rates
@@ -204,29 +216,31 @@ GROUP BY cell;
 CREATE VIEW speedups AS
 SELECT m.*, m.rate / own.rate AS speedup, m.rate / free.rate AS of_nolock
 FROM medians m JOIN cells c USING (cell)
-LEFT JOIN medians own ON (own.run, own.workload, own.mode, own.heap, own.build, own.threads, own.control)
-                       = (m.run, m.workload, m.mode, m.heap, m.build, c.base, 0)
-LEFT JOIN medians free ON (free.run, free.workload, free.mode, free.heap, free.build, free.threads, free.control)
-                        = (m.run, m.workload, 'nolock', m.heap, m.build, c.base, 0)
+LEFT JOIN medians own ON (own.run, own.workload, own.mode, own.heap, own.build, own.execution_unit, own.threads, own.control)
+                       = (m.run, m.workload, m.mode, m.heap, m.build, m.execution_unit, c.base, 0)
+                     AND own.units IS m.units
+LEFT JOIN medians free ON (free.run, free.workload, free.mode, free.heap, free.build, free.execution_unit, free.threads, free.control)
+                        = (m.run, m.workload, 'nolock', m.heap, m.build, m.execution_unit, c.base, 0)
+                      AND free.units IS m.units
 WHERE m.control = 0;
 
--- The safe mode that did most, for each workload and thread count.
+-- The safe mode that did most, for each workload, unit and thread count.
 CREATE VIEW best AS
-SELECT run, workload, heap, build, threads, mode, max(rate) AS rate
+SELECT run, workload, heap, build, execution_unit, units, threads, mode, max(rate) AS rate
 FROM medians WHERE safe AND NOT control
-GROUP BY run, workload, heap, build, threads;
+GROUP BY run, workload, heap, build, execution_unit, units, threads;
 
 -- What wrong counts did, for each unsafe cell.
 CREATE VIEW damage AS
-SELECT c.run, c.cell, c.workload, c.mode, c.threads, w.published, w.off, w.over - w.under AS net,
+SELECT c.run, c.cell, c.workload, c.mode, c.execution_unit, c.units, c.threads, w.published, w.off, w.over - w.under AS net,
        w.leaked, w.early
 FROM windows w JOIN cells c USING (cell)
 WHERE w.kind = 'audit' AND w.status IN ('ok', 'early');
 
 -- Who contended for what, for each cell in which that was counted.
 CREATE VIEW contention AS
-SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, w.own_ops, w.foreign_ops, w.retries,
-       w.merges, w.queued, w.most_queued, w.most_held_bytes, w.delay_p50_ns, w.delay_p99_ns,
+SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.execution_unit, c.units, c.threads,
+       w.own_ops, w.foreign_ops, w.retries, w.merges, w.queued, w.most_queued, w.most_held_bytes, w.delay_p50_ns, w.delay_p99_ns,
        w.delay_max_ns, h.type AS hottest, h.site AS made_at
 FROM windows w JOIN cells c USING (cell) LEFT JOIN contended h ON h.window = w.window AND h.rank = 1
 WHERE w.kind = 'stats' AND w.status IN ('ok', 'early');
@@ -234,20 +248,20 @@ WHERE w.kind = 'stats' AND w.status IN ('ok', 'early');
 -- Who had the lock and who waited for it, for each cell in which it was watched: shares of a
 -- worker's time; of the row 'lock' how many threads did, on average.
 CREATE VIEW lock_use AS
-SELECT run, cell, workload, mode, gil, threads, role, worker, held_ns / all_ns AS held,
+SELECT run, cell, workload, mode, gil, execution_unit, units, threads, role, worker, held_ns / all_ns AS held,
        waiting_ns / all_ns AS waiting, free_ns / all_ns AS free, forced, in_vain, voluntary, requests,
        waits, wait_p50_ns, wait_p90_ns, wait_p99_ns, wait_p999_ns, wait_max_ns
-FROM (SELECT c.run, c.cell, c.workload, c.mode, c.gil, c.threads, t.name AS role, t.worker, t.held_ns,
+FROM (SELECT c.run, c.cell, c.workload, c.mode, c.gil, c.execution_unit, c.units, c.threads, t.name AS role, t.worker, t.held_ns,
              t.waiting_ns, t.free_ns, t.forced, t.in_vain, t.voluntary, t.requests, t.waits,
              t.wait_p50_ns, t.wait_p90_ns, t.wait_p99_ns, t.wait_p999_ns, t.wait_max_ns,
              nullif(t.held_ns + t.waiting_ns + t.free_ns, 0) * 1.0
-                 / CASE t.role WHEN -1 THEN c.workers ELSE 1 END AS all_ns
+                 / CASE t.role WHEN -1 THEN c.carriers ELSE 1 END AS all_ns
       FROM turns t JOIN windows w USING (window) JOIN cells c USING (cell)
       WHERE w.status IN ('ok', 'early'));
 
 -- What each cell's objects took, their tables included.
 CREATE VIEW memory AS
-SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, w.most_objects,
+SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.execution_unit, c.units, c.threads, w.most_objects,
        w.asked_bytes * 1.0 / nullif(w.most_objects, 0) AS asked_per_object,
        w.taken_bytes * 1.0 / nullif(w.most_objects, 0) AS taken_per_object,
        coalesce(w.taken_bytes, w.asked_bytes) AS peak_bytes, w.live_objects
@@ -256,14 +270,29 @@ WHERE w.most_objects IS NOT NULL;
 
 -- What the cycle collector did in each timed window in which it ran.
 CREATE VIEW pauses AS
-SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads, w.block, w.young_collections,
-       w.all_collections, w.garbage, w.pause_total_ns, w.pause_p50_ns, w.pause_p99_ns, w.pause_max_ns
+SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.execution_unit, c.units, c.threads, w.block,
+       w.young_collections, w.all_collections, w.garbage, w.pause_total_ns, w.pause_p50_ns, w.pause_p99_ns, w.pause_max_ns
 FROM windows w JOIN cells c USING (cell)
 WHERE w.kind = 'timed' AND w.status IN ('ok', 'early') AND w.young_collections + w.all_collections > 0;
 
+-- What waiting costs, for each timed window: latencies of all workers of role 0 together, and for
+-- each of their operations what all threads used.
+CREATE VIEW waits AS
+SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.execution_unit, c.units, c.threads, c.kind,
+       w.block, sum(s.ops) / w.seconds AS rate, w.latency_p50_ns AS p50_ns, w.latency_p90_ns AS p90_ns,
+       w.latency_p99_ns AS p99_ns, w.latency_p999_ns AS p999_ns, w.latency_max_ns AS max_ns,
+       w.process_cpu_s * 1e9 / nullif(sum(s.ops), 0) AS cpu_ns,
+       w.process_voluntary_switches * 1.0 / nullif(sum(s.ops), 0) AS voluntary_switches,
+       w.process_involuntary_switches * 1.0 / nullif(sum(s.ops), 0) AS involuntary_switches,
+       w.connections, w.grown_bytes * 1.0 / w.connections AS connection_bytes
+FROM windows w JOIN cells c USING (cell) JOIN samples s USING (window)
+WHERE w.kind = 'timed' AND w.status IN ('ok', 'early') AND w.seconds > 0 AND s.role = 0
+      AND w.process_cpu_s IS NOT NULL
+GROUP BY w.window;
+
 -- Cells that have fewer measured windows than planned, and the last reason given.
 CREATE VIEW gaps AS
-SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.threads,
+SELECT c.run, c.cell, c.workload, c.mode, c.heap, c.build, c.execution_unit, c.units, c.threads,
        count(w.window) AS windows, r.rounds_least AS planned,
        coalesce(c.refusal,
                 (SELECT status || ': ' || note FROM windows x
@@ -278,7 +307,7 @@ GROUP BY c.cell HAVING count(w.window) < r.rounds_least;
 CREATE VIEW tidy AS
 SELECT m.key AS machine, r.uuid AS run, r.matrix, r.cores, r.seed,
        c.cell, c.workload, c.kind, c.unit, c.shares, c.mode, c.policy, c.gil, c.heap, c.build, c.threads,
-       c.control, c.safe, coalesce(w.kind, 'timed') AS window, coalesce(w.block, 0) AS round,
+       c.execution_unit, c.units, c.control, c.safe, coalesce(w.kind, 'timed') AS window, coalesce(w.block, 0) AS round,
        w.sequence, coalesce(w.status, 'skipped') AS status, coalesce(w.note, c.refusal) AS note,
        w.started, w.started_ns, w.seconds, w.overlap, w.steal, w.busy, w.mhz, w.max_rss_bytes,
        s.name AS role, s.role AS role_number, s.worker, s.ops, s.cpu_s,
@@ -289,7 +318,10 @@ SELECT m.key AS machine, r.uuid AS run, r.matrix, r.cores, r.seed,
        w.young_collections, w.all_collections, w.garbage, w.pause_total_ns, w.pause_p50_ns,
        w.pause_p99_ns, w.pause_max_ns,
        w.own_ops, w.foreign_ops, w.retries, w.merges, w.queued, w.most_queued, w.most_held_bytes,
-       w.delay_p50_ns, w.delay_p99_ns, w.delay_max_ns
+       w.delay_p50_ns, w.delay_p99_ns, w.delay_max_ns,
+       w.process_cpu_s, w.process_voluntary_switches, w.process_involuntary_switches,
+       w.connections, w.grown_bytes,
+       w.latency_p50_ns, w.latency_p90_ns, w.latency_p99_ns, w.latency_p999_ns, w.latency_max_ns
 FROM cells c JOIN runs r USING (run) JOIN machines m USING (machine)
 LEFT JOIN windows w USING (cell) LEFT JOIN samples s USING (window)
 WHERE w.window IS NOT NULL OR c.refusal IS NOT NULL;

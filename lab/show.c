@@ -39,9 +39,14 @@ static void print_step(const struct results *r, const struct outcome *o, FILE *o
     fputc('\n', out);
 }
 
-/* ", heap glibc, build ../lab": as far as they are not the first and the usual one. */
+/* ", greenlet x100, heap glibc, build ../lab": as far as they are not the first and the usual
+ * one. */
 static void print_rare_dials(const struct results *r, const struct cell *c, FILE *out)
 {
+    char units[LABEL_MAX + 16];
+
+    if (*cell_units(c, units, sizeof units))
+        fprintf(out, ", %s", units);
     if (c->heap != r->outcome[0].cell.heap)
         fprintf(out, ", heap %s", c->heap);
     if (*c->build)
@@ -299,6 +304,79 @@ static void print_ns(uint64_t ns, FILE *out)
     char text[24];
 
     fprintf(out, " %9s", human_ns((double)ns, text, sizeof text));
+}
+
+/* 0: not known. */
+static void print_time(double ns, FILE *out)
+{
+    char text[24] = "-";
+
+    if (ns > 0)
+        human_ns(ns, text, sizeof text);
+    fprintf(out, " %7s", text);
+}
+
+static void print_count(const struct estimate *e, FILE *out)
+{
+    if (e->count)
+        fprintf(out, " %8.3g", e->median);
+    else
+        fprintf(out, " %8s", "-");
+}
+
+static void print_connections(const struct waits *w, FILE *out)
+{
+    char text[24];
+
+    if (!w->connections || !w->connection_bytes.count)
+        return;
+    fprintf(out, "%*s%lld connection%s, with each came %s of resident memory", INDENT, "",
+            (long long)w->connections, w->connections > 1 ? "s" : "",
+            human_bytes(w->connection_bytes.median, text, sizeof text));
+    if (w->heap_bytes >= 0)
+        fprintf(out, ", of it %s of objects", human_bytes(w->heap_bytes, text, sizeof text));
+    fputc('\n', out);
+}
+
+static void print_waits(const struct outcome *o, FILE *out)
+{
+    struct waits w;
+    bool known = outcome_waits(o, &w);
+
+    print_mode(&o->cell, out);
+    print_time(w.p50_ns.median, out);
+    print_time(w.p90_ns.median, out);
+    print_time(w.p99_ns.median, out);
+    print_time(w.p999_ns.median, out);
+    print_time((double)w.max_ns, out);
+    print_time(w.cpu_ns.median, out);
+    print_count(&w.voluntary_switches, out);
+    print_count(&w.involuntary_switches, out);
+    fputc('\n', out);
+    if (known)
+        print_connections(&w, out);
+}
+
+static void print_waits_head(const struct results *r, const struct cell *c, FILE *out)
+{
+    fprintf(out, "\n%s", c->workload);
+    print_rare_dials(r, c, out);
+    fprintf(out, ": what a %s takes\n  %-*s %7s %7s %7s %7s %7s %7s %7s %8s %8s\n", c->unit,
+            MODE_WIDTH, "mode", "threads", "p50", "p90", "p99", "p99.9", "longest", "CPU", "waited",
+            "lost CPU");
+}
+
+void show_waits(const struct results *r, FILE *out)
+{
+    print_tables(r, print_waits_head, print_waits, out);
+    fputs("\nMedians over the windows, and the longest of all. Latencies are of all workers of the "
+          "first role\n"
+          "together (-: none is recorded). CPU: processor time of all threads of the window's "
+          "processes, for\n"
+          "each operation. waited, lost CPU: how often a thread gave its processor up, or it was "
+          "taken away,\n"
+          "for each operation. Another process that only asks or answers is not counted.\n",
+          out);
 }
 
 static void print_pauses(const struct outcome *o, FILE *out)

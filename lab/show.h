@@ -32,6 +32,9 @@ void show_pauses(const struct results *results, FILE *out);
 void show_frontier(struct store *store, int64_t run, FILE *out);
 json_t *frontier_json(struct store *store, int64_t run);
 
+/* What waiting costs in each cell: latencies, processor time, switches, bytes of a connection. */
+void show_waits(const struct results *results, FILE *out);
+
 /* What the objects of each cell took. */
 void show_memory(const struct results *results, FILE *out);
 

@@ -1,6 +1,7 @@
 /* show_json.c - a run as JSON. */
 #include "lab/show.h"
 
+#include "lab/crossovers.h"
 #include "lab/json.h"
 #include "lab/judgement.h"
 
@@ -152,6 +153,24 @@ static json_t *pauses_json(const struct outcome *o)
                      pause_json(&c, c.p99_ns), "pause_max_ns", pause_json(&c, c.longest_ns));
 }
 
+static json_t *waits_json(const struct outcome *o)
+{
+    struct waits w;
+
+    if (!outcome_waits(o, &w))
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "p50_ns",
+                     estimate_json(w.p50_ns), "p90_ns", estimate_json(w.p90_ns), "p99_ns",
+                     estimate_json(w.p99_ns), "p999_ns", estimate_json(w.p999_ns), "max_ns",
+                     w.max_ns ? json_integer((json_int_t)w.max_ns) : json_null(), "cpu_ns",
+                     estimate_json(w.cpu_ns), "voluntary_switches",
+                     estimate_json(w.voluntary_switches), "involuntary_switches",
+                     estimate_json(w.involuntary_switches), "connections",
+                     json_count((int)w.connections), "connection_bytes",
+                     estimate_json(w.connection_bytes), "connection_heap_bytes",
+                     w.heap_bytes < 0 ? json_null() : json_real(w.heap_bytes));
+}
+
 static json_t *hot_json(const struct hot *h)
 {
     return json_pack("{s:o, s:o, s:b, s:I, s:i, s:I, s:I, s:I}", "type", json_text(h->type), "site",
@@ -236,22 +255,24 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
     struct estimate speed_up = outcome_ratio(o, results_find(r, c, c->mode, c->base));
     uint64_t memory = most_memory(o);
 
-    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, s:i, "
-                     "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, "
-                     "s:o}", "cell", (json_int_t)(o - r->outcome), "workload", json_text(c->workload),
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, "
+                     "s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, "
+                     "s:o, s:o}", "cell", (json_int_t)(o - r->outcome), "workload", json_text(c->workload),
                      "mode", json_text(c->mode), "policy", json_text(c->policy), "gil",
                      json_text(c->gil), "heap", json_text(c->heap), "build", json_text(c->build),
+                     "execution_unit", json_text(c->execution_unit), "units", json_count(c->units),
                      "threads", c->threads, "base", c->base, "kind", kind_names[c->kind], "unit",
                      json_text(c->unit), "about", json_text(c->about), "safe", c->safe, "control",
                      c->control, "windows", o->rounds, "rate", estimate_json(outcome_rate(o)),
-                     "fairness", c->counted > 1 ? estimate_json(outcome_fairness(o)) : json_null(),
+                     "fairness",
+                     tells_fairness(c) ? estimate_json(outcome_fairness(o)) : json_null(),
                      "p50_ns", estimate_json(outcome_p50_ns(o)), "of_nolock",
                      estimate_json(outcome_ratio(o, results_nolock(r, c))), "speedup",
                      estimate_json(speed_up), "karp_flatt",
                      json_finite(judge_serial_share(r, c, speed_up)), "max_rss_bytes",
                      memory ? json_integer((json_int_t)memory) : json_null(), "memory",
-                     memory_json(o), "pauses", pauses_json(o), "audit", audit_json(o), "stats",
-                     stats_json(o), "lock", lock_json(o), "lost", (json_int_t)lost(o),
+                     memory_json(o), "pauses", pauses_json(o), "waits", waits_json(o), "audit",
+                     audit_json(o), "stats", stats_json(o), "lock", lock_json(o), "lost", (json_int_t)lost(o),
                      "held_back", held_back_json(o), "refusal", json_text(c->refusal),
                      "warnings", warnings_json(r, o), "notes", notes_json(o));
 }
@@ -285,8 +306,9 @@ static json_t *curve_json(const struct scaling *s)
 static json_t *fit_json(const struct cell *c, const struct scaling *s, bool fits)
 {
     json_t *object =
-        json_pack("{s:o, s:o, s:o, s:o, s:o}", "workload", json_text(c->workload), "mode",
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "workload", json_text(c->workload), "mode",
                   json_text(c->mode), "heap", json_text(c->heap), "build", json_text(c->build),
+                  "execution_unit", json_text(c->execution_unit), "units", json_count(c->units),
                   "refusal", fits ? json_null() : json_text(s->refusal));
     char text[1024];
 
@@ -351,8 +373,8 @@ int show_json(struct store *store, int64_t number, const struct results *r)
         fprintf(stderr, "lab: %s\n", m.text);
         return 1;
     }
-    return json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "run", run_json(store, &run),
+    return json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "run", run_json(store, &run),
                                 "floor", floor_json(r), "cells", cells_json(r), "scaling",
                                 scaling_json(r), "frontier", frontier_json(store, number),
-                                "findings", findings_json(r)));
+                                "crossovers", crossovers_json(r), "findings", findings_json(r)));
 }

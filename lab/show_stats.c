@@ -6,21 +6,6 @@
 
 enum { AMOUNT_BYTES = 24 };
 
-/* "2.00 KiB" */
-static const char *human_bytes(uint64_t bytes, char text[AMOUNT_BYTES])
-{
-    static const char *const units[] = { "bytes", "KiB", "MiB", "GiB" };
-    double value = (double)bytes;
-    int unit = 0;
-
-    while (value >= 1023.5 && unit < 3) {
-        value /= 1024;
-        unit++;
-    }
-    snprintf(text, AMOUNT_BYTES, "%.*f %s", unit && value < 99.95 ? 1 : 0, value, units[unit]);
-    return text;
-}
-
 /* "12.3 M", and small ones as they are. */
 static const char *human_count(uint64_t count, char text[AMOUNT_BYTES])
 {
@@ -56,7 +41,7 @@ static void print_queue(const struct contention *c, FILE *out)
     }
     fprintf(out, "  queue    at most %s of %s objects, %s held back\n",
             human_count(c->most_queued, most), human_count(c->queued, queued),
-            human_bytes(c->most_held_bytes, held));
+            human_bytes((double)c->most_held_bytes, held, sizeof held));
     fprintf(out, "  delay    p50 %s, p99 %s, max %s\n",
             human_ns((double)c->delay_p50_ns, p50, sizeof p50),
             human_ns((double)c->delay_p99_ns, p99, sizeof p99),
@@ -141,21 +126,37 @@ static void print_turns(const struct sample *s, const struct turns *t, FILE *out
             wait_of(t, TURNS_P99_NS, p99), wait_of(t, TURNS_MAX_NS, longest), s->role, s->worker);
 }
 
+/* Of threads that carry several roles, the turns stand in the first. */
+static int count_threads(const struct measurement *w)
+{
+    int threads = 0;
+
+    for (int i = 0; i < w->samples; i++)
+        threads += whole_ns(&w->turns[i + 1]) > 0;
+    return threads ? threads : w->samples;
+}
+
 /* The lock, then each thread. */
 static void print_lock_use(const struct measurement *w, FILE *out)
 {
+    int told = 0, threads;
+
     if (!w->turns || !w->samples) {
         fprintf(out, "  lock     not watched\n");
         return;
     }
-    print_lock(&w->turns[0], w->samples, out);
+    threads = count_threads(w);
+    print_lock(&w->turns[0], threads, out);
     fprintf(out, "  %6s %7s %6s %7s %7s %7s %7s %8s %8s %8s  %s\n", "held", "waits", "free",
             "forced", "in vain", "volunt.", "asked", "wait p50", "p99", "max", "thread");
-    for (int i = 0; i < w->samples && i < ROWS_MOST; i++)
-        print_turns(&w->sample[i], &w->turns[i + 1], out);
-    if (w->samples > ROWS_MOST)
+    for (int i = 0; i < w->samples && told < ROWS_MOST; i++)
+        if (whole_ns(&w->turns[i + 1]) > 0 || threads == w->samples) {
+            print_turns(&w->sample[i], &w->turns[i + 1], out);
+            told++;
+        }
+    if (threads > told)
         fprintf(out, "  and %d more threads: table turns of the results file, or --json\n",
-                w->samples - ROWS_MOST);
+                threads - told);
 }
 
 static void print_objects(const char *policy, const struct contention *c, FILE *out)

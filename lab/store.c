@@ -276,6 +276,11 @@ void store_close(struct store *s)
     free(s);
 }
 
+int64_t store_schema(const struct store *s)
+{
+    return s->schema;
+}
+
 sqlite3 *store_database(struct store *s)
 {
     return s->database;

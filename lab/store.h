@@ -18,7 +18,7 @@
 
 #include <sqlite3.h>
 
-enum { SCHEMA_VERSION = 3, SCHEMA_OLDEST = 1 /* that can be read */ };
+enum { SCHEMA_VERSION = 5, SCHEMA_OLDEST = 1 /* that can be read */ };
 
 extern const char schema_sql[]; /* schema.sql, ended by a NUL */
 
@@ -46,6 +46,9 @@ void store_close(struct store *store);
 
 /* For questions of one's own. The store's. */
 sqlite3 *store_database(struct store *store);
+
+/* The number of the file's schema. */
+int64_t store_schema(const struct store *store);
 
 /* Whether some process has the file open for writing. */
 bool store_is_busy(const char *path);

@@ -17,10 +17,11 @@ struct store {
 };
 
 /* Columns of a cell, as they are written and read. */
-enum { CELL_COLUMN_COUNT = 18 };
-#define CELL_COLUMNS                                                                          \
+enum { CELL_COLUMN_COUNT = 21 };
+#define OLD_CELL_COLUMNS                                                                      \
     "workload, mode, policy, gil, heap, build, about, kind, unit, shares, "                   \
     "threads, control, counted, workers, base, safe, miscounts, refusal"
+#define CELL_COLUMNS OLD_CELL_COLUMNS ", execution_unit, units, carriers"
 
 /* -1, and a mistake of what SQLite said last. */
 int store_fail(const struct store *s, struct mistake *m);

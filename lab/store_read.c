@@ -188,15 +188,20 @@ static void read_cell(sqlite3_stmt *q, struct cell *c)
         .counted = sqlite3_column_int(q, 12), .workers = sqlite3_column_int(q, 13),
         .base = sqlite3_column_int(q, 14), .safe = sqlite3_column_int(q, 15),
         .miscounts = sqlite3_column_int(q, 16), .refusal = text_of(q, 17),
+        .execution_unit = word_of(q, 18), .units = sqlite3_column_int(q, 19),
+        .carriers = sqlite3_column_int(q, 20),
     };
 }
+
+#define CELLS_OF_RUN(columns) "SELECT " columns ", number FROM cells WHERE run = ? ORDER BY number"
 
 /* As many as there is room for; a file that was tampered with may have others. */
 static int read_cells(struct store *s, const struct run *run, struct cell *cell, size_t *count,
                       struct mistake *m)
 {
-    sqlite3_stmt *q = store_prepare(s, "SELECT " CELL_COLUMNS ", number FROM cells WHERE run = ? "
-                              "ORDER BY number", m);
+    static const char now[] = CELLS_OF_RUN(CELL_COLUMNS);
+    static const char before_4[] = CELLS_OF_RUN(OLD_CELL_COLUMNS ", 'thread', NULL, workers");
+    sqlite3_stmt *q = store_prepare(s, s->schema < 4 ? before_4 : now, m);
     bool whole = true;
     int status;
 
@@ -233,7 +238,7 @@ static enum status status_named(const char *name)
     "SELECT " WINDOW_COLUMNS later " FROM windows w JOIN cells c USING (cell) "           \
     "WHERE c.run = ? ORDER BY c.number, w.kind, w.block"
 
-/* Those that came with schema 2, and with schema 3; and instead of them. */
+/* Those that came with schema 2, with schema 3, and with schema 5; and instead of them. */
 #define COUNTS                                                                            \
     "w.live_objects, w.most_objects, w.asked_bytes, w.taken_bytes, "                      \
     "w.handed_over, w.held_back, w.own_ops, w.foreign_ops, w.retries, "                   \
@@ -246,9 +251,14 @@ static enum status status_named(const char *name)
     "w.young_collections, w.all_collections, w.garbage, w.pause_total_ns, "               \
     "w.pause_p50_ns, w.pause_p99_ns, w.pause_max_ns"
 #define NO_PAUSES "NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+#define USAGE                                                                             \
+    "w.process_cpu_s, w.process_voluntary_switches, w.process_involuntary_switches, "     \
+    "w.connections, w.grown_bytes, w.latency_p50_ns, w.latency_p90_ns, "                  \
+    "w.latency_p99_ns, w.latency_p999_ns, w.latency_max_ns"
+#define NO_USAGE "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
 
 enum { MEMORY_AT = 24, HELD_BACK_AT = 28, CONTENTION_AT = 30, /* columns of a window */
-       COLLECTIONS_AT = 42 };
+       COLLECTIONS_AT = 42, USAGE_AT = 49 };
 
 /* A file of an earlier lab has none. 0; or -1: no memory. */
 static int read_contention(sqlite3_stmt *q, struct measurement *w)
@@ -281,6 +291,24 @@ static void read_collections(sqlite3_stmt *q, struct measurement *w)
     w->watched = known_of(q, COLLECTIONS_AT) >= 0;
     w->collections = (struct collections){ number[0], number[1], number[2], number[3], number[4],
                                            number[5], number[6] };
+}
+
+/* Likewise. */
+static void read_usage(sqlite3_stmt *q, struct measurement *w)
+{
+    uint64_t latency[5];
+
+    w->used = sqlite3_column_type(q, USAGE_AT) != SQLITE_NULL;
+    if (!w->used)
+        return;
+    for (int i = 0; i < 5; i++)
+        latency[i] = (uint64_t)sqlite3_column_int64(q, USAGE_AT + 5 + i);
+    w->usage = (struct usage){
+        sqlite3_column_double(q, USAGE_AT), sqlite3_column_int64(q, USAGE_AT + 1),
+        sqlite3_column_int64(q, USAGE_AT + 2), sqlite3_column_int64(q, USAGE_AT + 3),
+        known_of(q, USAGE_AT + 4),
+    };
+    w->latency = (struct latency){ latency[0], latency[1], latency[2], latency[3], latency[4] };
 }
 
 static enum window_kind kind_of(const char *name)
@@ -326,6 +354,7 @@ static void read_window(sqlite3_stmt *q, struct measurement *w)
             known_of(q, MEMORY_AT + 2), known_of(q, MEMORY_AT + 3),
         };
     read_collections(q, w);
+    read_usage(q, w);
 }
 
 static void read_sample(sqlite3_stmt *q, struct sample *p)
@@ -485,8 +514,11 @@ int store_load_windows(struct store *s, const struct run *run, struct results *r
                        struct mistake *m)
 {
     static const char *const by_schema[] = {
-        [1] = WINDOWS_OF_RUN(NO_COUNTS ", " NO_PAUSES), [2] = WINDOWS_OF_RUN(COUNTS ", " NO_PAUSES),
-        [3] = WINDOWS_OF_RUN(COUNTS ", " PAUSES),
+        [1] = WINDOWS_OF_RUN(NO_COUNTS ", " NO_PAUSES ", " NO_USAGE),
+        [2] = WINDOWS_OF_RUN(COUNTS ", " NO_PAUSES ", " NO_USAGE),
+        [3] = WINDOWS_OF_RUN(COUNTS ", " PAUSES ", " NO_USAGE),
+        [4] = WINDOWS_OF_RUN(COUNTS ", " PAUSES ", " NO_USAGE),
+        [5] = WINDOWS_OF_RUN(COUNTS ", " PAUSES ", " USAGE),
     };
     sqlite3_stmt *q = store_prepare(s, by_schema[s->schema], m);
     sqlite3_stmt *samples = store_prepare(s, "SELECT window, role, worker, name, ops, cpu_s, "

@@ -161,7 +161,10 @@ static void bind_cell(sqlite3_stmt *q, const struct cell *c)
         sqlite3_bind_text(q, at++, texts[i], -1, SQLITE_STATIC);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sqlite3_bind_int(q, at++, numbers[i]);
-    sqlite3_bind_text(q, at, c->refusal, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, at++, c->refusal, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, at++, c->execution_unit, -1, SQLITE_STATIC);
+    bind_known(q, at++, c->units ? c->units : -1);
+    sqlite3_bind_int(q, at, c->carriers);
 }
 
 static int write_facts(struct store *s, int64_t run, const char *moment, const struct facts *f,
@@ -199,7 +202,7 @@ static int write_moment(struct store *s, int64_t run, const char *moment, struct
 static int write_cells(struct store *s, const struct plan *plan, int64_t run, struct mistake *m)
 {
     sqlite3_stmt *q = store_prepare(s, "INSERT INTO cells (run, number, " CELL_COLUMNS ") VALUES "
-                              "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", m);
+                              "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", m);
     int status = q ? 0 : -1;
 
     for (size_t i = 0; i < plan->count && status == 0; i++) {
@@ -324,6 +327,23 @@ static void bind_collections(sqlite3_stmt *q, int at, const struct collections *
         bind_known(q, at++, c->young + c->all ? (int64_t)pauses[i] : -1);
 }
 
+enum { CONTENTION_COLUMNS = 12 };
+
+static void bind_usage(sqlite3_stmt *q, int at, const struct measurement *w)
+{
+    const struct usage *u = &w->usage;
+    const struct latency *l = &w->latency;
+    uint64_t latencies[] = { l->p50_ns, l->p90_ns, l->p99_ns, l->p999_ns, l->max_ns };
+
+    sqlite3_bind_double(q, at++, u->cpu_seconds);
+    sqlite3_bind_int64(q, at++, u->voluntary_switches);
+    sqlite3_bind_int64(q, at++, u->involuntary_switches);
+    bind_known(q, at++, u->connections ? u->connections : -1);
+    bind_known(q, at++, u->grown_bytes);
+    for (size_t i = 0; i < sizeof latencies / sizeof *latencies; i++)
+        bind_known(q, at++, l->max_ns ? (int64_t)latencies[i] : -1);
+}
+
 /* What was not measured is not there. */
 static void bind_measured(sqlite3_stmt *q, int at, const struct measurement *w)
 {
@@ -348,6 +368,9 @@ static void bind_measured(sqlite3_stmt *q, int at, const struct measurement *w)
     at += COLLECTIONS_COLUMNS;
     if (w->contention)
         bind_contention(q, at, w->contention);
+    at += CONTENTION_COLUMNS;
+    if (w->used)
+        bind_usage(q, at, w);
 }
 
 /* The number of the row is *id. */
@@ -364,10 +387,14 @@ static int write_window(struct store *s, int64_t run, size_t cell, const struct 
             "young_collections, all_collections, garbage, pause_total_ns, pause_p50_ns, "
             "pause_p99_ns, pause_max_ns, "
             "own_ops, foreign_ops, retries, merges, queued, most_queued, most_held_bytes, crowded, "
-            "incomplete, delay_p50_ns, delay_p99_ns, delay_max_ns) "
+            "incomplete, delay_p50_ns, delay_p99_ns, delay_max_ns, "
+            "process_cpu_s, process_voluntary_switches, process_involuntary_switches, "
+            "connections, grown_bytes, latency_p50_ns, latency_p90_ns, latency_p99_ns, "
+            "latency_p999_ns, latency_max_ns) "
             "SELECT cell, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
             "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, "
-            "?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49 "
+            "?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49, "
+            "?50, ?51, ?52, ?53, ?54, ?55, ?56, ?57, ?58, ?59 "
             "FROM cells WHERE run = ?1 AND number = ?2", m) < 0)
         return -1;
     q = s->window;

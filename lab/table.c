@@ -33,10 +33,11 @@ static bool several_heaps(const struct results *r)
 /* One line, or two where that would be too long. */
 static void print_head(const struct results *r, const struct cell *c, FILE *out)
 {
-    char name[4 * LABEL_MAX];
+    char name[5 * LABEL_MAX], units[LABEL_MAX + 16];
     bool tell_heap = several_heaps(r);
-    int width = snprintf(name, sizeof name, "%s%s%s%s%s (%s, counted in %ss):", c->workload,
-                         tell_heap ? ", heap " : "", tell_heap ? c->heap : "",
+    const char *comma = *cell_units(c, units, sizeof units) ? ", " : "";
+    int width = snprintf(name, sizeof name, "%s%s%s%s%s%s%s (%s, counted in %ss):", c->workload,
+                         comma, units, tell_heap ? ", heap " : "", tell_heap ? c->heap : "",
                          *c->build ? ", build " : "", c->build,
                          kinds[c->kind], c->unit);
     bool one_line = width + 1 + (int)strlen(c->about) <= PARAGRAPH_WIDTH;
@@ -198,7 +199,7 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
             ratio_text(outcome_ratio(o, results_nolock(r, c)), cost),
             ratio_text(outcome_ratio(o, results_find(r, c, c->mode, c->base)),
                        speed_up),
-            c->counted > 1 ? ratio_text(fair, fairness) : "-",
+            tells_fairness(c) ? ratio_text(fair, fairness) : "-",
             p50.count ? human_ns(p50.median, latency, sizeof latency) : "-");
     print_notes(o, out);
     print_warnings(r, o, out);

@@ -39,20 +39,17 @@
 
 #include "gil/gil.h"
 #include "gil/mutex.h"
+#include "objects/interpreter.h"
 #include "objects/weakref.h"
 
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* Of all interpreters; what each has of its own is struct collector_books. */
 static struct {
-    _Atomic bool busy;         /* atomic; what says `busy` belongs to who has set it */
-    _Atomic bool disabled;     /* atomic */
+    _Atomic bool disabled;      /* atomic */
     _Atomic uint64_t threshold; /* atomic */
-    _Atomic uint64_t young;    /* atomic; slots that became young since the last collection */
-    uint64_t grown_old;        /* busy; survivors of young collections since the last of all */
-    uint64_t old;              /* busy; survivors of the last of all */
-    struct pauses pauses[GENERATIONS]; /* busy */
 } collector = { .threshold = COLLECTOR_THRESHOLD };
 
 /* ---- the set ---- */
@@ -278,36 +275,37 @@ static void finish(struct unfinished *found)
 /* Whether counts may be wrong, or may become so when one thread drops what another holds. */
 static bool counts_race(const struct thread *t)
 {
-    return parking || (RC_NEEDS_GIL && !t->gil->class->excludes && world_threads() > 1);
+    return parking || (RC_NEEDS_GIL && !t->gil->class->excludes && world_size(t) > 1);
 }
 
 /* Acquire and release: what belongs to who is busy. */
-static bool become_busy(void)
+static bool become_busy(struct collector_books *c)
 {
-    return !atomic_exchange_explicit(&collector.busy, true, memory_order_acquire);
+    return !atomic_exchange_explicit(&c->busy, true, memory_order_acquire);
 }
 
-static void become_idle(void)
+static void become_idle(struct collector_books *c)
 {
-    atomic_store_explicit(&collector.busy, false, memory_order_release);
+    atomic_store_explicit(&c->busy, false, memory_order_release);
 }
 
-static void note(enum generation generation, uint64_t survivors)
+static void note(struct collector_books *c, enum generation generation, uint64_t survivors)
 {
     if (generation == GENERATION_ALL) {
-        collector.old = survivors;
-        collector.grown_old = 0;
+        c->old = survivors;
+        c->grown_old = 0;
     } else {
-        collector.grown_old += survivors;
+        c->grown_old += survivors;
     }
 }
 
 /* The garbage is held for the caller; if there is any that is unfinished, that is, and
  * the rest is left as it was. */
-static struct slot *pause(struct thread *t, enum generation generation,
+static struct slot *pause(struct collector_books *c, enum generation generation,
                           struct unfinished *unfinished)
 {
-    struct pauses *p = &collector.pauses[generation];
+    struct thread *t = thread_self;
+    struct pauses *p = &c->pauses[generation];
     struct sorted sorted;
     uint64_t began_ns = clock_ns(), took_ns;
 
@@ -321,7 +319,7 @@ static struct slot *pause(struct thread *t, enum generation generation,
     if (unfinished->count)
         sorted.garbage = NULL;
     hold(sorted.garbage);
-    note(generation, sorted.survivors);
+    note(c, generation, sorted.survivors);
     world_start(t);
     took_ns = clock_ns() - began_ns;
     p->pause_total_ns += took_ns;
@@ -332,24 +330,24 @@ static struct slot *pause(struct thread *t, enum generation generation,
 
 /* The caller is busy. What becomes unfinished in the second pass waits for another
  * collection. */
-static uint64_t run(enum generation generation)
+static uint64_t run(struct collector_books *c, enum generation generation)
 {
     struct unfinished unfinished;
     struct slot *garbage;
     uint64_t found;
 
-    atomic_store_explicit(&collector.young, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->young, 0, memory_order_relaxed);
     if (counts_race(thread_self))
         return 0;
-    garbage = pause(thread_self, generation, &unfinished);
+    garbage = pause(c, generation, &unfinished);
     if (unlikely(unfinished.count)) {
         finish(&unfinished);
         generation = GENERATION_ALL;
-        garbage = pause(thread_self, generation, &unfinished);
+        garbage = pause(c, generation, &unfinished);
         finish(&unfinished);
     }
     found = empty(garbage);
-    collector.pauses[generation].found += found;
+    c->pauses[generation].found += found;
     let_go(garbage);
     return found;
 }
@@ -361,45 +359,50 @@ bool collector_works(void)
 
 uint64_t collect(enum generation generation)
 {
+    struct collector_books *c = &interpreter_self()->collector;
     uint64_t found;
 
-    if (!become_busy())
+    if (!become_busy(c))
         return 0;
-    found = run(generation);
-    become_idle();
+    found = run(c, generation);
+    become_idle(c);
     return found;
 }
 
-static bool due(void)
+static bool due(const struct collector_books *c)
 {
     return !atomic_load_explicit(&collector.disabled, memory_order_relaxed) &&
-           atomic_load_explicit(&collector.young, memory_order_relaxed) >=
+           atomic_load_explicit(&c->young, memory_order_relaxed) >=
                atomic_load_explicit(&collector.threshold, memory_order_relaxed);
 }
 
 /* All, when a quarter as many have grown old as there were: then the work of looking at
  * all grows with what is made, and not with its square (M. von Loewis, CPython issue 4074). */
-static enum generation due_generation(void)
+static enum generation due_generation(const struct collector_books *c)
 {
-    return collector.grown_old > collector.old / 4 ? GENERATION_ALL : GENERATION_YOUNG;
+    return c->grown_old > c->old / 4 ? GENERATION_ALL : GENERATION_YOUNG;
 }
 
 /* Of those that were asked at once the first does it, and for the others it is not due any
  * more. */
 void collector_asked(struct thread *t)
 {
+    struct collector_books *c = &interpreter_self()->collector;
+
     (void)t;
-    if (!due() || !become_busy())
+    if (!due(c) || !become_busy(c))
         return;
-    if (due())
-        run(due_generation());
-    become_idle();
+    if (due(c))
+        run(c, due_generation(c));
+    become_idle(c);
 }
 
 void collector_tell(uint32_t more)
 {
-    atomic_fetch_add_explicit(&collector.young, more, memory_order_relaxed);
-    if (due())
+    struct collector_books *c = &interpreter_self()->collector;
+
+    atomic_fetch_add_explicit(&c->young, more, memory_order_relaxed);
+    if (due(c))
         thread_request(thread_self, BREAKER_COLLECT);
 }
 
@@ -415,8 +418,31 @@ void collector_threshold(uint64_t slots)
     atomic_store_explicit(&collector.threshold, slots, memory_order_relaxed);
 }
 
+static void add_pauses(struct pauses sum[GENERATIONS], const struct pauses more[GENERATIONS])
+{
+    for (int i = 0; i < GENERATIONS; i++) {
+        sum[i].collections += more[i].collections;
+        sum[i].examined += more[i].examined;
+        sum[i].found += more[i].found;
+        sum[i].stop_total_ns += more[i].stop_total_ns;
+        sum[i].pause_total_ns += more[i].pause_total_ns;
+        histogram_add(&sum[i].pauses_ns, &more[i].pauses_ns);
+    }
+}
+
+static void add_those_of(struct interpreter *i, void *sum)
+{
+    add_pauses(sum, i->collector.pauses);
+}
+
 void collector_pauses(struct pauses pauses[GENERATIONS])
 {
     for (int i = 0; i < GENERATIONS; i++)
-        pauses[i] = collector.pauses[i];
+        pauses[i] = (struct pauses){ 0 };
+    interpreter_each(add_those_of, pauses);
+}
+
+void collector_bequeath(struct interpreter *ended)
+{
+    add_pauses(interpreter_main.collector.pauses, ended->collector.pauses);
 }

@@ -31,6 +31,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct interpreter;
+
 /* What is collected: what was made since the last collection, or everything. */
 enum generation { GENERATION_YOUNG, GENERATION_ALL, GENERATIONS };
 
@@ -46,7 +48,8 @@ struct pauses {
     struct histogram pauses_ns; /* the same, one by one */
 };
 
-/* Collects, wherever a safe point may stand. Returns how many containers were garbage; what
+/* Collects in the calling thread's interpreter (interpreter.h), wherever a safe point may stand.
+ * Returns how many containers were garbage; what
  * only they held is freed as well, all of it as late as the policy does. 0, and nothing
  * was looked at, if another thread is collecting, or counts may be wrong. */
 uint64_t collect(enum generation generation);
@@ -61,8 +64,11 @@ void collector_enable(bool enabled);
 /* How many slots; in each thread some may be more, of which it has not told yet. */
 void collector_threshold(uint64_t slots);
 
-/* What there was so far, by generation. No other thread collects meanwhile. */
+/* What there was so far in all interpreters, by generation. No other thread collects meanwhile. */
 void collector_pauses(struct pauses pauses[GENERATIONS]);
+
+/* Of an interpreter that has ended: its pauses are the main one's. */
+void collector_bequeath(struct interpreter *ended);
 
 /* For object.c: a thread has been asked with BREAKER_COLLECT. */
 void collector_asked(struct thread *t);

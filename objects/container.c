@@ -1,9 +1,11 @@
 /* container.c - the register of containers.
  *
  * The register is made of parts. A thread owns one part from its first container until it
- * stops; then the part, with all that still lives in it, waits for the next thread that
- * needs one. So there are at most as many parts as there ever were threads at once, and as
- * many slots as there ever were containers at once, with what is free in each part.
+ * stops; then the part, with all that still lives in it, waits for the next thread of its
+ * interpreter that needs one. So an interpreter has at most as many parts as it ever had
+ * threads at once, and as many slots as it ever had containers at once, with what is free in
+ * each part. What an interpreter leaves behind is anybody's, if nothing lives in it, and else
+ * the main one's.
  *
  * A part has two lists of free slots: `free`, which its owner alone touches, and
  * `returned`, onto which every other thread puts what it destroys. The owner takes that
@@ -23,7 +25,7 @@
 #include "objects/container.h"
 
 #include "gil/mutex.h"
-#include "objects/collector.h"
+#include "objects/interpreter.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -45,7 +47,8 @@ struct part {
     struct slot *free;   /* owner */
     struct chunk *young; /* owner; those in which it has taken slots since the last collection */
     uint32_t untold;     /* owner; slots that became young since it told the collector */
-    struct part *next;   /* set once; of all parts */
+    struct chunk *chunks;   /* books.lock; all that it has */
+    struct part *next;      /* books.lock; of the interpreter's */
     struct part *next_idle; /* books.lock */
     _Alignas(CACHE_LINE) _Atomic(struct slot *) returned; /* atomic */
 };
@@ -54,8 +57,7 @@ struct chunk **container_tables[TABLE_CHUNKS];
 
 static struct {
     struct mutex lock;
-    struct part *parts;  /* lock; all */
-    struct part *idle;   /* lock; those that no thread owns */
+    struct part *spare;  /* lock; those that no interpreter has, linked by `next` */
     uint32_t chunks;     /* lock */
     size_t size_bytes;   /* lock */
     size_t bound_bytes;  /* lock */
@@ -81,13 +83,17 @@ static void *books_alloc(size_t alignment, size_t size_bytes) REQUIRES(books.loc
     return memset(memory, 0, size_bytes);
 }
 
-static struct part *part_new(void) REQUIRES(books.lock)
+static struct part *part_new(struct interpreter *i) REQUIRES(books.lock)
 {
-    struct part *part = books_alloc(CACHE_LINE, sizeof *part);
+    struct part *part = books.spare;
 
+    if (part)
+        books.spare = part->next;
+    else
+        part = books_alloc(CACHE_LINE, sizeof *part);
     if (part) {
-        part->next = books.parts;
-        books.parts = part;
+        part->next = i->parts;
+        i->parts = part;
     }
     return part;
 }
@@ -103,7 +109,7 @@ static struct chunk **open_table(void) REQUIRES(books.lock)
 }
 
 /* NULL: no memory, or all numbers are given. */
-static struct chunk *chunk_new(void) REQUIRES(books.lock)
+static struct chunk *chunk_new(struct part *part) REQUIRES(books.lock)
 {
     struct chunk **table = books.chunks < CHUNKS_MOST ? open_table() : NULL;
     struct chunk *chunk = table ? books_alloc(CHUNK_BYTES, CHUNK_BYTES) : NULL;
@@ -111,6 +117,9 @@ static struct chunk *chunk_new(void) REQUIRES(books.lock)
     if (!chunk)
         return NULL;
     chunk->number = books.chunks++;
+    chunk->part = part;
+    chunk->next = part->chunks;
+    part->chunks = chunk;
     return table[chunk->number % TABLE_CHUNKS] = chunk;
 }
 
@@ -136,15 +145,17 @@ void container_bound(size_t bytes)
 /* The calling thread owns one from now on. False: no memory. */
 static bool part_adopt(void)
 {
+    struct interpreter *i;
     struct part *part;
 
     assert(thread_self && "containers are made by threads of the runtime");
+    i = interpreter_self();
     mutex_lock(&books.lock);
-    part = books.idle;
+    part = i->idle;
     if (part)
-        books.idle = part->next_idle;
+        i->idle = part->next_idle;
     else
-        part = part_new();
+        part = part_new(i);
     mutex_unlock(&books.lock);
     if (part)
         own = part;
@@ -153,13 +164,43 @@ static bool part_adopt(void)
 
 void container_thread_stop(void)
 {
+    struct interpreter *i = interpreter_self();
+
     if (own == &nobody)
         return;
     mutex_lock(&books.lock);
-    own->next_idle = books.idle;
-    books.idle = own;
+    own->next_idle = i->idle;
+    i->idle = own;
     mutex_unlock(&books.lock);
     own = &nobody;
+}
+
+/* Of a part that no thread owns. */
+static bool is_empty(const struct part *part) REQUIRES(books.lock)
+{
+    for (const struct chunk *chunk = part->chunks; chunk; chunk = chunk->next)
+        for (int i = CHUNK_HEAD; i < CHUNK_SLOTS; i++)
+            if (chunk->slots[i].object)
+                return false;
+    return true;
+}
+
+/* They are all idle, as no thread of it is left. */
+void container_bequeath(struct interpreter *ended)
+{
+    mutex_lock(&books.lock);
+    for (struct part *part = ended->parts, *next; part; part = next) {
+        struct part **list = is_empty(part) ? &books.spare : &interpreter_main.parts;
+
+        next = part->next;
+        part->next = *list;
+        *list = part;
+        if (list == &books.spare)
+            continue;
+        part->next_idle = interpreter_main.idle;
+        interpreter_main.idle = part;
+    }
+    mutex_unlock(&books.lock);
 }
 
 /* False: no memory. */
@@ -168,11 +209,10 @@ static bool add_chunk(struct part *part)
     struct chunk *chunk;
 
     mutex_lock(&books.lock);
-    chunk = chunk_new();
+    chunk = chunk_new(part);
     mutex_unlock(&books.lock);
     if (!chunk)
         return false;
-    chunk->part = part;
     for (int i = CHUNK_SLOTS - 1; i >= CHUNK_HEAD; i--) {
         chunk->slots[i].next = part->free;
         part->free = &chunk->slots[i];
@@ -277,11 +317,11 @@ bool container_is_own(const struct slot *slot)
     return chunk_of(slot)->part == own;
 }
 
-static struct chunk *gather_young(void) REQUIRES(books.lock)
+static struct chunk *gather_young(const struct interpreter *i) REQUIRES(books.lock)
 {
     struct chunk *gathered = NULL;
 
-    for (struct part *part = books.parts; part; part = part->next) {
+    for (struct part *part = i->parts; part; part = part->next) {
         part->untold = 0;
         while (part->young) {
             struct chunk *chunk = part->young;
@@ -294,32 +334,35 @@ static struct chunk *gather_young(void) REQUIRES(books.lock)
     return gathered;
 }
 
-static struct chunk *gather_all(void) REQUIRES(books.lock)
+static struct chunk *make_young(struct chunk *chunk, struct chunk *gathered)
+{
+    for (int i = CHUNK_HEAD; i < CHUNK_SLOTS; i++)
+        chunk->young[i / YOUNG_BITS] |= (uint64_t)1 << i % YOUNG_BITS;
+    chunk->listed = true;
+    chunk->next_young = gathered;
+    return chunk;
+}
+
+static struct chunk *gather_all(const struct interpreter *i) REQUIRES(books.lock)
 {
     struct chunk *gathered = NULL;
 
-    for (struct part *part = books.parts; part; part = part->next) {
+    for (struct part *part = i->parts; part; part = part->next) {
         part->untold = 0;
         part->young = NULL;
-    }
-    for (uint32_t number = 0; number < books.chunks; number++) {
-        struct chunk *chunk = container_tables[number >> TABLE_LOG2][number % TABLE_CHUNKS];
-
-        for (int i = CHUNK_HEAD; i < CHUNK_SLOTS; i++)
-            chunk->young[i / YOUNG_BITS] |= (uint64_t)1 << i % YOUNG_BITS;
-        chunk->listed = true;
-        chunk->next_young = gathered;
-        gathered = chunk;
+        for (struct chunk *chunk = part->chunks; chunk; chunk = chunk->next)
+            gathered = make_young(chunk, gathered);
     }
     return gathered;
 }
 
 struct chunk *container_gather(bool all)
 {
+    const struct interpreter *i = interpreter_self();
     struct chunk *gathered;
 
     mutex_lock(&books.lock);
-    gathered = all ? gather_all() : gather_young();
+    gathered = all ? gather_all(i) : gather_young(i);
     mutex_unlock(&books.lock);
     return gathered;
 }

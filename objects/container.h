@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct interpreter;
+
 /* object_new for a type that has `traverse` and `destroy`: the object is in the register
  * until it is destroyed. Its fields must be such that they can be traversed before the next
  * safe point. NULL: MemoryError. */
@@ -48,6 +50,7 @@ struct chunk {
     union {
         struct {
             struct part *part;           /* set once */
+            struct chunk *next;          /* set once; of the part's */
             struct chunk *next_young;    /* owner; of the part's that have young slots */
             uint64_t young[YOUNG_WORDS]; /* owner; bit i: slot i was taken since it was collected */
             uint32_t number;             /* set once */
@@ -84,11 +87,15 @@ void container_forget(struct object *o);
 /* The calling thread leaves: its part of the register is for the next that comes. */
 void container_thread_stop(void);
 
+/* Of an interpreter that has ended: its parts of the register are the main one's from now on. */
+void container_bequeath(struct interpreter *ended);
+
 /* The world is stopped for these. Whether the calling thread owns the slot's part. */
 bool container_is_own(const struct slot *slot);
 
-/* All chunks with young slots, linked by next_young; if `all`, every chunk, and every slot
- * is young. Until container_grow_old no slot may be taken. */
+/* All chunks of the calling thread's interpreter with young slots, linked by next_young; if
+ * `all`, every chunk of it, and every slot is young. Until container_grow_old no slot may be
+ * taken. */
 struct chunk *container_gather(bool all);
 
 /* No slot is young any more. */

@@ -101,6 +101,18 @@ KIND(broken_process_pool, "BrokenProcessPool", &broken_executor);
 KIND(remote_traceback, "_RemoteTraceback", &exception);
 KIND(queue_empty_error, "QueueEmpty", &exception);
 KIND(queue_full_error, "QueueFull", &exception);
+KIND(connection_error, "ConnectionError", &os_error);
+KIND(connection_reset_error, "ConnectionResetError", &connection_error);
+KIND(connection_refused_error, "ConnectionRefusedError", &connection_error);
+KIND(connection_aborted_error, "ConnectionAbortedError", &connection_error);
+KIND(broken_pipe_error, "BrokenPipeError", &connection_error);
+KIND(eof_error, "EOFError", &exception);
+KIND(incomplete_read_error, "IncompleteReadError", &eof_error);
+KIND(limit_overrun_error, "LimitOverrunError", &exception);
+KIND(ssl_error, "SSLError", &os_error);
+KIND(ssl_certificate_error, "SSLCertVerificationError", &ssl_error);
+KIND(ssl_eof_error, "SSLEOFError", &ssl_error);
+KIND(resource_warning, "ResourceWarning", &exception);
 KIND(greenlet_exit, "GreenletExit", &base_exception);
 KIND(greenlet_error, "greenlet.error", &exception);
 KIND(greenlet_timeout, "Timeout", &base_exception);
@@ -298,9 +310,27 @@ struct object *exception_kill(void)
     return exit_of(&kill_without_memory);
 }
 
+/* As PEP 3151 has them. */
+static const struct type *kind_of_errno(int error)
+{
+    switch (error) {
+    case ECONNRESET:
+        return &connection_reset_error;
+    case ECONNREFUSED:
+        return &connection_refused_error;
+    case ECONNABORTED:
+        return &connection_aborted_error;
+    case EPIPE:
+    case ESHUTDOWN:
+        return &broken_pipe_error;
+    default:
+        return &os_error;
+    }
+}
+
 void exception_set_errno(const char *call)
 {
-    exception_set(&os_error, "%s: %s", call, strerror(errno));
+    exception_set(kind_of_errno(errno), "%s: %s", call, strerror(errno));
 }
 
 borrowed exception_pending(void)

@@ -35,6 +35,14 @@ extern const struct type queue_empty_error, queue_full_error;
 /* Those of greenlets (coroutines/greenlet.h): what ends one, and what it says of a misuse. */
 extern const struct type greenlet_exit, greenlet_error;
 
+/* What the kernel says of a connection; exception_set_errno chooses among them. */
+extern const struct type connection_error, connection_reset_error, connection_refused_error,
+    connection_aborted_error, broken_pipe_error;
+
+/* Those of streams (coroutines/stream.h), of TLS (coroutines/tls.h), and of what was left open. */
+extern const struct type eof_error, incomplete_read_error, limit_overrun_error, ssl_error,
+    ssl_certificate_error, ssl_eof_error, resource_warning;
+
 /* Those of a hub (coroutines/hub.h), as gevent names them. */
 extern const struct type greenlet_timeout, loop_exit, concurrent_object_use_error,
     blocking_switch_out_error, invalid_switch_error;
@@ -85,7 +93,7 @@ void exception_set_stop(struct object *value /* steals, also on failure */);
 /* MemoryError, which needs no memory. */
 void exception_set_no_memory(void);
 
-/* OSError from errno; `call` is what failed. */
+/* OSError from errno, or the kind of it that is made for that; `call` is what failed. */
 void exception_set_errno(const char *call);
 
 /* Python's `raise`: makes it pending, and the one being handled its context. */

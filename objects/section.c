@@ -32,6 +32,7 @@
  * none. `given`: of its locks the one that it holds already; NULL: none. */
 static struct bytelock *take(struct section *s, struct bytelock *given)
 {
+    /* cut 03: both or none; `given` is held | return s->state == SECTION_HELD ? given : NULL; */
     struct bytelock *one = given ? given : s->first;
     struct bytelock *other = one == s->first ? s->second : s->first;
 
@@ -43,6 +44,7 @@ static struct bytelock *take(struct section *s, struct bytelock *given)
     }
     s->state = SECTION_HELD;
     return NULL;
+    /* end of cut */
 }
 
 static void wait_and_take(struct thread *t, struct section *s)
@@ -103,12 +105,14 @@ void section_enter(struct section *s)
 {
     struct thread *t = thread_self;
 
+    /* cut 03: which section needs no lock, and which locks must not be kept? | (void)is_part_of; */
     if (is_part_of(s, t->sections)) {
         s->first = NULL;
         return;
     }
     if (!t->keeps_sections)
         section_suspend(t);
+    /* end of cut */
     s->state = SECTION_WAITING;
     s->outer = t->sections;
     t->sections = s;
@@ -120,10 +124,12 @@ void section_enter(struct section *s)
 
 static void give_up(struct section *s)
 {
+    /* cut 03: give up its locks, and remember that | (void)s; */
     s->state = SECTION_SUSPENDED;
     bytelock_unlock(s->first);
     if (s->second)
         bytelock_unlock(s->second);
+    /* end of cut */
 }
 
 void section_abandon(struct section *innermost)
@@ -140,10 +146,12 @@ void section_suspend(struct thread *t)
 
 void section_resume(struct thread *t)
 {
+    /* cut 03: which section takes its locks again, and which does not? | (void)t; */
     struct section *s = t->sections;
 
     if (!s || s->state != SECTION_SUSPENDED)
         return;
     s->state = SECTION_WAITING;
     wait_and_take(t, s);
+    /* end of cut */
 }

@@ -122,7 +122,13 @@ def plot(name):
 
 def same(cell):
     """By what a cell in the file and one of `lab show` are known to be the same."""
-    return tuple(cell[k] for k in ("workload", "mode", "heap", "build", "threads", "control"))
+    return tuple(cell[k] for k in ("workload", "mode", "heap", "build", "execution_unit",
+                                        "units", "threads", "control"))
+
+
+def units_words(cell):
+    """What its workers are, as the lab says it: "greenlet x100"; nothing if they are threads."""
+    return f"{cell['execution_unit']} x{cell['units']}" if cell["units"] else ""
 
 
 class Run:
@@ -158,7 +164,8 @@ class Run:
         return known and len(threads) > 1 and threads[0] > 0
 
     def all_styles(self):
-        """By dials: a mode's name, and which lock, heap and build where it has several."""
+        """By dials: a mode's name, and which lock, heap, build and units where it has several;
+        the units also where they are no threads."""
         dials = list(dict.fromkeys(self.dials(c) for c in self.cells.values()
                                    if not c["control"]))
         unsafe = {self.dials(c) for c in self.cells.values() if not c["safe"]}
@@ -166,14 +173,16 @@ class Run:
         for i, key in enumerate(dials):
             same = [other for other in dials if other[0] == key[0]]
             several = [key[k] for k in (1, 2, 3) if len({other[k] for other in same}) > 1]
-            name = ", ".join([key[0]] + [word or "this build" for word in several])
+            units = {other[4] for other in same}
+            words = [key[4] or "threads"] if units != {""} else []
+            name = ", ".join([key[0]] + [word or "this build" for word in several] + words)
             styles[key] = Style(name, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)],
                                 key in unsafe)
         return styles
 
     @staticmethod
     def dials(cell):
-        return cell["mode"], cell["gil"], cell["heap"], cell["build"]
+        return cell["mode"], cell["gil"], cell["heap"], cell["build"], units_words(cell)
 
     def style(self, row):
         return self.styles[self.dials(self.cells[row["cell"]])]
@@ -317,8 +326,8 @@ WITH placed AS (
 counts AS (
     SELECT cell, max(place) AS windows, min(value) AS low, max(value) AS high
     FROM placed GROUP BY cell)
-SELECT c.cell, c.workload, c.mode, c.heap, c.build, c.threads, c.kind, c.unit, c.safe,
-       n.windows, avg(p.value) AS middle, n.low, n.high
+SELECT c.cell, c.workload, c.mode, c.heap, c.build, c.execution_unit, c.units, c.threads,
+       c.kind, c.unit, c.safe, n.windows, avg(p.value) AS middle, n.low, n.high
 FROM counts n JOIN cells c USING (cell) JOIN placed p
   ON p.cell = n.cell AND p.place IN ((n.windows + 1) / 2, (n.windows + 2) / 2)
 GROUP BY c.cell ORDER BY c.number"""
@@ -326,8 +335,9 @@ GROUP BY c.cell ORDER BY c.number"""
 # CROSS JOIN has SQLite go through the few cells first, not through the many windows.
 BESIDE = """\
 cells c CROSS JOIN cells b
-           ON (b.run, b.workload, b.heap, b.build, b.threads, b.control)
-            = (c.run, c.workload, c.heap, c.build, c.base, 0) AND b.mode = {mode}
+           ON (b.run, b.workload, b.heap, b.build, b.execution_unit, b.threads, b.control)
+            = (c.run, c.workload, c.heap, c.build, c.execution_unit, c.base, 0)
+           AND b.units IS c.units AND b.mode = {mode}
          CROSS JOIN rates r ON r.cell = c.cell {further}
          CROSS JOIN rates base ON base.cell = b.cell AND base.block = r.block AND base.rate > 0"""
 

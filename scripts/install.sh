@@ -11,9 +11,9 @@ packages_of()
 {
     case $1 in
     build) echo gcc make libc6-dev binutils libhwloc-dev libjemalloc-dev libmimalloc-dev \
-        libsqlite3-dev libyaml-dev libjansson-dev libmd-dev \
+        libsqlite3-dev libyaml-dev libjansson-dev libmd-dev liburing-dev libssl-dev \
         systemtap-sdt-dev ;;
-    test) echo libcmocka-dev python3 python3-greenlet ;;
+    test) echo libcmocka-dev python3 python3-greenlet python3-h11 curl openssl wrk ;;
     plot) echo python3 python3-matplotlib hwloc-nox ;;
     browser) echo chromium-headless-shell ;;
     examples) echo python3-pandas gnuplot-nox sqlite3 ;;

@@ -167,6 +167,7 @@ CELL_COLUMNS = (  # head, how it is written, by what it is sorted; NULL sorts la
     ("mode", lambda c: c["mode"] + ("" if c["safe"] else ", unsafe"), None),
     ("heap", lambda c: c["heap"], None),
     ("build", lambda c: c["build"] or "this build", None),
+    ("units", lambda c: drawing.units_words(c) or "threads", None),
     ("threads", lambda c: str(c["threads"]), lambda c: c["threads"]),
     ("per second", lambda c: estimate_text(c["rate"], rate_text), lambda c: middle(c["rate"])),
     ("of nolock", lambda c: estimate_text(c["of_nolock"], "{:.2f}".format),
@@ -201,10 +202,10 @@ def remarks(cell):
 
 
 def told_columns(cells):
-    """Without those that are empty, and heap and build where all cells have the same."""
+    """Without those that are empty, and heap, build and units where all cells have the same."""
     texts = {head: {text(cell) for cell in cells} for head, text, _ in CELL_COLUMNS}
     return [column for column in CELL_COLUMNS if texts[column[0]] - {""}
-            and (column[0] not in ("heap", "build") or len(texts[column[0]]) > 1)]
+            and (column[0] not in ("heap", "build", "units") or len(texts[column[0]]) > 1)]
 
 
 def cell_row(cell, columns):
@@ -269,7 +270,9 @@ def warnings_section(judged):
     for cell in judged["cells"]:
         for words in cell["warnings"]:
             topic, _, rest = words.partition(": ")
-            where = f"{cell['workload']} under {cell['mode']} {drawing.beside(cell['threads'])}"
+            units = f", {drawing.units_words(cell)}," if cell["units"] else ""
+            where = (f"{cell['workload']} under {cell['mode']}{units} "
+                     f"{drawing.beside(cell['threads'])}")
             touched.setdefault(topic, []).append(f"{where}: {rest}")
     lines = [f"{topic[:1].upper()}{topic[1:]}: touches {len(where)} of "
              f"{drawing.counted(len(judged['cells']), 'cell')}, the first being {where[0]}."

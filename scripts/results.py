@@ -75,23 +75,30 @@ def keep_rates(connection):
 COPIED = {
     "machines": "",
     "runs": "matrix cores seed",
-    "cells": "workload kind unit shares mode policy gil heap build threads control safe",
+    "cells": "workload kind unit shares mode policy gil heap build execution_unit units threads "
+             "control safe",
     "windows": "sequence status note started started_ns seconds overlap steal busy mhz "
                "max_rss_bytes lost published off over under leaked early kept_bytes "
                "live_objects most_objects asked_bytes taken_bytes handed_over held_back "
                "young_collections all_collections garbage pause_total_ns pause_p50_ns "
-               "pause_p99_ns pause_max_ns",
+               "pause_p99_ns pause_max_ns process_cpu_s process_voluntary_switches "
+               "process_involuntary_switches connections grown_bytes latency_p50_ns "
+               "latency_p90_ns latency_p99_ns latency_p999_ns latency_max_ns",
     "samples": "worker ops cpu_s planned_pu observed_pu binding p50_ns p90_ns p99_ns max_ns "
                "cycles instructions cache_misses voluntary_switches involuntary_switches",
 }
 NEEDED = "machine run cell window round role role_number " + " ".join(COPIED.values())
+# What a CSV of an earlier lab does not have.
+ADDED = {"execution_unit": "thread", "units": "", **dict.fromkeys(
+    "process_cpu_s process_voluntary_switches process_involuntary_switches connections grown_bytes "
+    "latency_p50_ns latency_p90_ns latency_p99_ns latency_p999_ns latency_max_ns".split(), "")}
 # What the schema wants to be there and the CSV does not hold.
 UNTOLD = {
     "machines": {},
     "runs": dict(source="", plan="", build="", placing="", window_s=0, ramp_s=0, timeout_s=0,
                  memory_bytes=0, bind="", rounds_least=0, rounds_most=0, precision=0, budget_s=0,
                  started=""),
-    "cells": dict(about="", counted=0, workers=0, base=0, miscounts=0),
+    "cells": dict(about="", counted=0, workers=0, carriers=0, base=0, miscounts=0),
     "windows": dict(took_s=0),
     "samples": {},
 }
@@ -126,7 +133,7 @@ class Loader:
         return self.known[table, known_by]
 
     def add(self, texts):
-        row = {name: value(text) for name, text in texts.items()}
+        row = {name: value(text) for name, text in {**ADDED, **texts}.items()}
         for name in ("note", "build"):
             row[name] = texts[name]
         machine = self.once("machines", texts["machine"], row, key=texts["machine"])
@@ -162,7 +169,8 @@ def open_csv(path):
     try:
         with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            missing = [c for c in NEEDED.split() if c not in (reader.fieldnames or [])]
+            missing = [c for c in NEEDED.split()
+                       if c not in ADDED and c not in (reader.fieldnames or [])]
             if missing:
                 raise BadResults(f"{path}: neither a results file nor its CSV: no column "
                                  f"{missing[0]}")
@@ -198,6 +206,8 @@ class Window:
     p50s_ns: list = field(default_factory=list)
     p99s_ns: list = field(default_factory=list)
     background: float = 0  # operations a second of its spinners
+    seconds: float = 0
+    cpus_s: dict = field(default_factory=dict)  # by role: processor time
 
     @property
     def has_data(self):
@@ -228,12 +238,14 @@ def read(path):
     for row in connect(path).execute("""
             SELECT w.window, c.workload, c.mode, c.threads, w.block, w.status, w.note,
                    w.handed_over, w.held_back, w.seconds, s.role, s.name, s.worker, s.ops, s.p50_ns,
-                   s.p99_ns
+                   s.p99_ns, s.cpu_s
             FROM windows w JOIN cells c USING (cell) LEFT JOIN samples s ON s.window = w.window
             WHERE w.kind = 'timed' ORDER BY w.window"""):
         window = windows.setdefault(row["window"], Window(*row[1:9]))
         if row["ops"] is None or not row["seconds"]:
             continue
+        window.seconds = row["seconds"]
+        window.cpus_s[row["name"]] = window.cpus_s.get(row["name"], 0) + (row["cpu_s"] or 0)
         if row["name"] == "spinner":
             window.background += row["ops"] / row["seconds"]
         if row["role"] != 0:

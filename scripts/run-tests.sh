@@ -5,8 +5,8 @@
 #   run-tests.sh --total FILE      adds up what the runs have left in $RESULTS
 #
 # The last line is "N passed, N failed"; the status is 1 if any failed. $TEST_JOBS (2) programs
-# run at a time, each for $TEST_SECONDS (600) at most. With $SOAK_SECONDS all is run again and
-# again for so long.
+# run at a time, each for $TEST_SECONDS (900) at most; one that takes $SLOW_SECONDS (10) says how
+# long. With $SOAK_SECONDS all is run again and again for so long.
 set -u
 
 total()
@@ -25,7 +25,8 @@ one()
     # A twin has done its work when the first test of it has failed, and what follows a fault
     # is anybody's guess.
     [ "$twin" = "$program" ] || export CMOCKA_TEST_ABORT=1
-    timeout --kill-after=5 "${TEST_SECONDS:-600}" "$twin" >"$out" 2>&1 </dev/null &
+    started=$(date +%s)
+    timeout --kill-after=5 "${TEST_SECONDS:-900}" "$twin" >"$out" 2>&1 </dev/null &
     running=$!
     trap 'kill $running; exit 130' INT TERM
     wait $running 2>/dev/null
@@ -47,10 +48,14 @@ one()
         [ "$bad" -eq 0 ] || said="NOT OK  $program: $ok passed, $bad failed, status $status
 $(grep -v '^ok' "$out" | tail -n 60 | sed 's/^/        /')"
     fi
+    took=$(($(date +%s) - started))
+    [ $took -lt "$SLOW_SECONDS" ] || said="$said ($took s)"
     echo "$ok $bad" >>"$COUNTS"
+    [ "$bad" -eq 0 ] || echo "$said" >>"$COUNTS.failed"
     [ "$bad" -eq 0 ] && [ -n "${QUIET-}" ] || echo "$said"
 }
 
+export SLOW_SECONDS="${SLOW_SECONDS:-10}"
 case ${1-} in
 --total)
     total "$2"
@@ -67,7 +72,7 @@ export ASAN_OPTIONS="detect_stack_use_after_return=1:${ASAN_OPTIONS-}"
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS-}"
 COUNTS=$(mktemp) || exit 2
 export COUNTS
-trap 'rm -f "$COUNTS"' EXIT
+trap 'rm -f "$COUNTS" "$COUNTS.failed"' EXIT
 trap 'exit 130' INT TERM
 
 run_all()
@@ -89,6 +94,8 @@ while [ $passed -eq 0 ] && [ $(($(date +%s) - began)) -lt "${SOAK_SECONDS:-0}" ]
     passed=$?
 done
 
+# Once more, where it is seen by who sees only the last lines.
+cat "$COUNTS.failed" 2>/dev/null
 [ -z "${RESULTS-}" ] || echo "$sums" | awk '{ print $1, $3 }' >>"$RESULTS"
 echo "$sums"
 [ $passed -eq 0 ]

@@ -9,7 +9,6 @@
 #include "objects/heap.h"
 #include "objects/object.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -23,6 +22,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "gil/tests/open_files.h"
 
 enum { THREADS = 3, WORKERS_MAX = 8, STEPS = 3, TEXT_BYTES = 160, TIMEOUT_S = 240,
        ALLOCATIONS_MOST = 3000 };
@@ -172,6 +173,14 @@ static void seat_worker(const struct role *role, int number, int index)
         s->worker.latency = &s->latency;
 }
 
+/* A workload's parameter as usual; but of sites there are fewer, and they take less to answer. */
+static int64_t standard(const struct param *p)
+{
+    if (p->name && strcmp(p->name, "sites") == 0)
+        return p->standard / 4;
+    return p->name && strcmp(p->name, "delay_us") == 0 ? p->standard / 10 : p->standard;
+}
+
 /* Nobody is started yet; the caller is attached. */
 static void cell_init(const struct named_workload *w, int threads)
 {
@@ -184,7 +193,7 @@ static void cell_init(const struct named_workload *w, int threads)
     cell.workload = cell.job.workload = w->workload;
     cell.job.threads = threads;
     for (int i = 0; i < PARAM_MAX; i++)
-        cell.job.param[i] = w->workload->param[i].standard;
+        cell.job.param[i] = standard(&w->workload->param[i]);
     for (int r = 0; r < ROLE_MAX && w->workload->roles[r].name; r++) {
         const struct role *role = &w->workload->roles[r];
 
@@ -276,18 +285,6 @@ static void expect_no_errors(void)
                      cell.seat[i].worker.index, cell.seat[i].error);
 }
 
-static int open_files(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    int count = 0;
-
-    assert_non_null(directory);
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
-}
-
 /* Runs the cell that was made up to its check, which is right. */
 static void run_to_check(int steps)
 {
@@ -316,7 +313,10 @@ static void expect_counts(void)
 {
     const struct seat *first = &cell.seat[0];
 
-    assert_true(cell.ops >= (uint64_t)steps_of(first));
+    /* A step of who is counted elsewhere is only a look; the last may have been interrupted. */
+    if (cell.ops + 1 < (uint64_t)steps_of(first) && !first->worker.ops_elsewhere)
+        fail_msg("%s: %llu operations in %d steps", cell.name, (unsigned long long)cell.ops,
+                 steps_of(first));
     for (int i = 0; i < cell.job.workers; i++) {
         const struct seat *s = &cell.seat[i];
 
@@ -484,6 +484,14 @@ static void test_check_refuses_a_wrong_number(void **state)
     assert_int_equal(cell_check(cell.ops + 3), -1);
     assert_int_equal(cell_check(cell.ops - 3), -1);
     cell_fini();
+    run_cell(find("http"), 2, -1);
+    assert_int_equal(cell_check(cell.ops + 3), -1);
+    assert_int_equal(cell_check(cell.ops - 3), -1);
+    cell_fini();
+    run_cell(find("fetch_many"), 2, -1);
+    assert_int_equal(cell_check(cell.ops + 1), -1);
+    assert_int_equal(cell_check(cell.ops - 1), -1);
+    cell_fini();
     run_cell(find("echo_spin"), 0, -1);
     assert_int_equal(cell_check(cell.ops + 2), -1);
     assert_int_equal(cell_check(cell.ops - 2), -1);
@@ -536,7 +544,7 @@ static void test_interrupt_ends_workers_that_wait(void **state)
         int role;
     } cases[] = {
         { "echo", 0 }, { "echo", 1 }, { "queue", 0 }, { "queue", 1 }, { "blocked_owner", 0 },
-        { "wake_up", 0 }, { "wake_up", 1 },
+        { "wake_up", 0 }, { "wake_up", 1 }, { "echo_served", 1 }, { "http", 1 },
     };
 
     (void)state;
@@ -551,6 +559,47 @@ static void test_interrupt_ends_workers_that_wait(void **state)
     }
 }
 
+/* Sites that will not answer in an hour: nobody waits for them, and what has not come is no answer. */
+static void test_slow_sites_are_left_alone_at_the_end(void **state)
+{
+    const struct named_workload *w = find("fetch_many");
+    int delay = 0;
+
+    (void)state;
+    while (strcmp(w->workload->param[delay].name, "delay_us") != 0)
+        delay++;
+    cell_init(w, THREADS);
+    cell.job.param[delay] = w->workload->param[delay].most;
+    assert_int_equal(cell_setup(), 0);
+    start_workers(-1);
+    for (int i = 0; i < cell.job.workers; i++)
+        while (!is_waiting(&cell.seat[i]))
+            sched_yield();
+    stop_workers();
+    expect_no_errors();
+    assert_int_equal(cell.ops, 0);
+    assert_int_equal(cell_check(cell.ops), 0);
+    cell_fini();
+}
+
+/* More connections than the sites can have, or than there may be descriptors: it is said. */
+static void test_too_many_sites_are_refused(void **state)
+{
+    (void)state;
+    cell_init(find("fetch_many"), 1);
+    cell.job.threads = 10000;
+    assert_int_equal(cell_setup(), -1);
+    assert_non_null(strstr(cell.error, "OSError: 50000 connections"));
+    cell_fini();
+}
+
+/* Or one of its kinds: who writes and who reads are told differently. */
+static bool is_os_error(const char *text)
+{
+    return !strncmp(text, "OSError:", 8) || !strncmp(text, "BrokenPipeError:", 16) ||
+           !strncmp(text, "ConnectionResetError:", 21);
+}
+
 /* A connection that ends before the window does is an error, and not a fast step. */
 static void test_a_lost_connection_is_an_error(void **state)
 {
@@ -560,8 +609,8 @@ static void test_a_lost_connection_is_an_error(void **state)
         interrupt();
         join_workers();
         for (int i = 0; i < cell.job.workers; i++)
-            if (cell.seat[i].os)
-                assert_memory_equal(cell.seat[i].error, "OSError", 7);
+            if (cell.seat[i].os && !is_os_error(cell.seat[i].error))
+                fail_msg("echo: %s", cell.seat[i].error);
         cell_fini();
     }
 }
@@ -627,7 +676,9 @@ static int64_t more_memory(int64_t count)
 
 static bool makes_no_objects(const struct named_workload *w)
 {
-    return strcmp(w->name, "empty") == 0 || strcmp(w->name, "baton") == 0;
+    return strcmp(w->name, "empty") == 0 || strcmp(w->name, "baton") == 0 ||
+           strcmp(w->name, "echo_bare") == 0 || strcmp(w->name, "echo_served") == 0 ||
+           strcmp(w->name, "file") == 0; /* a thread's own record */
 }
 
 static void test_no_memory_is_an_error_and_leaves_nothing(void **state)
@@ -642,8 +693,8 @@ static void test_no_memory_is_an_error_and_leaves_nothing(void **state)
         }
         if (count < ALLOCATIONS_MOST)
             cell_fini(); /* enough for three steps */
-        if (count == 0)
-            assert_true(makes_no_objects(w));
+        if (count == 0 && !makes_no_objects(w))
+            fail_msg("%s: makes no objects", w->name);
     }
 }
 
@@ -661,6 +712,8 @@ int main(void)
         cmocka_unit_test(test_check_refuses_a_wrong_number),
         cmocka_unit_test(test_dict_count_reports_what_is_lost),
         cmocka_unit_test(test_interrupt_ends_workers_that_wait),
+        cmocka_unit_test(test_slow_sites_are_left_alone_at_the_end),
+        cmocka_unit_test(test_too_many_sites_are_refused),
         cmocka_unit_test(test_a_lost_connection_is_an_error),
         cmocka_unit_test(test_setup_closes_what_it_opened),
         cmocka_unit_test(test_no_memory_is_an_error_and_leaves_nothing),

@@ -63,5 +63,6 @@ static int step(struct worker *w)
 const struct workload workload_averager_report = {
     .about = "each thread reports on groups of values, through a generator that delegates",
     .unit = "value", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "reporter", .per_thread = 1, .step = step } },
 };

@@ -63,6 +63,7 @@ static int step(struct worker *w)
 const struct workload workload_baton = {
     .about = "the lock, handed from thread to thread: how long it takes",
     .unit = "hand-over", .kind = KIND_MIXED, .shares = SHARES_NOTHING, .least_threads = 2,
+    .alone = "wait for one another in the kernel",
     .param = { { "hold_us", "how long each has it", 100, 1, 1000000 } },
     .roles = { { .name = "runner", .per_thread = 1, .records_latency = true, .shares_core = true,
                  .step = step } },

@@ -55,6 +55,7 @@ static int step(struct worker *w)
 const struct workload workload_binary_trees = {
     .about = "trees of tuples are built, their nodes counted, and dropped",
     .unit = "node", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .param = { { "depth", "of each tree, of 2^(depth+1) - 1 nodes", 7, 0, 20 } },
     .roles = { { .name = "worker", .per_thread = 1, .step = step } },
 };

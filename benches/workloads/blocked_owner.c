@@ -185,6 +185,7 @@ static void teardown(struct job *job)
 const struct workload workload_blocked_owner = {
     .about = "one thread makes objects and waits while others drop them: what is held back",
     .unit = "object", .kind = KIND_MIXED, .shares = SHARES_HANDOVER, .least_threads = 1,
+    .alone = "wait for one another in the kernel",
     .param = { { "objects", "made before each wait", 4096, 1, 1 << 24 } },
     .roles = {
         { .name = "worker", .per_thread = 1, .step = drop },

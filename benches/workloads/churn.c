@@ -136,5 +136,6 @@ static int step(struct worker *w)
 const struct workload workload_churn = {
     .about = "build and drop containers: a list, a tuple and a dict of ints",
     .unit = "container", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "worker", .per_thread = 1, .step = step } },
 };

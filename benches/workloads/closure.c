@@ -19,9 +19,8 @@
 #include "objects/tuple.h"
 
 enum { ROUNDS = 64, CALLS = 4 };
-enum { CODE, VARIABLE, PARTS }; /* of a closure */
-
-static struct object *code; /* owned; the tuple of its only constant, 1 */
+enum { CODE, VARIABLE, PARTS }; /* of a closure; the first is the tuple of its only constant, 1,
+                                   and the job's state */
 
 static struct object *next(borrowed closure, borrowed const *arguments, size_t count)
 {
@@ -40,11 +39,11 @@ static struct object *next(borrowed closure, borrowed const *arguments, size_t c
     return sum;
 }
 
-static struct object *make_function(void)
+static struct object *make_function(borrowed code)
 {
     struct object *n = int_new(0);
     struct object *variable = n ? cell_new(n) : NULL;
-    struct object *part[PARTS] = { code, variable };
+    struct object *part[PARTS] = { (struct object *)code, variable };
     struct object *closure = variable ? tuple_new(PARTS, part) : NULL;
     struct object *function = closure ? function_new("next", next, 0, closure) : NULL;
 
@@ -56,10 +55,10 @@ static struct object *make_function(void)
 
 static int setup(struct job *job)
 {
-    struct object *one = int_new(1);
+    struct object *one = int_new(1), *code = one ? tuple_new(1, &one) : NULL;
 
-    code = one ? tuple_new(1, &one) : NULL;
     xdecref(one);
+    job->state = code;
     if (!code)
         return -1;
     program_share(job, code);
@@ -84,7 +83,7 @@ static int64_t use(struct object *function /* steals */)
 static int step(struct worker *w)
 {
     for (int i = 0; i < ROUNDS; i++) {
-        struct object *function = make_function();
+        struct object *function = make_function(w->job->state);
         int64_t sum = function ? use(function) : -1;
 
         if (sum < 0)
@@ -101,21 +100,20 @@ static int step(struct worker *w)
 
 static int check(struct job *job, uint64_t ops)
 {
-    (void)job;
     (void)ops;
-    return program_check(code, 1);
+    return program_check(job->state, 1);
 }
 
 static void teardown(struct job *job)
 {
-    (void)job;
-    xdecref(code);
-    code = NULL;
+    xdecref(job->state);
+    job->state = NULL;
 }
 
 const struct workload workload_closure = {
     .about = "make a function with a variable of its own, call it four times, drop it",
     .unit = "closure", .kind = KIND_CPU, .shares = SHARES_READS, .least_threads = 1,
+    .isolated = true,
     .param = { PROGRAM_MARKED },
     .roles = { { .name = "worker", .per_thread = 1, .step = step } },
     .setup = setup, .check = check, .teardown = teardown,

@@ -11,6 +11,7 @@
 const struct workload workload_countdown = {
     .about = "a loop that counts down on boxed ints; each thread has its own",
     .unit = "step", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "worker", .per_thread = 1, .begin = countdown_begin,
                  .step = countdown_step, .end = countdown_end } },
 };

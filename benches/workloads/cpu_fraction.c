@@ -1,85 +1,138 @@
-/* cpu_fraction.c - operations of 1 ms that wait for a share of it and compute the rest.
+/* cpu_fraction.c - operations of one length that wait for a share of it and compute the rest.
  *
  * From all CPU to all waiting in one dial: where between the two a lock begins to cost.
  * The computing is a number of loops, found once per process as what one thread alone
- * does in a millisecond, and no clock is read in them: a thread that is kept from its
+ * does in that time, and no clock is read in them: a thread that is kept from its
  * core or from the lock has done less work, not waited less. Waits end late by the
  * kernel's timer slack (50 us as a rule), and so an operation takes a little longer.
  */
 #include "benches/countdown.h"
-#include "benches/workload.h"
+#include "benches/hosted.h"
+#include "benches/job_state.h"
+#include "coroutines/async_io.h"
+#include "coroutines/coroutine.h"
 #include "coroutines/io.h"
 #include "gil/mutex.h"
 #include "objects/exception.h"
 
-enum { WAITS_PERCENT };
-enum { OPERATION_NS = NS_PER_MS, ROUNDS = 9, ROUND_LOOPS = 20000 };
+enum { WAITS_PERCENT, OPERATION_US };
 
-static int64_t loops_per_operation; /* set once, of an operation that does not wait */
-static int64_t loops, wait_ns;      /* set once, of the operations of this job */
-
-/* The fastest of some rounds, for whatever disturbs a round makes it slower. */
-static int calibrate(void)
-{
-    struct countdown c;
-    uint64_t best_ns = UINT64_MAX;
-    int result = countdown_init(&c);
-
-    for (int i = 0; i < ROUNDS && result == 0; i++) {
-        uint64_t start_ns = clock_ns(), round_ns;
-
-        result = countdown_run(thread_self, &c, ROUND_LOOPS);
-        round_ns = clock_ns() - start_ns;
-        if (round_ns < best_ns)
-            best_ns = round_ns;
-    }
-    countdown_fini(&c);
-    loops_per_operation = (int64_t)((uint64_t)ROUND_LOOPS * OPERATION_NS / best_ns);
-    return result;
-}
+/* Of the operations of a job. */
+struct state {
+    int64_t loops, wait_ns; /* set once */
+};
 
 static int setup(struct job *job)
 {
-    int64_t waits_percent = job->param[WAITS_PERCENT];
+    struct state *s = job_state_new(job, sizeof *s);
+    int64_t operation_ns = job->param[OPERATION_US] * NS_PER_US;
 
-    if (!loops_per_operation && calibrate() < 0)
+    if (!s)
         return -1;
-    wait_ns = OPERATION_NS * waits_percent / 100;
-    loops = loops_per_operation * (100 - waits_percent) / 100;
-    return 0;
+    /* cut 09: its wait, and loops for the rest | return countdown_loops_in(operation_ns, &s->loops); */
+    s->wait_ns = operation_ns * job->param[WAITS_PERCENT] / 100;
+    return countdown_loops_in(operation_ns - s->wait_ns, &s->loops);
+    /* end of cut */
 }
 
-/* No wait at all, and so no release of the lock, where none is asked for. */
-static int wait_its_share(void)
+/* cut 09: a wait that lets others run, and that is looked at: has it ended too early? */
+static int check_wait(uint64_t since_ns, int64_t wait_ns)
 {
-    uint64_t start_ns = clock_ns();
-
-    if (wait_ns == 0)
-        return 0;
-    if (io_sleep_ns((uint64_t)wait_ns) < 0)
-        return -1;
-    if (clock_ns() - start_ns >= (uint64_t)wait_ns)
+    if (clock_ns() - since_ns >= (uint64_t)wait_ns)
         return 0;
     exception_set(&runtime_error, "a wait of %lld ns ended early", (long long)wait_ns);
     return -1;
 }
 
-static int step(struct worker *w)
+/* No wait at all, and so no release of the lock, where none is asked for. */
+static int wait_its_share(int64_t wait_ns)
 {
     uint64_t start_ns = clock_ns();
 
-    if (countdown_run(w->thread, w->state, loops) < 0 || wait_its_share() < 0)
-        return -1;
-    worker_latency(w, clock_ns() - start_ns);
-    worker_count(w, 1);
-    return 0;
+    if (wait_ns == 0)
+        return 0;
+    return io_sleep_ns((uint64_t)wait_ns) < 0 ? -1 : check_wait(start_ns, wait_ns);
+}
+/* end of cut */
+
+static int compute(struct worker *w)
+{
+    const struct state *s = w->job->state;
+
+    return countdown_run(w->thread, w->state, s->loops);
 }
 
+static void count(struct worker *w, uint64_t start_ns)
+{
+    worker_latency(w, clock_ns() - start_ns);
+    worker_count(w, 1);
+}
+
+static int step(struct worker *w)
+{
+    const struct state *s = w->job->state;
+    uint64_t start_ns = clock_ns();
+
+    /* cut 09: compute, wait, count | (void)s, (void)start_ns;\nreturn compute(w); */
+    if (compute(w) < 0 || wait_its_share(s->wait_ns) < 0)
+        return -1;
+    count(w, start_ns);
+    return 0;
+    /* end of cut */
+}
+
+enum { BEGINS, COMPUTES, WAITS };
+
+struct times {
+    uint64_t start_ns, wait_start_ns;
+};
+
+static enum turn go_on(struct frame *f, struct worker *w, struct object **result)
+{
+    const struct state *s = w->job->state;
+    struct times *t = frame_locals(f);
+
+    /* cut 09: the same, in turns | (void)s, (void)t;\ncount(w, 0);\nreturn frame_return(result); */
+    switch (f->at++) {
+    case BEGINS:
+        t->start_ns = clock_ns();
+        *result = unit_compute(w, compute);
+        return *result ? TURN_FROM : TURN_ERROR;
+    case COMPUTES:
+        t->wait_start_ns = clock_ns();
+        if (s->wait_ns) {
+            *result = async_io_sleep(loop_running(), s->wait_ns);
+            return *result ? TURN_FROM : TURN_ERROR;
+        }
+        break;
+    default: /* WAITS */
+        if (check_wait(t->wait_start_ns, s->wait_ns) < 0)
+            return TURN_ERROR;
+    }
+    count(w, t->start_ns);
+    return frame_return(result);
+    /* end of cut */
+}
+
+static enum turn await(struct frame *f, enum resume how, borrowed argument, struct object **result)
+{
+    return how == RESUME_THROW ? frame_raise(argument)
+                               : go_on(f, worker_at(f->reference[0]), result);
+}
+
+static const struct body await_step = {
+    .name = "cpu_fraction_step", .kind = COROUTINE, .resume = await, .references = 1,
+    .locals_bytes = sizeof(struct times),
+};
+
 const struct workload workload_cpu_fraction = {
-    .about = "operations of 1 ms that wait for a share of it and compute the rest",
+    .about = "operations that wait for a share of their time and compute the rest",
     .unit = "operation", .kind = KIND_MIXED, .shares = SHARES_NOTHING, .least_threads = 1,
-    .param = { { "waits_percent", "share of each operation that waits", 50, 0, 100 } },
+    .isolated = true,
+    .param = { { "waits_percent", "share of each operation that waits", 50, 0, 100 },
+               { "operation_us", "how long it takes one worker alone", 1000, 1, 1000000 } },
     .roles = { { .name = "worker", .per_thread = 1, .records_latency = true,
-                 .begin = countdown_begin, .step = step, .end = countdown_end } },
-    .setup = setup,
+                 .begin = countdown_begin, .step = step, .end = countdown_end,
+                 .await_step = &await_step } },
+    .setup = setup, .teardown = job_state_free,
 };

@@ -12,31 +12,31 @@
  * step, it has been. The check is that each has come to its end, once. A policy may destroy late;
  * all are there when the workers have ended.
  */
+#include "benches/job_state.h"
 #include "benches/worker_generator.h"
 #include "objects/int.h"
 #include "objects/iterator.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 enum { TAKEN };
 enum { ITEMS = 10, GENERATORS_A_STEP = 16 };
 
 /* Of each worker, in a line of its own: how many of its generators have come to their end. Atomic,
  * for the end may be another thread's, or later. */
-static struct ended {
+struct ended {
     _Alignas(128) _Atomic uint64_t count;
-} *ended;
+};
 
-/* Frame: [0] the worker's index. */
+/* Frame: [0] the address of the worker's. */
 static enum turn count_to_ten(struct frame *f, enum resume how, borrowed argument,
                               struct object **result)
 {
+    struct ended *ended = (struct ended *)(uintptr_t)int_value(f->reference[0]);
     bool over = how == RESUME_THROW || f->at == ITEMS;
 
     if (over)
-        atomic_fetch_add_explicit(&ended[int_value(f->reference[0])].count, 1,
-                                  memory_order_relaxed);
+        atomic_fetch_add_explicit(&ended->count, 1, memory_order_relaxed);
     if (how == RESUME_THROW)
         return frame_raise(argument);
     if (over)
@@ -49,7 +49,9 @@ static const struct body up_to_ten = { .name = "up_to", .resume = count_to_ten, 
 
 static int setup(struct job *job)
 {
-    ended = aligned_alloc(128, (size_t)job->workers * sizeof *ended);
+    struct ended *ended = aligned_alloc(128, (size_t)job->workers * sizeof *ended);
+
+    job->state = ended;
     if (!ended) {
         exception_set_no_memory();
         return -1;
@@ -59,10 +61,12 @@ static int setup(struct job *job)
     return 0;
 }
 
-/* The number of the worker, as its generators want it. */
+/* The address, as its generators want it. */
 static int begin(struct worker *w)
 {
-    w->state = int_new(w->index);
+    struct ended *ended = w->job->state;
+
+    w->state = int_new((int64_t)(uintptr_t)&ended[w->index]);
     return w->state ? 0 : -1;
 }
 
@@ -104,6 +108,7 @@ static int step(struct worker *w)
 
 static int check(struct job *job, uint64_t ops)
 {
+    const struct ended *ended = job->state;
     uint64_t count = 0;
 
     for (int i = 0; i < job->workers; i++)
@@ -114,17 +119,11 @@ static int check(struct job *job, uint64_t ops)
     return -1;
 }
 
-static void teardown(struct job *job)
-{
-    (void)job;
-    free(ended);
-    ended = NULL;
-}
-
 const struct workload workload_create_run_drop = {
     .about = "generators that are made, run half-way or to their end, and dropped",
     .unit = "generator", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .param = { { "taken", "of its ten numbers; 11: to the end", ITEMS / 2, 1, ITEMS + 1 } },
     .roles = { { .name = "maker", .per_thread = 1, .begin = begin, .step = step, .end = end } },
-    .setup = setup, .check = check, .teardown = teardown,
+    .setup = setup, .check = check, .teardown = job_state_free,
 };

@@ -11,26 +11,25 @@
  * worker opens its rings by itself: that is the same work without the collector.
  */
 #include "benches/field.h"
+#include "benches/job_state.h"
 #include "benches/program.h"
 #include "objects/collector.h"
 #include "objects/dict.h"
 #include "objects/exception.h"
 #include "objects/list.h"
 
-#include <stdlib.h>
-
 enum { ROUNDS = 32, RINGS = 3, TALLIES = 64 };
 enum { RING, BEAD, NAMES };
 
-struct bead {
-    struct object head;
-    int maker; /* set once */
+/* By maker, or all destructors would fight for one line. */
+struct tally {
+    _Alignas(128) _Atomic uint64_t beads; /* atomic; that were destroyed */
 };
 
-/* By maker, or all destructors would fight for one line. */
-static struct {
-    _Alignas(128) _Atomic uint64_t beads; /* atomic */
-} destroyed[TALLIES];
+struct bead {
+    struct object head;
+    struct tally *tally; /* set once */
+};
 
 /* A worker's own, so that threads share nothing. */
 struct text {
@@ -39,20 +38,19 @@ struct text {
 
 static void bead_destroy(struct object *o)
 {
-    atomic_fetch_add_explicit(&destroyed[((struct bead *)o)->maker % TALLIES].beads, 1,
-                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&((struct bead *)o)->tally->beads, 1, memory_order_relaxed);
 }
 
 static const struct type bead_type = {
     .name = "bead", .size_bytes = sizeof(struct bead), .destroy = bead_destroy,
 };
 
-static struct object *bead_new(int maker)
+static struct object *bead_new(struct tally *tally)
 {
     struct object *o = object_new(&bead_type, sizeof(struct bead));
 
     if (o)
-        ((struct bead *)o)->maker = maker;
+        ((struct bead *)o)->tally = tally;
     return o;
 }
 
@@ -108,9 +106,15 @@ static make_ring *const make[RINGS] = { ring_of_list, ring_of_dicts, ring_of_ins
 
 static int setup(struct job *job)
 {
-    (void)job;
+    struct tally *destroyed = aligned_alloc(128, TALLIES * sizeof *destroyed);
+
+    job->state = destroyed;
+    if (!destroyed) {
+        exception_set_no_memory();
+        return -1;
+    }
     for (int i = 0; i < TALLIES; i++)
-        atomic_store_explicit(&destroyed[i].beads, 0, memory_order_relaxed);
+        atomic_init(&destroyed[i].beads, 0);
     return 0;
 }
 
@@ -131,10 +135,11 @@ static int begin(struct worker *w)
 
 static int step(struct worker *w)
 {
+    struct tally *destroyed = w->job->state;
     bool open = !collector_works();
 
     for (int i = 0; i < ROUNDS * RINGS; i++) {
-        struct object *bead = bead_new(w->index);
+        struct object *bead = bead_new(&destroyed[w->index % TALLIES]);
         int result = bead ? make[i % RINGS](w->state, bead, open) : -1;
 
         xdecref(bead);
@@ -166,9 +171,9 @@ static void collect_the_rest(void)
 
 static int check(struct job *job, uint64_t ops)
 {
+    const struct tally *destroyed = job->state;
     uint64_t sum = 0;
 
-    (void)job;
     collect_the_rest();
     for (int i = 0; i < TALLIES; i++)
         sum += atomic_load_explicit(&destroyed[i].beads, memory_order_relaxed);
@@ -182,13 +187,14 @@ static int check(struct job *job, uint64_t ops)
 /* After a failure nobody has checked. */
 static void teardown(struct job *job)
 {
-    (void)job;
     collect_the_rest();
+    job_state_free(job);
 }
 
 const struct workload workload_cycles = {
     .about = "each thread makes small rings of objects, which only the collector frees",
     .unit = "ring", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "worker", .per_thread = 1, .begin = begin, .step = step, .end = end } },
     .setup = setup, .check = check, .teardown = teardown,
 };

@@ -189,5 +189,6 @@ static void end(struct worker *w)
 const struct workload workload_deep_copy = {
     .about = "a nested structure of lists, dicts and tuples is copied and dropped",
     .unit = "structure", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "worker", .per_thread = 1, .begin = begin, .step = step, .end = end } },
 };

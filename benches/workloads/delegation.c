@@ -22,6 +22,7 @@ static int step(struct worker *w)
 const struct workload workload_delegation = {
     .about = "each thread takes numbers through generators that delegate", .unit = "step",
     .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .param = { { "depth", "how many generators delegate", 10, 1, 10000 } },
     .roles = { { .name = "caller", .per_thread = 1, .begin = begin, .step = step,
                  .end = worker_generator_end } },

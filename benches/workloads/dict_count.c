@@ -44,6 +44,7 @@ static int setup(struct job *job)
 
 static int increment(borrowed k)
 {
+    /* cut 01: d[k] = d[k] + 1, and drop what is yours | return k ? 0 : -1; */
     struct object *old = dict_get(dict, k), *new;
     int result;
 
@@ -56,6 +57,7 @@ static int increment(borrowed k)
     result = dict_set(dict, k, new);
     decref(new);
     return result;
+    /* end of cut */
 }
 
 static int step(struct worker *w)
@@ -72,6 +74,7 @@ static int step(struct worker *w)
 /* The sum of the values; -1 if a key is missing or a value is not a number of times. */
 static int64_t sum_values(void)
 {
+    /* cut 01: what is in the dict? | return -1; */
     int64_t sum = 0;
 
     for (int i = 0; i < KEYS; i++) {
@@ -84,12 +87,14 @@ static int64_t sum_values(void)
         sum += times;
     }
     return sum;
+    /* end of cut */
 }
 
 /* A value grows by at most one per operation, so no more can be there than was done;
  * and nothing is lost where nobody runs between a get and its set. */
 static int check(struct job *job, uint64_t ops)
 {
+    /* cut 01: job->lost; which answers are wrong? | return job && ops ? (int)sum_values() : -1; */
     bool alone = thread_self->gil->class->excludes || job->threads == 1;
     int64_t sum = sum_values();
 
@@ -101,6 +106,7 @@ static int check(struct job *job, uint64_t ops)
     exception_set(&runtime_error, "%zu keys count to %lld after %llu updates", dict_length(dict),
                   (long long)sum, (unsigned long long)ops);
     return -1;
+    /* end of cut */
 }
 
 static void teardown(struct job *job)

@@ -70,5 +70,6 @@ static void end(struct worker *w)
 const struct workload workload_dict_create = {
     .about = "{ \"key\": \"value\" } is made and dropped; each thread has its own strs",
     .unit = "dict", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "worker", .per_thread = 1, .begin = begin, .step = step, .end = end } },
 };

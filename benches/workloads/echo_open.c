@@ -72,6 +72,7 @@ static void client_end(struct worker *w)
 const struct workload workload_echo_open = {
     .about = "64 bytes and back, so many times a second, beside CPU-bound spinners (the threads)",
     .unit = "round trip", .kind = KIND_MIXED, .shares = SHARES_NOTHING, .least_threads = 0,
+    .isolated = true,
     .by_role = true,
     .param = { { "rate", "requests a second", 10000, 1, 1000000 } },
     .roles = {

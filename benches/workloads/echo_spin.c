@@ -15,6 +15,7 @@
 const struct workload workload_echo_spin = {
     .about = "64 bytes over a socketpair and back, beside CPU-bound spinners (the threads)",
     .unit = "round trip", .kind = KIND_MIXED, .shares = SHARES_NOTHING, .least_threads = 0,
+    .isolated = true,
     .roles = {
         { .name = "client", .fixed = 1, .records_latency = true, .shares_core = true,
           .step = echo_client_step },

@@ -22,5 +22,6 @@ static int step(struct worker *w)
 const struct workload workload_empty = {
     .about = "the control: nothing but safe points",
     .unit = "safe point", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "worker", .per_thread = 1, .step = step } },
 };

@@ -222,6 +222,7 @@ const struct workload workload_executor = {
     .about = "calls that a pool of threads makes, and their results",
     .unit = "call", .kind = KIND_MIXED, .shares = SHARES_TABLES, .least_threads = 1,
     .has_threads = true,
+    .alone = "wait for the pool in the kernel, or run event loops of their own",
     .param = {
         { "pool", "how many threads the pool has", 2, 1, POOL_MOST },
         { "ahead", "how many calls are submitted before their results are taken", 32, 1,

@@ -51,6 +51,7 @@ static void end(struct worker *w)
 const struct workload workload_fib = {
     .about = "recursive fib on boxed ints; each thread has its own constants",
     .unit = "call", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .param = { { "uncounted_percent", "a slowdown by so much, to see whether it is found", 0, 0, 100 } },
     .roles = { { .name = "worker", .per_thread = 1, .begin = begin, .step = step, .end = end } },
 };

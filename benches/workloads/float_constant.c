@@ -3,32 +3,37 @@
  * A new object for each result beside one shared count: mult_constant of CPython's
  * Tools/ftscalingbench. `hot_object` is the shared count alone.
  */
-#include "benches/workload.h"
+#include "benches/job_state.h"
 #include "objects/exception.h"
 #include "objects/float.h"
 
 enum { ROUNDS = 256 };
 
-static struct object *constant; /* owned */
-static double expected;         /* set once: the result of a step */
+struct state {
+    struct object *constant; /* owned */
+    double expected;         /* set once: the result of a step */
+};
 
 static int setup(struct job *job)
 {
-    (void)job;
-    constant = float_new(1.01);
-    if (!constant)
+    struct state *s = job_state_new(job, sizeof *s);
+
+    if (!s)
         return -1;
-    publish(constant);
-    expected = 1;
+    s->constant = float_new(1.01);
+    if (!s->constant)
+        return -1;
+    publish(s->constant);
+    s->expected = 1;
     for (int i = 0; i < ROUNDS; i++)
-        expected *= float_value(constant);
+        s->expected *= float_value(s->constant);
     return 0;
 }
 
 /* LOAD_CONST: the operand stack holds a reference while the instruction runs. */
-static struct object *times_constant(struct object *x /* steals */)
+static struct object *times_constant(const struct state *s, struct object *x /* steals */)
 {
-    struct object *operand = incref(constant), *product;
+    struct object *operand = incref(s->constant), *product;
 
     barrier(operand);
     product = float_multiply(x, operand);
@@ -39,28 +44,30 @@ static struct object *times_constant(struct object *x /* steals */)
 
 static int step(struct worker *w)
 {
+    const struct state *s = w->job->state;
     struct object *x = float_new(1);
     double result;
 
     for (int i = 0; i < ROUNDS && x; i++) {
-        x = times_constant(x);
+        x = times_constant(s, x);
         safepoint(w->thread);
     }
     if (!x)
         return -1;
     result = float_value(x);
     decref(x);
-    if (result == expected) {
+    if (result == s->expected) {
         worker_count(w, ROUNDS);
         return 0;
     }
-    exception_set(&runtime_error, "the product is %.17g, not %.17g", result, expected);
+    exception_set(&runtime_error, "the product is %.17g, not %.17g", result, s->expected);
     return -1;
 }
 
 static int check(struct job *job, uint64_t ops)
 {
-    (void)job;
+    borrowed constant = ((const struct state *)job->state)->constant;
+
     (void)ops;
     if (refcount(constant) == 1 || parking)
         return 0;
@@ -71,14 +78,17 @@ static int check(struct job *job, uint64_t ops)
 
 static void teardown(struct job *job)
 {
-    (void)job;
-    xdecref(constant);
-    constant = NULL;
+    struct state *s = job->state;
+
+    if (s)
+        xdecref(s->constant);
+    job_state_free(job);
 }
 
 const struct workload workload_float_constant = {
     .about = "x = x * constant on boxed floats; all threads share the constant",
     .unit = "product", .kind = KIND_CPU, .shares = SHARES_READS, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "worker", .per_thread = 1, .step = step } },
     .setup = setup, .check = check, .teardown = teardown,
 };

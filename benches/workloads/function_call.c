@@ -6,6 +6,7 @@
  * 3.14t's alpha, PR 125986.) With `local` it stands in a variable of the thread, and is
  * counted no more: what is left of the cost of a call.
  */
+#include "benches/job_state.h"
 #include "benches/program.h"
 #include "objects/dict.h"
 #include "objects/exception.h"
@@ -14,7 +15,9 @@
 
 enum { CALLS = 512, LOCAL = 1 };
 
-static struct object *module, *name; /* owned; a dict and its key */
+struct state {
+    struct object *module, *name; /* owned; a dict and its key */
+};
 
 static struct object *increment(borrowed closure, borrowed const *arguments, size_t count)
 {
@@ -26,14 +29,17 @@ static struct object *increment(borrowed closure, borrowed const *arguments, siz
 static int setup(struct job *job)
 {
     struct object *function = function_new("increment", increment, 1, NULL);
+    struct state *s = function ? job_state_new(job, sizeof *s) : NULL;
     int result = -1;
 
-    module = dict_new();
-    name = str_new("increment");
-    if (function && module && name)
-        result = dict_set(module, name, function);
+    if (s) {
+        s->module = dict_new();
+        s->name = str_new("increment");
+        if (s->module && s->name)
+            result = dict_set(s->module, s->name, function);
+    }
     if (result == 0)
-        program_share(job, module);
+        program_share(job, s->module);
     xdecref(function);
     return result;
 }
@@ -41,13 +47,15 @@ static int setup(struct job *job)
 /* A reference that it keeps to the end. */
 static int begin(struct worker *w)
 {
-    w->state = dict_get(module, name);
+    const struct state *s = w->job->state;
+
+    w->state = dict_get(s->module, s->name);
     return w->state ? 0 : -1;
 }
 
-static struct object *call_global(borrowed n)
+static struct object *call_global(const struct state *s, borrowed n)
 {
-    struct object *function = dict_get(module, name), *result;
+    struct object *function = dict_get(s->module, s->name), *result;
 
     if (!function)
         return NULL;
@@ -63,7 +71,7 @@ static struct object *count_up(struct worker *w, struct object *n /* steals */)
 
     for (int i = 0; i < CALLS && n; i++) {
         borrowed argument = n;
-        struct object *sum = local ? call(w->state, &argument, 1) : call_global(n);
+        struct object *sum = local ? call(w->state, &argument, 1) : call_global(w->job->state, n);
 
         decref(n);
         n = sum;
@@ -96,10 +104,10 @@ static void end(struct worker *w)
 
 static int check(struct job *job, uint64_t ops)
 {
-    struct object *function = dict_get(module, name);
+    const struct state *s = job->state;
+    struct object *function = dict_get(s->module, s->name);
     int result;
 
-    (void)job;
     (void)ops;
     if (!function)
         return -1;
@@ -110,15 +118,19 @@ static int check(struct job *job, uint64_t ops)
 
 static void teardown(struct job *job)
 {
-    (void)job;
-    xdecref(module);
-    xdecref(name);
-    module = name = NULL;
+    struct state *s = job->state;
+
+    if (!s)
+        return;
+    xdecref(s->module);
+    xdecref(s->name);
+    job_state_free(job);
 }
 
 const struct workload workload_function_call = {
     .about = "all threads call one function of a module, with ints of their own",
     .unit = "call", .kind = KIND_CPU, .shares = SHARES_READS, .least_threads = 1,
+    .isolated = true,
     .param = { PROGRAM_MARKED,
                { "local", "1: each thread looks the function up but once", 0, 0, 1 } },
     .roles = { { .name = "caller", .per_thread = 1, .begin = begin, .step = step, .end = end } },

@@ -108,6 +108,8 @@ const struct workload workload_gather_sleepers = {
     .kind = KIND_MIXED,
     .shares = SHARES_NOTHING,
     .least_threads = 1,
+    .isolated = true,
+    .alone = "run event loops of their own",
     .param = { { "sleepers", "at once, on each thread's loop", 10000, 1, 1000000 },
                { "sleep", "us that each sleeps", 1000, 0, 10000000 } },
     .roles = { { .name = "loop", .per_thread = 1, .begin = begin, .step = step, .end = end } },

@@ -19,6 +19,7 @@ static int step(struct worker *w)
 const struct workload workload_generator_next = {
     .about = "each thread has a generator, and takes its numbers", .unit = "step",
     .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "caller", .per_thread = 1, .begin = begin, .step = step,
                  .end = worker_generator_end } },
 };

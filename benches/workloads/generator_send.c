@@ -61,6 +61,7 @@ static int step(struct worker *w)
 const struct workload workload_generator_send = {
     .about = "each thread sends numbers to a generator that adds them up", .unit = "step",
     .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "caller", .per_thread = 1, .begin = begin, .step = step,
                  .end = worker_generator_end } },
 };

@@ -12,11 +12,11 @@
 enum { MARKED };
 enum { ROUNDS = 256, REFERENCES = 4, VALUE = 42 };
 
-static struct object *hot; /* owned */
-
 static int setup(struct job *job)
 {
-    hot = int_new(VALUE);
+    struct object *hot = int_new(VALUE);
+
+    job->state = hot;
     if (!hot)
         return -1;
     publish(hot);
@@ -27,6 +27,8 @@ static int setup(struct job *job)
 
 static int step(struct worker *w)
 {
+    borrowed hot = w->job->state;
+
     for (int round = 0; round < ROUNDS; round++) {
         for (int i = 0; i < REFERENCES; i++) {
             struct object *o = incref(hot);
@@ -43,6 +45,7 @@ static int step(struct worker *w)
 /* Everybody has dropped what it took; or nobody counts it any more. */
 static int check(struct job *job, uint64_t ops)
 {
+    borrowed hot = job->state;
     bool immortal = job->param[MARKED] && RC_COUNT_MOST < INT64_MAX;
     int64_t expected = immortal ? INT64_MAX : 1;
 
@@ -56,14 +59,14 @@ static int check(struct job *job, uint64_t ops)
 
 static void teardown(struct job *job)
 {
-    (void)job;
-    xdecref(hot);
-    hot = NULL;
+    xdecref(job->state);
+    job->state = NULL;
 }
 
 const struct workload workload_hot_object = {
     .about = "all threads take references to one object, which is marked hot",
     .unit = "reference", .kind = KIND_CPU, .shares = SHARES_READS, .least_threads = 1,
+    .isolated = true,
     .param = { { "marked", "1 if it is marked", 1, 0, 1 } },
     .roles = { { .name = "reader", .per_thread = 1, .step = step } },
     .setup = setup, .check = check, .teardown = teardown,

@@ -9,6 +9,7 @@
  * `sharded`). (ftscalingbench's instantiate_dataclass, and with init=0 its create_pyobject.)
  */
 #include "benches/field.h"
+#include "benches/job_state.h"
 #include "benches/program.h"
 #include "objects/exception.h"
 #include "objects/none.h"
@@ -16,7 +17,9 @@
 enum { INSTANCES = 128, INIT = 1, ARGUMENTS = 2 };
 enum { X, Y, INITIALISE, NAMES };
 
-static struct object *point, *names; /* owned */
+struct state {
+    struct object *point, *names; /* owned; the class, and what it is made of */
+};
 
 static struct object *initialise(borrowed closure, borrowed const *arguments, size_t count)
 {
@@ -30,25 +33,29 @@ static struct object *initialise(borrowed closure, borrowed const *arguments, si
 static int setup(struct job *job)
 {
     static const char *const text[NAMES] = { "x", "y", "__init__" };
+    struct state *s = job_state_new(job, sizeof *s);
 
-    point = class_new("Point", NULL);
-    names = program_names(NAMES, text);
-    if (!point || !names)
+    if (!s)
         return -1;
-    if (job->param[INIT] && program_define(point, names, INITIALISE, initialise, 1 + ARGUMENTS) < 0)
+    s->point = class_new("Point", NULL);
+    s->names = program_names(NAMES, text);
+    if (!s->point || !s->names)
         return -1;
-    program_share(job, point);
+    if (job->param[INIT] &&
+        program_define(s->point, s->names, INITIALISE, initialise, 1 + ARGUMENTS) < 0)
+        return -1;
+    program_share(job, s->point);
     return 0;
 }
 
 /* Whether it is what it was made of: 0, or -1. */
-static int look_at(borrowed o, borrowed const *arguments, bool init)
+static int look_at(const struct state *s, borrowed o, borrowed const *arguments, bool init)
 {
     struct object *y;
-    bool right = instance_class(o) == point;
+    bool right = instance_class(o) == s->point;
 
     if (init && right) {
-        y = field_get(names, o, Y);
+        y = field_get(s->names, o, Y);
         if (!y)
             return -1;
         right = y == arguments[1];
@@ -60,14 +67,14 @@ static int look_at(borrowed o, borrowed const *arguments, bool init)
     return -1;
 }
 
-static int make(borrowed const *arguments, bool init)
+static int make(const struct state *s, borrowed const *arguments, bool init)
 {
-    struct object *o = class_call(point, arguments, init ? ARGUMENTS : 0);
+    struct object *o = class_call(s->point, arguments, init ? ARGUMENTS : 0);
     int result;
 
     if (!o)
         return -1;
-    result = look_at(o, arguments, init);
+    result = look_at(s, o, arguments, init);
     decref(o);
     return result;
 }
@@ -89,7 +96,7 @@ static int step(struct worker *w)
     bool init = w->job->param[INIT];
 
     for (int i = 0; i < INSTANCES; i++) {
-        if (make(arguments, init) < 0)
+        if (make(w->job->state, arguments, init) < 0)
             return -1;
         safepoint(w->thread);
     }
@@ -104,22 +111,27 @@ static void end(struct worker *w)
 
 static int check(struct job *job, uint64_t ops)
 {
-    (void)job;
+    const struct state *s = job->state;
+
     (void)ops;
-    return program_check(tuple_get(names, X), 1) < 0 ? -1 : program_check(point, 1);
+    return program_check(tuple_get(s->names, X), 1) < 0 ? -1 : program_check(s->point, 1);
 }
 
 static void teardown(struct job *job)
 {
-    (void)job;
-    xdecref(point);
-    xdecref(names);
-    point = names = NULL;
+    struct state *s = job->state;
+
+    if (!s)
+        return;
+    xdecref(s->point);
+    xdecref(s->names);
+    job_state_free(job);
 }
 
 const struct workload workload_instantiate = {
     .about = "all threads make instances of one class, and drop them",
     .unit = "instance", .kind = KIND_CPU, .shares = SHARES_READS, .least_threads = 1,
+    .isolated = true,
     .param = { PROGRAM_MARKED,
                { "init", "1: an __init__ stores two attributes; 0: there is none", 1, 0, 1 } },
     .roles = { { .name = "worker", .per_thread = 1, .begin = begin, .step = step, .end = end } },

@@ -68,5 +68,6 @@ static void end(struct worker *w)
 const struct workload workload_list_ops = {
     .about = "pop, append and look up, on a list that each thread has for itself",
     .unit = "round", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "worker", .per_thread = 1, .begin = begin, .step = step, .end = end } },
 };

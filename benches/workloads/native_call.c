@@ -59,6 +59,8 @@ static int native_step(struct worker *w)
 const struct workload workload_native_call = {
     .about = "threads that let go of the lock and take it, beside one that keeps it for long",
     .unit = "return", .kind = KIND_MIXED, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
+    .alone = "let go of the lock themselves, for they are about that",
     .param = {
         { "hold_ms", "how long the native call passes no safe point", 20, 1, 10000 },
         { "detaches", "1: it lets go of the lock meanwhile", 0, 0, 1 },

@@ -285,5 +285,6 @@ static void end(struct worker *w)
 const struct workload workload_nbody = {
     .about = "the sun and four planets, on boxed floats",
     .unit = "advance", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "worker", .per_thread = 1, .begin = begin, .step = step, .end = end } },
 };

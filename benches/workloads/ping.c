@@ -82,7 +82,7 @@ static int ended(struct worker *w)
 static int pinger_step(struct worker *w)
 {
     uint64_t rate = (uint64_t)w->job->param[RATE], *due_ns = w->state;
-    int fd = echo_connection(w->index)[ECHO_CLIENT];
+    int fd = echo_connection(w->job, w->index)[ECHO_CLIENT];
 
     *due_ns = rate && *due_ns ? *due_ns + NS_PER_S / rate : clock_ns();
     sleep_until(*due_ns);
@@ -101,6 +101,7 @@ static void pinger_end(struct worker *w)
 const struct workload workload_ping = {
     .about = "a thread under the lock, pinged from outside, beside CPU-bound spinners (the threads)",
     .unit = "answer", .kind = KIND_MIXED, .shares = SHARES_NOTHING, .least_threads = 0,
+    .isolated = true,
     .param = { { "rate", "pings a second; 0: as many as are answered", 100, 0, 1000000 } },
     .roles = {
         { .name = "pinger", .fixed = 1, .records_latency = true, .shares_core = true,

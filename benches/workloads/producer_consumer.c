@@ -5,7 +5,7 @@
  * some items, and then 0, which ends it.
  */
 #include "benches/consumer.h"
-#include "benches/workload.h"
+#include "benches/job_state.h"
 #include "objects/int.h"
 #include "objects/str.h"
 
@@ -14,14 +14,20 @@
 
 enum { ITEMS = 64 };
 
-static char expected[ITEMS + 1][CONSUMER_REPLY_BYTES]; /* set once; by item, to None "ready" */
+/* By item; to None "ready". */
+struct state {
+    char expected[ITEMS + 1][CONSUMER_REPLY_BYTES]; /* set once */
+};
 
 static int setup(struct job *job)
 {
-    (void)job;
-    snprintf(expected[0], CONSUMER_REPLY_BYTES, "ready");
+    struct state *s = job_state_new(job, sizeof *s);
+
+    if (!s)
+        return -1;
+    snprintf(s->expected[0], CONSUMER_REPLY_BYTES, "ready");
     for (int i = 1; i <= ITEMS; i++)
-        snprintf(expected[i], CONSUMER_REPLY_BYTES, "ok %d", i);
+        snprintf(s->expected[i], CONSUMER_REPLY_BYTES, "ok %d", i);
     return 0;
 }
 
@@ -40,10 +46,10 @@ static int produce(struct object *target, borrowed item, const char *reply)
     return right ? 0 : -1;
 }
 
-static int produce_number(struct object *target, int number)
+static int produce_number(const struct state *s, struct object *target, int number)
 {
     struct object *item = int_new(number);
-    int result = item ? produce(target, item, expected[number]) : -1;
+    int result = item ? produce(target, item, s->expected[number]) : -1;
 
     xdecref(item);
     return result;
@@ -66,10 +72,12 @@ static int end_consumer(struct object *target)
 
 static int produce_all(struct worker *w, struct object *target)
 {
-    if (produce(target, none(), expected[0]) < 0)
+    const struct state *s = w->job->state;
+
+    if (produce(target, none(), s->expected[0]) < 0)
         return -1;
     for (int i = 1; i <= ITEMS; i++) {
-        if (produce_number(target, i) < 0)
+        if (produce_number(s, target, i) < 0)
             return -1;
         safepoint(w->thread);
     }
@@ -90,5 +98,7 @@ static int step(struct worker *w)
 const struct workload workload_producer_consumer = {
     .about = "each thread sends items to a consumer, and takes its replies", .unit = "item",
     .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
-    .roles = { { .name = "producer", .per_thread = 1, .step = step } }, .setup = setup,
+    .isolated = true,
+    .roles = { { .name = "producer", .per_thread = 1, .step = step } },
+    .setup = setup, .teardown = job_state_free,
 };

@@ -149,6 +149,7 @@ static int check(struct job *job, uint64_t ops)
 const struct workload workload_queue = {
     .about = "producers put objects in a bounded queue, consumers drop them (threads: pairs)",
     .unit = "object", .kind = KIND_MIXED, .shares = SHARES_HANDOVER, .least_threads = 1,
+    .alone = "wait for one another in the kernel",
     .roles = {
         { .name = "consumer", .per_thread = 1, .step = consume },
         { .name = "producer", .per_thread = 1, .step = produce },

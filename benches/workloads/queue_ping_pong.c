@@ -75,13 +75,15 @@ static enum turn answer(struct frame *f, enum resume how, borrowed argument,
                  : await_put(f, int_value(argument) + 1, result);
 }
 
-/* If it fails nobody plays with ping any more, who would wait for ever. */
+/* If it fails nobody plays with ping any more, who would wait for ever. (One that is dropped may
+ * be so by another thread, whose loop is none of its business.) */
 static enum turn play_pong(struct frame *f, enum resume how, borrowed argument,
                            struct object **result)
 {
+    bool dropped = how == RESUME_THROW && exception_is(argument, &generator_exit);
     enum turn turn = answer(f, how, argument, result);
 
-    if (turn == TURN_ERROR && loop_running())
+    if (turn == TURN_ERROR && !dropped && loop_running())
         loop_stop(loop_running());
     return turn;
 }
@@ -166,5 +168,7 @@ static int step(struct worker *w)
 const struct workload workload_queue_ping_pong = {
     .about = "each thread's event loop has two tasks that play ping-pong over two queues",
     .unit = "ball", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
+    .alone = "run event loops of their own",
     .roles = { { .name = "loop", .per_thread = 1, .begin = begin, .step = step, .end = end } },
 };

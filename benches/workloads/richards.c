@@ -3,6 +3,7 @@
  * What it shares is the program: classes, functions, and the names of attributes, of which
  * nearly all that it does counts some; or, with shared=0, nothing.
  */
+#include "benches/job_state.h"
 #include "benches/richards.h"
 #include "objects/exception.h"
 #include "objects/tuple.h"
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 
 enum { DISPATCHES = 256, SHARED = 1 }; /* of a step; a parameter */
-
-static struct program shared;
 
 struct state {
     struct program own; /* if it shares none */
@@ -21,11 +20,14 @@ struct state {
 
 static int setup(struct job *job)
 {
+    struct program *shared;
+
     if (!job->param[SHARED])
         return 0;
-    if (richards_init(&shared) < 0)
+    shared = job_state_new(job, sizeof *shared);
+    if (!shared || richards_init(shared) < 0)
         return -1;
-    program_share_all(job, &shared);
+    program_share_all(job, shared);
     return 0;
 }
 
@@ -38,7 +40,7 @@ static int begin(struct worker *w)
         exception_set_no_memory();
         return -1;
     }
-    state->program = w->job->param[SHARED] ? &shared : &state->own;
+    state->program = w->job->param[SHARED] ? w->job->state : &state->own;
     if (!w->job->param[SHARED] && richards_init(&state->own) < 0)
         return -1;
     state->scheduler = richards_new(state->program);
@@ -88,23 +90,27 @@ static void end(struct worker *w)
 /* All packets have gone, and with them all that counted their class and its attributes. */
 static int check(struct job *job, uint64_t ops)
 {
+    const struct program *shared = job->state;
+
     (void)ops;
-    if (!job->param[SHARED])
+    if (!shared)
         return 0;
-    if (program_check(shared.class[PACKET], 1) < 0)
+    if (program_check(shared->class[PACKET], 1) < 0)
         return -1;
-    return program_check(tuple_get(shared.names, 0), 1);
+    return program_check(tuple_get(shared->names, 0), 1);
 }
 
 static void teardown(struct job *job)
 {
-    (void)job;
-    program_fini(&shared);
+    if (job->state)
+        program_fini(job->state);
+    job_state_free(job);
 }
 
 const struct workload workload_richards = {
     .about = "an operating system's kernel, simulated: attributes and methods (Richards)",
     .unit = "dispatched task", .kind = KIND_CPU, .shares = SHARES_READS, .least_threads = 1,
+    .isolated = true,
     .param = { PROGRAM_MARKED,
                { "shared", "1: threads share the program, not its objects; 0: nothing", 1, 0, 1 } },
     .roles = { { .name = "worker", .per_thread = 1, .begin = begin, .step = step, .end = end } },

@@ -89,6 +89,8 @@ static void end(struct worker *w)
 const struct workload workload_ring_greenlet = {
     .about = "greenlets in a ring pass a token on", .unit = "hand-over",
     .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
+    .alone = "switch between greenlets of their own",
     .param = { { "units", RING_ABOUT, RING_UNITS_STANDARD, 1, RING_UNITS_MOST } },
     .roles = { { .name = "first", .per_thread = 1, .begin = begin, .step = step, .end = end } },
 };

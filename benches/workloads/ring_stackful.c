@@ -21,6 +21,7 @@ static int begin(struct worker *w)
 const struct workload workload_ring_stackful = {
     .about = "stackful generators in a ring pass a token on, which their thread carries",
     .unit = "hand-over", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .param = { { "units", RING_ABOUT, RING_UNITS_STANDARD, 1, RING_UNITS_MOST } },
     .roles = { { .name = "carrier", .per_thread = 1, .begin = begin,
                  .step = ring_generators_step, .end = ring_generators_end } },

@@ -172,6 +172,8 @@ static void end(struct worker *w)
 const struct workload workload_ring_task = {
     .about = "tasks of an event loop in a ring pass a token on", .unit = "hand-over",
     .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
+    .alone = "run event loops of their own",
     .param = { { "units", RING_ABOUT, RING_UNITS_STANDARD, 1, RING_UNITS_MOST } },
     .roles = { { .name = "loop", .per_thread = 1, .begin = begin, .step = step, .end = end } },
 };

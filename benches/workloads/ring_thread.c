@@ -162,6 +162,7 @@ static void end(struct worker *w)
 const struct workload workload_ring_thread = {
     .about = "threads in a ring pass a token on, under the same lock", .unit = "hand-over",
     .kind = KIND_IO, .shares = SHARES_HANDOVER, .least_threads = 1, .has_threads = true,
+    .alone = "wait for their ring in the kernel",
     .param = { { "units", RING_ABOUT, RING_UNITS_STANDARD, 1, UNITS_MOST },
                { "spin", "how often a unit looks before it sleeps", BLOCK_SPIN, 0, 1000000 } },
     .roles = { { .name = "first", .per_thread = 1, .begin = begin, .step = step, .end = end } },

@@ -127,5 +127,6 @@ static void end(struct worker *w)
 const struct workload workload_string_building = {
     .about = "a text is built in two ways: word by word, and by one join",
     .unit = "text", .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
     .roles = { { .name = "worker", .per_thread = 1, .begin = begin, .step = step, .end = end } },
 };

@@ -95,6 +95,8 @@ static int step(struct worker *w)
 const struct workload workload_task_switch = {
     .about = "each thread runs an event loop of tasks that pass the turn on", .unit = "step",
     .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
+    .alone = "run event loops of their own",
     .param = { { "tasks", "of each thread's loop", 100, 1, 100000 } },
     .roles = { { .name = "loop", .per_thread = 1, .begin = begin, .step = step,
                  .end = worker_loop_end } },

@@ -16,16 +16,17 @@
 
 enum { READS = 512 };
 
-static struct object *local; /* owned; from a thread's number to its dict */
-
 struct self {
     struct object *number, *name; /* owned; this thread's, and "x" */
 };
 
-/* Each thread's place is there already, for with no lock at all it could not be added. */
+/* The job's state is a dict, from a thread's number to the dict of its own. Each thread's place is
+ * there already, for with no lock at all it could not be added. */
 static int setup(struct job *job)
 {
-    local = dict_new();
+    struct object *local = dict_new();
+
+    job->state = local;
     for (int i = 0; i < job->threads && local; i++) {
         struct object *number = int_new(i);
         int result = number ? dict_set(local, number, none()) : -1;
@@ -40,7 +41,7 @@ static int setup(struct job *job)
     return 0;
 }
 
-static int put_own_dict(const struct self *self, int value)
+static int put_own_dict(borrowed local, const struct self *self, int value)
 {
     struct object *own = dict_new(), *x = int_new(value);
     int result = -1;
@@ -73,11 +74,11 @@ static int begin(struct worker *w)
         return -1;
     }
     *self = (struct self){ int_new(w->index), str_new("x") };
-    return self->number && self->name ? put_own_dict(self, w->index) : -1;
+    return self->number && self->name ? put_own_dict(w->job->state, self, w->index) : -1;
 }
 
 /* A new reference; NULL: an exception is pending. */
-static struct object *read_x(const struct self *self)
+static struct object *read_x(borrowed local, const struct self *self)
 {
     struct object *own = dict_get(local, self->number), *x;
 
@@ -93,7 +94,7 @@ static int step(struct worker *w)
     int64_t sum = 0, right = (int64_t)w->index * READS;
 
     for (int i = 0; i < READS; i++) {
-        struct object *x = read_x(w->state);
+        struct object *x = read_x(w->job->state, w->state);
 
         if (!x)
             return -1;
@@ -112,21 +113,20 @@ static int step(struct worker *w)
 
 static int check(struct job *job, uint64_t ops)
 {
-    (void)job;
     (void)ops;
-    return program_check(local, 1);
+    return program_check(job->state, 1);
 }
 
 static void teardown(struct job *job)
 {
-    (void)job;
-    xdecref(local);
-    local = NULL;
+    xdecref(job->state);
+    job->state = NULL;
 }
 
 const struct workload workload_thread_local = {
     .about = "each thread reads a dict of its own, which it finds by a dict that all share",
     .unit = "read", .kind = KIND_CPU, .shares = SHARES_READS, .least_threads = 1,
+    .isolated = true,
     .param = { PROGRAM_MARKED },
     .roles = { { .name = "reader", .per_thread = 1, .begin = begin, .step = step, .end = end } },
     .setup = setup, .check = check, .teardown = teardown,

@@ -158,6 +158,8 @@ static int step(struct worker *w)
 const struct workload workload_timers = {
     .about = "each thread's event loop sets timers, which fire or are cancelled", .unit = "timer",
     .kind = KIND_CPU, .shares = SHARES_NOTHING, .least_threads = 1,
+    .isolated = true,
+    .alone = "run event loops of their own",
     .param = { { "timers", "that are set at a time", 1000, 1, 1000000 },
                { "cancelled_percent", "of them that are cancelled; the others fire", 0, 0, 100 } },
     .roles = { { .name = "loop", .per_thread = 1, .begin = begin, .step = step, .end = end } },

@@ -187,6 +187,7 @@ static void teardown(struct job *job)
 const struct workload workload_wake_up = {
     .about = "thread-safe calls from one thread into the event loop of another, which sleeps",
     .unit = "call", .kind = KIND_IO, .shares = SHARES_TABLES, .least_threads = 1,
+    .alone = "run event loops of their own, or wait for them in the kernel",
     .param = { { "ahead", "calls that are made before the last is waited for", 1, 1, 100000 },
                { "spin", "how often the caller looks before it sleeps", BLOCK_SPIN, 0, 1000000 } },
     .roles = { { .name = "caller", .per_thread = 1, .records_latency = true, .step = call_step },

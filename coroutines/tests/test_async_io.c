@@ -204,6 +204,194 @@ static void test_a_regular_file_is_read_at_once(void **state)
     fclose(file);
 }
 
+/* ---- waiting, and nothing else ---- */
+
+static struct object *waiting(int fd, enum interest what)
+{
+    struct object *f = async_io_wait(loop, fd, what);
+
+    assert_non_null(f);
+    return f;
+}
+
+static void again(borrowed f)
+{
+    assert_int_equal(async_io_wait_again(f), 0);
+    assert_false(future_done(f));
+}
+
+/* As wait_none, but it is kept. */
+static void await_none(borrowed f)
+{
+    struct object *result = run_until_complete(loop, f);
+
+    assert_ptr_equal(result, none());
+    decref(result);
+}
+
+static void expect_text(const char *text)
+{
+    char data[8] = "";
+
+    assert_int_equal(recv(pair[0], data, sizeof data - 1, MSG_DONTWAIT), strlen(text));
+    assert_string_equal(data, text);
+}
+
+/* What is there when it begins is told as what comes later, by the same future; in between nothing
+ * is watched, and nothing was made. */
+static void test_a_wait_takes_nothing_and_can_be_made_again(void **state)
+{
+    struct object *f = waiting(pair[0], READABLE);
+    int64_t before;
+
+    (void)state;
+    turns(loop, 3);
+    assert_false(future_done(f));
+    send_text("abc");
+    await_none(f);
+    assert_false(loop_watches(loop, pair[0], READABLE));
+    again(f);
+    await_none(f);
+    expect_text("abc");
+    settle_heap();
+    before = live_blocks();
+    for (int i = 0; i < 5; i++) {
+        again(f);
+        turns(loop, 2);
+        assert_false(future_done(f));
+        send_text("d");
+        turns(loop, 3);
+        assert_true(future_done(f));
+        expect_text("d");
+    }
+    settle_heap();
+    assert_int_equal(live_blocks(), before);
+    decref(f);
+}
+
+static void test_who_waits_first_is_called_in_the_turn_that_finds_it(void **state)
+{
+    struct object *f = waiting(pair[0], READABLE), *first = noter("first"), *second = noter("second");
+
+    (void)state;
+    assert_int_equal(future_add_done_callback(f, first), 0);
+    assert_int_equal(future_add_done_callback(f, second), 0);
+    turns(loop, 1);
+    send_text("abc");
+    soon(loop, noter("soon"));
+    turns(loop, 1);
+    assert_diary("soon first");
+    turns(loop, 1);
+    assert_diary("second");
+    decref(first);
+    decref(second);
+    decref(f);
+}
+
+static struct object *raise_interrupt(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure, (void)arguments, (void)count;
+    exception_set(&keyboard_interrupt, "%s", "");
+    return NULL;
+}
+
+static void test_what_who_waits_raises_goes_to_the_loop(void **state)
+{
+    struct object *f = waiting(pair[0], READABLE), *other = noter("other"),
+                  *callback = function_new("interrupt", raise_interrupt, ARGUMENTS_ANY, NULL);
+
+    (void)state;
+    assert_int_equal(future_add_done_callback(f, callback), 0);
+    assert_int_equal(future_add_done_callback(f, other), 0);
+    send_text("abc");
+    assert_int_equal(loop_run_forever(loop), -1);
+    assert_error(true, &keyboard_interrupt, "");
+    assert_true(future_done(f));
+    turns(loop, 1);
+    assert_diary("other");
+    decref(callback);
+    decref(other);
+    decref(f);
+}
+
+static void test_a_wait_for_room_ends_when_there_is_some(void **state)
+{
+    struct object *f = waiting(pair[1], WRITABLE);
+    unsigned char data[4000];
+
+    (void)state;
+    await_none(f);
+    while (send(pair[1], big, sizeof data, MSG_DONTWAIT) > 0)
+        ;
+    again(f);
+    turns(loop, 3);
+    assert_false(future_done(f));
+    while (recv(pair[0], data, sizeof data, MSG_DONTWAIT) > 0)
+        ;
+    await_none(f);
+    decref(f);
+}
+
+static void test_a_wait_is_told_of_the_end(void **state)
+{
+    struct object *f = waiting(pair[0], READABLE);
+
+    (void)state;
+    shutdown(pair[1], SHUT_WR);
+    await_none(f);
+    again(f);
+    await_none(f);
+    decref(f);
+}
+
+static void test_one_who_waits_is_the_reader(void **state)
+{
+    struct object *f = waiting(pair[0], READABLE), *other;
+    char data[8];
+
+    (void)state;
+    assert_null(async_io_read(loop, pair[0], data, sizeof data));
+    assert_error(true, &runtime_error, "Already reading");
+    send_text("abc");
+    await_none(f);
+    assert_int_equal(wait_number(reading(data, sizeof data)), 3);
+    other = reading(data, sizeof data);
+    assert_int_equal(async_io_wait_again(f), -1);
+    assert_error(true, &runtime_error, "Already reading");
+    assert_true(future_done(f));
+    assert_int_equal(future_cancel(other, NULL), 1);
+    decref(other);
+    decref(f);
+}
+
+static void test_a_wait_that_was_cancelled_can_be_made_again(void **state)
+{
+    struct object *f = waiting(pair[0], READABLE);
+
+    (void)state;
+    assert_int_equal(future_cancel(f, NULL), 1);
+    assert_false(loop_watches(loop, pair[0], READABLE));
+    again(f);
+    assert_true(loop_watches(loop, pair[0], READABLE));
+    send_text("abc");
+    await_none(f);
+    decref(f);
+}
+
+static void test_a_wait_for_what_is_closed_fails(void **state)
+{
+    struct object *f = waiting(pair[0], READABLE);
+
+    (void)state;
+    assert_int_equal(loop_forget(loop, pair[0]), 0);
+    assert_error(!run_until_complete(loop, f), &os_error,
+                 "[Errno 9] File descriptor was closed in another greenlet");
+    again(f);
+    send_text("abc");
+    await_none(f);
+    decref(f);
+}
+
 /* ---- ends and errors ---- */
 
 static void test_a_peer_that_has_gone_is_the_end(void **state)
@@ -423,7 +611,7 @@ static struct object *cancel_it(borrowed closure, borrowed const *arguments, siz
     return none();
 }
 
-/* The descriptor is ready, and its reader stands in the ring: it reads nothing all the same. */
+/* The descriptor is ready, and its reader is about to be called: it reads nothing all the same. */
 static void test_cancel_between_ready_and_read_takes_nothing(void **state)
 {
     char data[8] = "";
@@ -728,6 +916,30 @@ static int read_session(void)
     return result ? 0 : -1;
 }
 
+static int wait_session(void)
+{
+    struct object *l = loop_new(), *f = NULL, *result = NULL;
+    char data[8];
+
+    send_text("abc");
+    if (l)
+        f = async_io_wait(l, pair[0], READABLE);
+    if (f)
+        result = run_until_complete(l, f);
+    if (result) {
+        decref(result);
+        result = async_io_wait_again(f) == 0 ? run_until_complete(l, f) : NULL;
+    }
+    while (recv(pair[0], data, sizeof data, MSG_DONTWAIT) > 0)
+        ;
+    xdecref(f);
+    if (l)
+        loop_close(l);
+    xdecref(l);
+    xdecref(result);
+    return result ? 0 : -1;
+}
+
 static int sleep_session(void)
 {
     struct object *l = loop_new(), *f = l ? async_io_sleep(l, 0) : NULL, *result = NULL;
@@ -746,6 +958,7 @@ static void test_every_allocation_failing(void **state)
 {
     (void)state;
     fail_everywhere(read_session);
+    fail_everywhere(wait_session);
     fail_everywhere(sleep_session);
 }
 
@@ -781,6 +994,14 @@ int main(void)
         with_loop(test_a_reader_and_a_writer_share_a_descriptor),
         with_loop(test_a_pipe_is_read_although_it_blocks),
         with_loop(test_a_regular_file_is_read_at_once),
+        with_loop(test_a_wait_takes_nothing_and_can_be_made_again),
+        with_loop(test_who_waits_first_is_called_in_the_turn_that_finds_it),
+        with_loop(test_what_who_waits_raises_goes_to_the_loop),
+        with_loop(test_a_wait_for_room_ends_when_there_is_some),
+        with_loop(test_a_wait_is_told_of_the_end),
+        with_loop(test_one_who_waits_is_the_reader),
+        with_loop(test_a_wait_that_was_cancelled_can_be_made_again),
+        with_loop(test_a_wait_for_what_is_closed_fails),
         with_loop(test_a_peer_that_has_gone_is_the_end),
         with_loop(test_to_write_to_nobody_is_an_error_and_no_signal),
         with_loop(test_an_error_that_nobody_asks_for_is_told),

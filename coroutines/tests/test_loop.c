@@ -613,6 +613,71 @@ static void test_a_removed_reader_is_not_called_even_if_it_was_ready(void **stat
     end_loop(loop);
 }
 
+static struct object *replace_reader(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)arguments, (void)count;
+    assert_int_equal(loop_add_reader(loop_running(), removed_fd, closure, NULL), 0);
+    return none();
+}
+
+/* What was found was found for another: it is called for what the next turn finds. */
+static void test_who_takes_the_place_of_one_that_was_ready_is_called_in_the_next_turn(void **state)
+{
+    struct object *loop = make_loop(), *old = noter("old"), *new = noter("new");
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    removed_fd = pair[0];
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(loop_add_reader(loop, pair[0], old, NULL), 0);
+    soon(loop, function_new("replace", replace_reader, 0, new));
+    turns(loop, 1);
+    assert_diary("");
+    turns(loop, 1);
+    assert_diary("new");
+    assert_int_equal(loop_remove_reader(loop, pair[0]), 1);
+    decref(old);
+    decref(new);
+    close(pair[0]);
+    close(pair[1]);
+    end_loop(loop);
+}
+
+static struct object *interrupt(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure, (void)arguments, (void)count;
+    exception_set(&keyboard_interrupt, "%s", "");
+    return NULL;
+}
+
+/* What of a turn was not called when it was ended is called later, each once and in its order. */
+static void test_a_turn_that_is_cut_off_is_gone_on_with(void **state)
+{
+    struct object *loop = make_loop(), *f = noter("file");
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(loop_add_reader(loop, pair[0], f, NULL), 0);
+    assert_int_equal(loop_add_writer(loop, pair[0], f, NULL), 0);
+    soon(loop, function_new("interrupt", interrupt, 0, NULL));
+    soon(loop, noter("soon"));
+    decref(at(loop, 1, noter("due")));
+    assert_int_equal(loop_run_forever(loop), -1);
+    assert_raises(&keyboard_interrupt);
+    assert_diary("");
+    turns(loop, 1);
+    assert_diary("soon due file file");
+    assert_int_equal(loop_remove_reader(loop, pair[0]), 1);
+    assert_int_equal(loop_remove_writer(loop, pair[0]), 1);
+    decref(f);
+    close(pair[0]);
+    close(pair[1]);
+    end_loop(loop);
+}
+
 /* ---- closed, running ---- */
 
 static void test_a_closed_loop_takes_nothing(void **state)
@@ -712,13 +777,6 @@ static void test_a_finaliser_may_use_the_loop(void **state)
     end_loop(loop);
 }
 
-static struct object *interrupt(borrowed closure, borrowed const *arguments, size_t count)
-{
-    (void)closure, (void)arguments, (void)count;
-    exception_set(&keyboard_interrupt, "%s", "");
-    return NULL;
-}
-
 static void test_an_interrupt_leaves_the_loop_and_the_rest_stays(void **state)
 {
     struct object *loop = make_loop(); /* RUN test_interrupt_call_soon */
@@ -762,19 +820,20 @@ static void test_log_slow_callbacks(void **state) /* BE test_log_slow_callbacks 
     end_loop(loop);
 }
 
-static void test_the_books_name_the_slowest(void **state)
+/* Whether it was the slowest: on a busy machine another may have lost the processor for longer. */
+static bool is_named_the_slowest(void)
 {
     struct object *loop = make_loop();
     struct lag_figures figures;
+    bool named;
 
-    (void)state;
     soon(loop, noter("a"));
     soon(loop, function_new("be_slow", be_slow, 0, NULL));
     soon(loop, noter("b"));
     decref(at(loop, clock_ns(), noter("c")));
     turns(loop, 2);
     loop_figures(loop, &figures);
-    assert_string_equal(figures.slowest, "be_slow");
+    named = strcmp(figures.slowest, "be_slow") == 0;
     assert_true(figures.slowest_ns >= 2 * NS_PER_MS);
     assert_int_equal(figures.callbacks, 4);
     assert_int_equal(figures.turns, 2);
@@ -782,6 +841,17 @@ static void test_the_books_name_the_slowest(void **state)
     assert_true(figures.turn_ns.max_ns >= 3 * NS_PER_MS);
     assert_true(histogram_quantile(&figures.callback_ns, 1) >= 2 * NS_PER_MS);
     end_loop(loop);
+    return named;
+}
+
+static void test_the_books_name_the_slowest(void **state)
+{
+    int tries = 1;
+
+    (void)state;
+    while (!is_named_the_slowest() && tries < 20)
+        tries++;
+    assert_true(tries < 20);
 }
 
 /* ---- the watchdog ---- */
@@ -978,6 +1048,8 @@ int main(void)
         cmocka_unit_test(test_readers_and_writers),
         cmocka_unit_test(test_a_new_reader_takes_the_place_of_the_old),
         cmocka_unit_test(test_a_removed_reader_is_not_called_even_if_it_was_ready),
+        cmocka_unit_test(test_who_takes_the_place_of_one_that_was_ready_is_called_in_the_next_turn),
+        cmocka_unit_test(test_a_turn_that_is_cut_off_is_gone_on_with),
         cmocka_unit_test(test_a_closed_loop_takes_nothing),
         cmocka_unit_test(test_one_loop_of_a_thread_runs_at_a_time),
         cmocka_unit_test(test_an_exception_in_a_callback_goes_to_the_hook_and_the_rest_runs),

@@ -9,13 +9,13 @@
 #include "coroutines/nursery.h"
 #include "coroutines/process_pool.h"
 #include "coroutines/tests/pools.h"
+#include "gil/tests/open_files.h"
 #include "objects/bytes.h"
 #include "objects/cell.h"
 #include "objects/iterator.h"
 #include "objects/range.h"
 #include "objects/set.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -197,17 +197,6 @@ static int64_t int_result(struct object *job /* steals */)
     value = int_value(result);
     DROP(job, result);
     return value;
-}
-
-static int open_files(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    int count = 0;
-
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
 }
 
 /* ---- calls ---- */

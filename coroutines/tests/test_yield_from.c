@@ -1110,6 +1110,37 @@ static void test_a_sub_sees_what_its_delegator_handles(void **state)
     decref(g);
 }
 
+/* while True: yield whether anything is handled */
+static enum turn tells_if_handled(struct frame *f, enum resume how, borrowed argument,
+                                  struct object **result)
+{
+    (void)f;
+    return how == RESUME_THROW ? frame_raise(argument) : turn_yield(result, !!exception_handled());
+}
+
+/* The lower end is published, and one of those above is stepped by itself. Then the root, which has
+ * reached the same leaf before, must go by way of that one again. */
+static void test_a_sub_sees_what_is_handled_by_whoever_steps_the_chain(void **state)
+{
+    static const struct body body = { .name = "tells_if_handled", .resume = tells_if_handled };
+    struct object *low = make_around(&body_outer, make(&body)), *middle, *g;
+    struct handling outside;
+
+    (void)state;
+    publish(low);
+    middle = make_around(&body_outer, make_around(&body_outer, low));
+    g = make_with(&body_outer, middle);
+    assert_yields(next_of(g), 0);
+    exception_handle_begin(&outside, exception_new(&key_error, "outside"));
+    assert_yields(next_of(middle), 1);
+    exception_handle_end(&outside);
+    outside.exception = none(); /* were it still reached, it would be seen */
+    assert_yields(next_of(g), 0);
+    trace[0] = '\0';
+    decref(middle);
+    decref(g);
+}
+
 /* CPython's test_exception_context_with_yield_from. */
 static void test_what_is_thrown_at_a_sub_has_what_its_delegator_handles_as_context(void **state)
 {
@@ -1866,6 +1897,7 @@ int main(void)
         ALONE(test_a_leaf_that_was_published_may_go_without_its_root),
         ALONE(test_a_sub_of_a_published_one_is_published_before_it_runs),
         TWICE(test_a_sub_sees_what_its_delegator_handles),
+        ALONE(test_a_sub_sees_what_is_handled_by_whoever_steps_the_chain),
         TWICE(test_what_is_handled_and_thrown_again_is_not_its_own_context),
         TWICE(test_what_is_thrown_at_a_sub_has_what_its_delegator_handles_as_context),
         TWICE(test_what_it_delegates_to_can_be_asked),

@@ -10,12 +10,14 @@
 #include "coroutines/loop.h"
 #include "objects/exception.h"
 
-static inline void call_at_once(borrowed loop, loop_action *act, borrowed target, borrowed argument)
+static inline void call_at_once(borrowed loop, loop_action *act, struct object *target,
+                                borrowed argument)
 {
     loop_unpromise(loop);
     if (act(loop, target, argument) < 0)
         exception_restore(NULL);
+    decref(target);
 }
 
-#define loop_push_promised call_at_once
+#define loop_pass_on call_at_once
 #include "coroutines/future.c"

@@ -122,12 +122,14 @@ static void charge(struct gil_deadline *g) REQUIRES(g->lock)
 
 static void refill(struct gil_deadline *g, struct thread *t) REQUIRES(g->lock)
 {
+    /* cut 05: what does a thread get that has used up what it had? | (void)g, (void)t; */
     int64_t ahead = g->head.param[SLICES_AHEAD];
 
     if (t->gil_words[LEFT_NS] > 0)
         return;
     t->gil_words[LEFT_NS] = slice_ns(g);
     t->gil_words[DEADLINE_NS] = g->now_ns + (ahead > 0 ? ahead : 1) * slice_ns(g);
+    /* end of cut */
 }
 
 static bool has_passed(const struct gil_deadline *g, const struct thread *t) REQUIRES(g->lock)
@@ -138,19 +140,23 @@ static bool has_passed(const struct gil_deadline *g, const struct thread *t) REQ
 static bool goes_before(const struct gil_deadline *g, const struct thread *t,
                         const struct thread *other) REQUIRES(g->lock)
 {
+    /* cut 05: who goes before whom? | return has_passed(g, other) && t == other; */
     return !has_passed(g, other) && t->gil_words[DEADLINE_NS] < other->gil_words[DEADLINE_NS];
+    /* end of cut */
 }
 
 /* Who is to go next of those who wait; NULL: nobody waits. No other goes before one whose deadline
  * has passed, so of those it is the first. */
 static struct waiter *most_urgent(struct gil_deadline *g) REQUIRES(g->lock)
 {
+    /* cut 05: who is next? | return g->first; */
     struct waiter *best = g->first;
 
     for (struct waiter *w = g->first; w; w = w->next)
         if (goes_before(g, w->thread, best->thread))
             best = w;
     return best;
+    /* end of cut */
 }
 
 static void begin(struct gil_deadline *g, struct thread *t) REQUIRES(g->lock)
@@ -258,8 +264,10 @@ static void spin(struct gil_deadline *g, struct waiter *w) REQUIRES(g->lock)
 static void wait_for_turn(struct gil_deadline *g, struct waiter *w) REQUIRES(g->lock)
 {
     join_queue(g, w);
+    /* cut 05: who may ask at once? | (void)runner; */
     if (goes_before(g, w->thread, runner(g)))
         thread_request(runner(g), BREAKER_GIL);
+    /* end of cut */
     if (!g->spins && g->head.param[SPIN_US] > 0)
         spin(g, w);
     while (g->turn != w)

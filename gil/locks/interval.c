@@ -56,6 +56,7 @@ static void fini(struct gil *gil)
 /* Waits for one interval; asks the holder to let go if nothing has moved in it. */
 static void wait_an_interval(struct gil_interval *g) REQUIRES(g->lock)
 {
+    /* cut 04: wait for one interval; ask the holder to let go if nothing moved | (void)g; */
     uint64_t switches = g->switches;
     uint64_t deadline_ns = clock_ns() + (uint64_t)g->head.param[INTERVAL_US] * NS_PER_US;
     bool in_time;
@@ -65,6 +66,7 @@ static void wait_an_interval(struct gil_interval *g) REQUIRES(g->lock)
     g->waiters--;
     if (!in_time && g->holder && g->switches == switches)
         thread_request(g->holder, BREAKER_GIL);
+    /* end of cut */
 }
 
 /* Relaxed: waiters ask under g->lock. */
@@ -78,6 +80,7 @@ static void acquire(struct gil *gil, struct thread *t)
     struct gil_interval *g = self(gil);
 
     mutex_lock(&g->lock);
+    /* cut 04: wait for the lock, take it, and tell of the switch | (void)wait_an_interval; */
     while (g->holder)
         wait_an_interval(g);
     g->holder = t;
@@ -87,6 +90,7 @@ static void acquire(struct gil *gil, struct thread *t)
         if (g->force_waiters)
             pthread_cond_broadcast(&g->switched);
     }
+    /* end of cut */
     if (is_asked(t))
         atomic_fetch_and_explicit(&t->breaker, ~(uint32_t)BREAKER_GIL, memory_order_relaxed);
     mutex_unlock(&g->lock);
@@ -95,10 +99,12 @@ static void acquire(struct gil *gil, struct thread *t)
 /* Asked by hand and not by a waiter, there may be nobody to switch to. */
 static void wait_for_switch(struct gil_interval *g, const struct thread *t) REQUIRES(g->lock)
 {
+    /* cut 04: wait until another has had the lock, if any other waits | (void)g, (void)t; */
     g->force_waiters++;
     while (g->waiters && g->last == t)
         cond_wait(&g->switched, &g->lock);
     g->force_waiters--;
+    /* end of cut */
 }
 
 static void release(struct gil *gil, struct thread *t)
@@ -106,10 +112,12 @@ static void release(struct gil *gil, struct thread *t)
     struct gil_interval *g = self(gil);
 
     mutex_lock(&g->lock);
+    /* cut 04: let go, wake a waiter, wait if you were asked | (void)t, (void)wait_for_switch; */
     g->holder = NULL;
     pthread_cond_signal(&g->free);
     if (g->head.param[FORCE] && is_asked(t))
         wait_for_switch(g, t);
+    /* end of cut */
     mutex_unlock(&g->lock);
 }
 

@@ -756,6 +756,50 @@ static void test_a_thread_that_is_stopped_may_leave_after(void **state)
     close_world(&w, &id, 1);
 }
 
+/* Passes no safe point but one, and stops a world that is not main's. */
+static void *is_apart(void *argument)
+{
+    struct world *w = argument;
+    struct thread self = { 0 };
+    struct thread_world own = { 0 };
+    struct gil *gil = gil_new(w->gil->class, w->gil->param);
+
+    gil->world = &own;
+    thread_start(&self, gil, NULL);
+    announce(&w->said, 1);
+    wait_until(&w->go, 1);
+    safepoint(&self);
+    world_stop(&self);
+    if (world_size(&self) != 1 || !world_is_stopped_by(&self) || !world_is_stopped_by(&w->main))
+        announce(&w->wrong, 1);
+    world_start(&self);
+    announce(&w->said, 2);
+    wait_until(&w->go, 2);
+    thread_stop(&self);
+    if (own.threads)
+        announce(&w->wrong, 1);
+    gil_delete(gil);
+    return NULL;
+}
+
+static void test_a_lock_with_a_world_of_its_own_runs_on(void **state)
+{
+    struct world w;
+    pthread_t id;
+
+    open_world(&w, state);
+    launch(&id, 1, is_apart, &w);
+    wait_until(&w.said, 1);
+    world_stop(&w.main);
+    assert_int_equal(world_size(&w.main), 1);
+    assert_int_equal(world_threads(), 2);
+    announce(&w.go, 1);
+    wait_until(&w.said, 2);
+    world_start(&w.main);
+    announce(&w.go, 2);
+    close_world(&w, &id, 1);
+}
+
 enum { TURNS = 1000, TURNS_TO_MEETING = 4 };
 
 /* The two stoppers go on from here together, and attached both where the lock lets
@@ -823,6 +867,7 @@ static const struct promise promises[] = {
       test_who_keeps_the_world_from_stopping_is_named },
     { "a thread that starts meanwhile waits", test_a_thread_that_starts_meanwhile_waits },
     { "a thread that is stopped may leave after", test_a_thread_that_is_stopped_may_leave_after },
+    { "a lock with a world of its own runs on", test_a_lock_with_a_world_of_its_own_runs_on },
     { "two stoppers take turns", test_two_stoppers_take_turns },
     { NULL, NULL },
 };

@@ -4,6 +4,7 @@
  */
 #include "lab/cell.h"
 #include "lab/command.h"
+#include "lab/dials.h"
 #include "lab/measure.h"
 #include "lab/options.h"
 #include "lab/parse.h"
@@ -15,17 +16,16 @@
 #include <unistd.h>
 
 struct options {
-    struct variants workload, heap;
+    struct variants workload, heap, unit;
     struct modes mode;
-    int64_t threads, trace_number;
+    int64_t units, threads, trace_number;
     struct window window;
 };
-
-enum { THREADS_MOST = 1024 };
 
 static const struct argp_option described[] = {
     { "workload", 'w', "NAME", 0, "", 0 },  { "mode", 'm', "POLICY+LOCK", 0, "", 0 },
     { "heap", 'H', "NAME", 0, "", 0 },      { "threads", 't', "N", 0, "", 0 },
+    { "unit", 'U', "NAME", 0, "", 0 },      { "units", 'N', "N", 0, "", 0 },
     { "ramp-ns", 'r', "N", 0, "", 0 },      { "window-ns", 'W', "N", 0, "", 0 },
     { "bind", 'b', "no|yes|apart", 0, "", 0 }, { "count", 'c', NULL, 0, "", 0 },
     { "watch", 'l', NULL, 0, "", 0 },       { "watchdog-ns", 'd', "N", 0, "", 0 },
@@ -55,6 +55,10 @@ static int take(void *input, int key, char *value, struct mistake *m)
         return parse_heaps(value, &o->heap, m);
     case 't':
         return parse_number("--threads", value, 0, THREADS_MOST, &o->threads, m);
+    case 'U':
+        return parse_units(value, &o->unit, m);
+    case 'N':
+        return parse_number("--units", value, 1, UNITS_MOST, &o->units, m);
     case 'r':
         return take_ns("--ramp-ns", value, &o->window.ramp_ns, m);
     case 'W':
@@ -94,10 +98,11 @@ static int run(const struct command *self, int argc, char **argv)
         mistake_set(&m, "this command is for `lab run`, which gives it every option");
         mistake_exit("lab cell", &m);
     }
-    if (topology_load(&m) < 0)
+    if (topology_load(&m) < 0 ||
+        (!o->unit.count && parse_units("thread", &o->unit, &m) < 0))
         mistake_exit("lab cell", &m);
-    cell_init(&cell, &o->workload.item[0], &o->mode.item[0],
-              o->heap.item[0].label, "", (int)o->threads);
+    cell_init(&cell, &o->workload.item[0], &o->mode.item[0], o->heap.item[0].label, "",
+              &o->unit.item[0], (int)o->units, (int)o->threads);
     o->window.trace_number = (int)o->trace_number;
     measure(&cell, &o->window, &measurement);
     topology_unload();

@@ -115,7 +115,7 @@ static int match_runs(struct comparing *c, struct mistake *m)
 /* A dial's level, where a cell has it. */
 struct level {
     const char *dial, *value;
-    int threads; /* if that is the dial */
+    int number; /* if the dial is one of numbers */
 };
 
 static const char **dial_of(struct cell *cell, const char *dial)
@@ -126,7 +126,15 @@ static const char **dial_of(struct cell *cell, const char *dial)
         return &cell->mode;
     if (!strcmp(dial, "heap"))
         return &cell->heap;
+    if (!strcmp(dial, "unit"))
+        return &cell->execution_unit;
     return strcmp(dial, "build") ? NULL : &cell->build;
+}
+
+/* Of the other dials. */
+static int *number_of(struct cell *cell, const char *dial)
+{
+    return strcmp(dial, "units") ? &cell->threads : &cell->units;
 }
 
 static bool has_level(const struct cell *cell, const struct level *level)
@@ -134,7 +142,7 @@ static bool has_level(const struct cell *cell, const struct level *level)
     struct cell copy = *cell;
     const char **dial = dial_of(&copy, level->dial);
 
-    return dial ? *dial == level->value : cell->threads == level->threads;
+    return dial ? *dial == level->value : *number_of(&copy, level->dial) == level->number;
 }
 
 static void set_level(struct cell *cell, const struct level *level)
@@ -144,7 +152,7 @@ static void set_level(struct cell *cell, const struct level *level)
     if (dial)
         *dial = level->value;
     else
-        cell->threads = level->threads;
+        *number_of(cell, level->dial) = level->number;
 }
 
 /* "mode=gil" */
@@ -153,19 +161,21 @@ static int parse_level(const char *argument, struct level *level, struct mistake
     const char *equals = strchr(argument, '=');
     struct cell cell;
     char dial[32];
-    int64_t threads = 0;
+    int64_t number = 0;
+    bool numbers;
 
     snprintf(dial, sizeof dial, "%.*s", equals ? (int)(equals - argument) : 0, argument);
-    if (strcmp(dial, "threads") && !dial_of(&cell, dial))
+    numbers = !strcmp(dial, "threads") || !strcmp(dial, "units");
+    if (!numbers && !dial_of(&cell, dial))
         return mistake_set(m,
-                           "'%.100s' is no level of a dial; write workload=, mode=, heap=, "
-                           "threads= or build= and the level",
+                           "'%.100s' is no level of a dial; write workload=, mode=, heap=, unit=, "
+                           "units=, threads= or build= and the level",
                            argument);
-    if (!strcmp(dial, "threads") && parse_number(dial, equals + 1, 0, INT32_MAX, &threads, m) < 0)
+    if (numbers && parse_number(dial, equals + 1, 0, INT32_MAX, &number, m) < 0)
         return -1;
     level->dial = intern(dial);
     level->value = intern(!strcmp(argument, "build=self") ? "" : equals + 1);
-    level->threads = (int)threads;
+    level->number = (int)number;
     return 0;
 }
 
@@ -185,7 +195,7 @@ static void list_levels(const struct results *r, const char *dial, char *text, s
             continue;
         snprintf(word, sizeof word, "%s", value && !**value ? "self" : value ? *value : "");
         if (!value)
-            snprintf(word, sizeof word, "%d", cell.threads);
+            snprintf(word, sizeof word, "%d", *number_of(&cell, dial));
         there = strstr(text, word);
         if (used + strlen(word) + 2 < size_bytes &&
             !(there && strchr(",", there[strlen(word)]) && (there == text || there[-1] == ' ')))
@@ -222,6 +232,23 @@ static int check_units(const struct comparing *c, struct mistake *m)
     return 0;
 }
 
+/* Threads are compared with each count of another unit; others with as many. */
+static void add_unit(struct comparing *c, const struct outcome *a, struct cell *other)
+{
+    const struct results *r = &c->results[0];
+    int units = other->units;
+
+    for (size_t i = 0; i < r->count && c->count < r->count; i++) {
+        const struct cell *b = &r->outcome[i].cell;
+
+        other->units = b->units;
+        if (b->execution_unit == other->execution_unit &&
+            (b->units == units || !b->units || !units) &&
+            results_find(r, other, other->mode, other->threads) == &r->outcome[i])
+            add(c, a, &r->outcome[i]);
+    }
+}
+
 static int match_levels(struct comparing *c, const struct level *level, struct mistake *m)
 {
     if (make_room(c, m) < 0)
@@ -236,7 +263,10 @@ static int match_levels(struct comparing *c, const struct level *level, struct m
         if (!has_level(&a->cell, &level[0]))
             continue;
         set_level(&other, &level[1]);
-        add(c, a, results_find(&c->results[0], &other, other.mode, other.threads));
+        if (strcmp(level->dial, "unit"))
+            add(c, a, results_find(&c->results[0], &other, other.mode, other.threads));
+        else
+            add_unit(c, a, &other);
     }
     if (!c->count)
         return mistake_set(m, "no two cells of this run differ in %s alone", level[0].dial);
@@ -257,7 +287,7 @@ static int load_levels(struct comparing *c, const struct options *o, char **argv
     if (level[0].dial != level[1].dial)
         return mistake_set(m, "'%s' and '%s' are of two dials; compare two levels of one",
                            level[0].dial, level[1].dial);
-    if (level[0].value == level[1].value && level[0].threads == level[1].threads)
+    if (level[0].value == level[1].value && level[0].number == level[1].number)
         return mistake_set(m, "'%.100s' is compared with itself; compare two levels", argv[0]);
     if (load(o->in, o->run, &c->run[0], &c->results[0], m) < 0)
         return -1;
@@ -300,7 +330,10 @@ static const char *rate_text(const struct outcome *o, char *text)
 /* What the cells of a group have in common. */
 static void print_head(const struct cell *c, bool other_heap)
 {
-    printf("\n%s (counted in %ss)%s%s%s%s\n", c->workload, c->unit, other_heap ? ", heap " : "",
+    char units[LABEL_MAX + 16];
+
+    printf("\n%s (counted in %ss)%s%s%s%s%s%s\n", c->workload, c->unit,
+           *cell_units(c, units, sizeof units) ? ", " : "", units, other_heap ? ", heap " : "",
            other_heap ? c->heap : "", *c->build ? ", build " : "", c->build);
     printf("  %-*s %7s %8s %8s %6s  %-16s %7s  %s\n", MODE_WIDTH, "mode", "threads", "A per s",
            "B per s", "B / A", "interval", "p", "B is");
@@ -315,8 +348,14 @@ static void print_mode(const char *mode)
         printf("  %-*s", MODE_WIDTH, mode);
 }
 
+static const char *units_or_threads(const struct cell *c, char text[TEXT_BYTES])
+{
+    return *cell_units(c, text, TEXT_BYTES) ? text : "threads";
+}
+
 static void print_row(const struct verdict *v)
 {
+    char units[TEXT_BYTES];
     const struct cell *c = &v->a->cell;
     const struct estimate *ratio = &v->comparison.ratio;
     char before[TEXT_BYTES], after[TEXT_BYTES], words[TEXT_BYTES], interval[2 * TEXT_BYTES + 8];
@@ -326,10 +365,13 @@ static void print_row(const struct verdict *v)
              ratio_text(ratio->high, high));
     snprintf(p, sizeof p, "%.2g", v->comparison.p);
     print_mode(c->mode);
-    printf(" %7d %8s %8s %6s  %-16s %7s  %s%s%s\n", c->threads, rate_text(v->a, before),
+    printf(" %7d %8s %8s %6s  %-16s %7s  %s%s%s", c->threads, rate_text(v->a, before),
            rate_text(v->b, after), ratio->count ? ratio_text(ratio->median, middle) : "-",
            ratio->count > 1 ? interval : "-", ratio->count ? p : "-",
            colour(stdout, tone_of(v->claim)), words_for(v, words), colour(stdout, TONE_PLAIN));
+    if (!same_units(c, &v->b->cell))
+        printf(", by %s", units_or_threads(&v->b->cell, units));
+    putchar('\n');
 }
 
 static void print_rows(const struct comparing *c)
@@ -493,9 +535,11 @@ static json_t *verdict_json(const struct verdict *v)
     const struct cell *c = &v->a->cell;
     const struct estimate *ratio = &v->comparison.ratio;
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}",
-                     "workload", json_text(c->workload), "mode", json_text(c->mode), "heap",
-                     json_text(c->heap), "build", json_text(c->build), "threads", c->threads, "a",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, "
+                     "s:s}", "workload", json_text(c->workload), "mode", json_text(c->mode), "heap",
+                     json_text(c->heap), "build", json_text(c->build), "execution_unit",
+                     json_text(c->execution_unit), "units", json_count(c->units), "units_of_b",
+                     json_count(v->b->cell.units), "threads", c->threads, "a",
                      rate_json(v->a), "b", rate_json(v->b), "ratio", of_ratio(v, ratio->median),
                      "low", of_ratio(v, ratio->low), "high", of_ratio(v, ratio->high), "p",
                      of_ratio(v, v->comparison.p), "superiority",

@@ -171,7 +171,24 @@ static void list_workloads(void)
                  workload->unit ? workload->unit : "-", shared[workload->shares]);
         write_field(width, "what", text);
         write_roles(width, workload->roles);
+        if (workload->alone) {
+            snprintf(text, sizeof text, "thread alone, for its workers %s", workload->alone);
+            write_field(width, "units", text);
+        }
         write_params(width, workload->param);
+    }
+}
+
+static void list_units(void)
+{
+    struct names names = names_units();
+    int width = name_width(&names);
+
+    for (int i = 0; names_at(&names, i); i++) {
+        const struct unit *unit = runtime_list[0].runtime->units[i].unit;
+
+        write_name(width, names_at(&names, i), unit->about);
+        write_params(width, unit->param);
     }
 }
 
@@ -225,6 +242,7 @@ static const struct section sections[] = {
     { "policies", list_policies, catalogue_policies },
     { "locks", list_locks, catalogue_locks },
     { "workloads", list_workloads, catalogue_workloads },
+    { "units", list_units, catalogue_units },
     { "heaps", list_heaps, catalogue_heaps },
     { "demos", list_demos, catalogue_demos },
     { "micros", list_micros, catalogue_micros },
@@ -295,7 +313,7 @@ const struct command command_list = {
     .doc = "What can be chosen, and what each choice is.",
     .options = options,
     .take = options_take_flag,
-    .arguments = "[modes|policies|locks|workloads|heaps|demos|micros]",
+    .arguments = "[modes|policies|locks|workloads|units|heaps|demos|micros]",
     .most = 1,
     .examples = examples,
     .run = run,

@@ -49,6 +49,7 @@ static const struct explained relations[] = {
     { "lock_use", "who had the lock and who waited for it, as shares of the time" },
     { "memory", "what each cell's objects took, and what was left of them" },
     { "pauses", "what the cycle collector did, of windows in which it ran" },
+    { "waits", "what waiting costs: latencies, and what an operation uses" },
     { "damage", "what wrong counts did in unsafe cells" },
     { "gaps", "cells that have fewer windows than planned, and why" },
     { "tidy", "every sample with all that is known of it" },

@@ -1,5 +1,6 @@
 /* show.c - `lab show`: the table and the sentences of a run that is in a results file. */
 #include "lab/command.h"
+#include "lab/crossovers.h"
 #include "lab/json.h"
 #include "lab/options.h"
 #include "lab/show.h"
@@ -9,7 +10,7 @@
 
 struct options {
     const char *run;
-    bool json, scaling, counters, memory, pauses, stats, frontier;
+    bool json, scaling, counters, memory, pauses, waits, stats, frontier, crossovers;
 };
 
 static int take(void *input, int key, char *value, struct mistake *m)
@@ -24,8 +25,10 @@ static int take(void *input, int key, char *value, struct mistake *m)
     o->counters |= key == 'c';
     o->memory |= key == 'm';
     o->pauses |= key == 'p';
+    o->waits |= key == 'w';
     o->stats |= key == 'S';
     o->frontier |= key == 'f';
+    o->crossovers |= key == 'x';
     return 0;
 }
 
@@ -52,7 +55,8 @@ static int run(const struct command *self, int argc, char **argv)
         mistake_exit(argv[0], &m);
     if (o.json) {
         status = show_json(store, run.id, &results);
-    } else if (o.scaling || o.counters || o.memory || o.pauses || o.stats || o.frontier) {
+    } else if (o.scaling || o.counters || o.memory || o.pauses || o.waits || o.stats ||
+               o.frontier || o.crossovers) {
         if (o.scaling)
             show_scaling(&results, stdout);
         if (o.counters)
@@ -61,10 +65,14 @@ static int run(const struct command *self, int argc, char **argv)
             show_memory(&results, stdout);
         if (o.pauses)
             show_pauses(&results, stdout);
+        if (o.waits)
+            show_waits(&results, stdout);
         if (o.stats)
             show_stats(&results, stdout);
         if (o.frontier)
             show_frontier(store, run.id, stdout);
+        if (o.crossovers)
+            show_crossovers(&results, stdout);
     } else {
         print_run(&run);
         table_print(&results, stdout);
@@ -81,10 +89,14 @@ static const struct argp_option described[] = {
     { "counters", 'c', NULL, 0, "instead: cycles, cache misses, switches for each operation", 0 },
     { "memory", 'm', NULL, 0, "instead: bytes of each object, their peak, objects left over", 0 },
     { "pauses", 'p', NULL, 0, "instead: how often, how long the cycle collector stopped all", 0 },
+    { "waits", 'w', NULL, 0,
+      "instead: latencies, processor time and switches for each operation, bytes of a connection", 0 },
     { "stats", 'S', NULL, 0,
       "instead: who contended for which object, and for the lock, of a run with --stats", 0 },
     { "frontier", 'f', NULL, 0,
       "instead: what each lock leaves spinners beside what it does for those that wait", 0 },
+    { "crossovers", 'x', NULL, 0,
+      "instead: from which share of waiting, how many units on, one way overtakes another", 0 },
     JSON_OPTION,
     { 0 },
 };

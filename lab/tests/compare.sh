@@ -146,7 +146,7 @@ mistake "no cell in common" compare "$dir/a.db" "$dir/other.db"
 # A real run: two copies of one program, in turn.
 cp "$LAB" "$dir/copy"
 timeout 120 "$LAB" run --workload fib --mode "$(safe_mode)" --threads 1 --build "self,$dir/copy" --rounds 6 \
-    --window 0.005 --ramp 0.001 --results "$dir/real.db" >"$dir/out" 2>"$dir/err"
+    --window 0.02 --ramp 0.001 --results "$dir/real.db" >"$dir/out" 2>"$dir/err"
 is "a run of two builds" [ $? -eq 0 ]
 compare --in "$dir/real.db" build=self "build=$dir/copy" --json
 holds "is compared block by block" "

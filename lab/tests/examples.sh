@@ -29,7 +29,7 @@ with sqlite3.connect(sys.argv[1]) as results:
     results.execute("UPDATE samples SET ops = 1 WHERE window IN (SELECT window FROM windows"
                     " JOIN cells USING (cell) WHERE run = 1)")' "$dir/results.db" || exit 2
 example "pandas: the last run, each build by itself" "$python -c 'import pandas'" \
-    '~fib +atomic +jemalloc +NaN +1\.00 +2\.05 [^~]*~ +old +NaN +1\.00 +1\.01 ' \
+    '~fib +atomic +jemalloc +thread +NaN +1\.00 +2\.05 [^~]*~ +old +thread +NaN +1\.00 +1\.01 ' \
     scripts/examples/with_pandas.py "$dir/results.db"
 example "gnuplot: a line each" "command -v gnuplot && command -v sqlite3" \
     '>atomic/jemalloc/old<.*>atomic/jemalloc<.*>biased/jemalloc<' \

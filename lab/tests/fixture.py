@@ -98,6 +98,7 @@ class Maker:
             "cells", run=run, number=self.number, workload=workload, mode=mode, policy=policy,
             gil=gil, heap="jemalloc", threads=threads, build="", control=control, about=about,
             kind=kind, unit=unit, shares=shares, counted=counted, workers=max(1, threads),
+            execution_unit="thread", units=None, carriers=max(1, threads),
             base=0 if kind == "mixed" else 1, safe=safe,
             miscounts=int(not safe and shares == "reads"), refusal=refusal)
         self.number += 1
@@ -188,8 +189,8 @@ def judge_cell(maker, of):
         "SELECT block, status, note FROM windows WHERE cell = ? AND status <> 'ok'", (of["cell"],))]
     return {
         "cell": row["number"],
-        **{k: row[k] for k in ("workload mode policy gil heap build threads base kind unit "
-                               "about control refusal").split()},
+        **{k: row[k] for k in ("workload mode policy gil heap build execution_unit units threads "
+                               "base kind unit about control refusal").split()},
         "safe": bool(row["safe"]), "windows": len(of["rates"]),
         "rate": estimate(of["rates"].values()), "fairness": estimate(jain),
         "p50_ns": estimate(p50), "of_nolock": ratio(("nolock", row["base"])), "speedup": own,

@@ -66,6 +66,6 @@ result "groff has no warning"
 groff -man -Tutf8 -P-cbou -rLL=300n "$page" >"$text"
 shows "HWLOC_SYNTHETIC='pack:2 core:8 pu:2' lab topo"
 shows 'HWLOC_SYNTHETIC or HWLOC_XMLFILE shows another machine.'
-shows 'lab list [OPTION...] [modes|policies|locks|workloads|heaps|demos|micros]'
+shows 'lab list [OPTION...] [modes|policies|locks|workloads|units|heaps|demos|micros]'
 shows "lab list --json | jq -r '.policies[].name'"
 plan

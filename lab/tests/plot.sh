@@ -92,7 +92,7 @@ says "draws the workloads that are asked for" "I/O-bound: echo"
 lacks "and no others" "CPU-bound: fib"
 says "what is missing is named" "echo under gil at 8 threads (4 of 5: timeout: no end after"
 
-for name in scaling safety latency fairness memory; do
+for name in scaling safety latency cost fairness memory; do
     $plot "$results" -o "$dir/picture.svg" --plot $name
     result "draws $name"
     says "and says how to read it" "How to read it."

@@ -32,7 +32,7 @@ extract()
 commands()
 {
     grep -oE '(^|`)(build/release/)?lab [a-z][^`#|]*' README.md |
-        sed 's/^`//; s/^build\/release\///; s/ *$//' | grep -vx 'lab compare' | awk '!seen[$0]++'
+        sed 's/^`//; s/^build\/release\///; s/ *$//' | grep -vx -e 'lab compare' -e 'lab advise' -e 'lab grade DIR' | awk '!seen[$0]++'
 }
 
 # The YAML of the README, as a file by the name in its first line.
@@ -76,7 +76,7 @@ result "the README has three examples"
 
 # Not with what an outer make was told: MODE, POLICIES, its jobs.
 unset MAKEFLAGS MAKEOVERRIDES MFLAGS POLICIES
-MAKELEVEL=0 timeout 560 make -C "$tree" -j2 MODE=debug \
+MAKELEVEL=0 timeout 840 make -C "$tree" -j2 MODE=debug \
     POLICIES="$policies $(sed -n 's,^objects/refcount/\(.*\)\.h$,\1,p' "$dir/examples")" \
     >"$out" 2>&1 && ! grep -q 'warning:' "$out"
 result "the examples compile, without a warning"

@@ -204,7 +204,7 @@ def test_text(place):
         given = [[columns[i] for i in kept]] + [[written(row[i]) for i in kept] for row in rows]
         is_true(f"{name}: the query gives the numbers that stand there",
                 len(given) > 1 and given == section["rows"], given[:2], section["rows"][:2])
-    plots = {"cpu-vs-io", "scaling", "safety", "latency", "fairness", "memory", "convoy"}
+    plots = {"cpu-vs-io", "scaling", "safety", "latency", "cost", "fairness", "memory", "convoy"}
     plots |= {"machine"} if shutil.which("lstopo-no-graphics") else set()
     drawn = set(re.findall(r'<section id="([\w-]*)"[^>]*><h2[^>]*>[^<]*</h2><figure>', text))
     is_true("every plot is drawn", drawn == plots, drawn ^ plots)

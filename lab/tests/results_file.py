@@ -45,7 +45,8 @@ def add_cell(db, run, number, dials):
         **dict(run=run, number=number, policy="plain", heap="jemalloc", build="", control=0,
                gil="interval" if dials["mode"] == "gil" else "none",
                about="a workload, with a comma", unit="call", shares="nothing",
-               counted=dials["threads"], workers=dials["threads"], base=1,
+               counted=dials["threads"], workers=dials["threads"],
+               carriers=dials["threads"], execution_unit="thread", units=None, base=1,
                safe=int(dials["mode"] == "gil"), miscounts=int(dials["mode"] == "nolock")),
         **dials})
 
@@ -54,6 +55,10 @@ COUNTED = dict(live_objects=0, most_objects=64, asked_bytes=2048, taken_bytes=40
 # And what the collector did in a window, if that is block 1.
 PAUSED = {"young_collections": 1, "all_collections": 0, "garbage": 2, "pause_total_ns": 3000,
           "pause_p50_ns": 2980, "pause_p99_ns": 2980, "pause_max_ns": 3000}
+# And what its processes used.
+USED = dict(process_cpu_s=0.125, process_voluntary_switches=7, process_involuntary_switches=3,
+            connections=4, grown_bytes=8192, latency_p50_ns=1001, latency_p90_ns=1500,
+            latency_p99_ns=2001, latency_p999_ns=2002, latency_max_ns=2003)
 
 
 def add_window(db, cell, number, dials, block, sequence, args):
@@ -63,7 +68,7 @@ def add_window(db, cell, number, dials, block, sequence, args):
                     seconds=0.25, overlap=0.99, steal=None, busy=0.1 + 0.2, mhz=None,
                     max_rss_bytes=10**7, lost=0, published=5, off=2 - 2 * bool(block),
                     over=3 * (not block), under=1 * (not block), leaked=0, early=0, kept_bytes=0,
-                    **(COUNTED | PAUSED if block == 1 else {}))
+                    **(COUNTED | PAUSED | USED if block == 1 else {}))
     for worker in range(args.workers or dials["threads"]):
         slow = 1000 if dials["kind"] == "io" else 1
         ops = 10**6 + 10**4 * number + 1000 * (block * 7 % 10) + worker

@@ -123,10 +123,66 @@ lab query "$dir/pauses.db" --csv "SELECT block, garbage, pause_max_ns FROM pause
 is "the view has the windows in which it ran" \
     sh -c "tr -d '\r' <$out | tail -n +2 | paste -sd' ' - | grep -qx '1,400,7000 2,20,4000'"
 
+# What waiting costs: a window in which ten thousand things were done, one in which twice as much
+# was used, and one that does not know.
+used()
+{
+    change "$dir/waits.db" "UPDATE windows SET process_cpu_s = $1, process_voluntary_switches = 20000 * $1,
+        process_involuntary_switches = 10000 * $1, connections = 4, grown_bytes = 40960 * $1,
+        latency_p50_ns = 1000 * $1, latency_p90_ns = 2000 * $1, latency_p99_ns = 3000 * $1,
+        latency_p999_ns = 4000 * $1, latency_max_ns = 5000 * $1 WHERE kind = 'timed' AND block = $2 AND
+        cell = (SELECT cell FROM cells WHERE (workload, mode, threads, control) = ('fib', 'gil', 1, 0))"
+}
+cp "$dir/a.db" "$dir/waits.db"
+change "$dir/waits.db" "UPDATE windows SET process_cpu_s = NULL; UPDATE samples SET ops = 10000"
+used 1 1
+used 2 2
+lab show --waits "$dir/waits.db"
+says "what waiting costs" '^fib: what a call takes$' \
+    '^  gil  *1  *1.50 us  *3.00 us  *4.50 us  *6.00 us  *10.0 us  *150 us  *3  *1.5$' \
+    '^    4 connections, with each came 15.0 KiB of resident memory, of it 1.0 KiB of objects$' \
+    '^  nolock  *1  *-  *-  *-  *-  *-  *-  *-  *-$'
+lab show --json "$dir/waits.db"
+holds "so does JSON" "
+w = cells['fib', 'gil', 1, 0]['waits']
+assert cells['fib', 'nolock', 1, 0]['waits'] is None and w['connections'] == 4 and w['max_ns'] == 10000
+assert {k: w[k]['median'] for k in w if isinstance(w[k], dict)} == dict(p50_ns=1500, p90_ns=3000, p99_ns=4500,
+    p999_ns=6000, cpu_ns=150000, voluntary_switches=3, involuntary_switches=1.5, connection_bytes=15360)
+assert w['cpu_ns']['count'] == 2 and w['connection_heap_bytes'] == 1024"
+lab query "$dir/waits.db" --csv "SELECT block, p999_ns, cpu_ns, connection_bytes FROM waits ORDER BY block"
+is "and the view has each window" \
+    sh -c "tr -d '\r' <$out | tail -n +2 | paste -sd' ' - | grep -qx '1,4000,100000,10240 2,8000,200000,20480'"
+
 lab show "$dir/a.db"
 cp "$out" "$dir/now"
 cp "$dir/a.db" "$dir/second.db"
-change "$dir/second.db" "PRAGMA user_version = 2; DROP VIEW tidy; DROP VIEW pauses;
+cp "$dir/a.db" "$dir/third.db"
+# From here on each is made of the one before it, by what a lab of that time did not write.
+no_units="DROP VIEW IF EXISTS tidy; DROP VIEW IF EXISTS rates; DROP VIEW IF EXISTS medians;
+    DROP VIEW IF EXISTS speedups; DROP VIEW IF EXISTS best; DROP VIEW IF EXISTS damage;
+    DROP VIEW IF EXISTS contention; DROP VIEW IF EXISTS lock_use; DROP VIEW IF EXISTS memory;
+    DROP VIEW IF EXISTS pauses; DROP VIEW IF EXISTS waits; DROP VIEW IF EXISTS gaps;
+    ALTER TABLE cells DROP COLUMN execution_unit; ALTER TABLE cells DROP COLUMN units;
+    ALTER TABLE cells DROP COLUMN carriers"
+no_usage="DROP VIEW IF EXISTS tidy; DROP VIEW IF EXISTS waits;
+    ALTER TABLE windows DROP COLUMN process_cpu_s; ALTER TABLE windows DROP COLUMN process_voluntary_switches;
+    ALTER TABLE windows DROP COLUMN process_involuntary_switches; ALTER TABLE windows DROP COLUMN connections;
+    ALTER TABLE windows DROP COLUMN grown_bytes; ALTER TABLE windows DROP COLUMN latency_p50_ns;
+    ALTER TABLE windows DROP COLUMN latency_p90_ns; ALTER TABLE windows DROP COLUMN latency_p99_ns;
+    ALTER TABLE windows DROP COLUMN latency_p999_ns; ALTER TABLE windows DROP COLUMN latency_max_ns"
+cp "$dir/a.db" "$dir/fourth.db"
+change "$dir/fourth.db" "PRAGMA user_version = 4; $no_usage"
+lab show "$dir/fourth.db"
+is "a file of schema 4 is shown as it was" cmp -s "$out" "$dir/now"
+lab show --waits "$dir/fourth.db"
+says "but knows nothing of waiting" '^  gil  *2  *-  *-  *-  *-  *-  *-  *-  *-$'
+change "$dir/third.db" "PRAGMA user_version = 3; $no_usage"
+change "$dir/third.db" "$no_units"
+lab show "$dir/third.db"
+is "a file of schema 3 is shown as it was" cmp -s "$out" "$dir/now"
+change "$dir/second.db" "$no_usage"
+change "$dir/second.db" "$no_units"
+change "$dir/second.db" "PRAGMA user_version = 2;
     ALTER TABLE windows DROP COLUMN young_collections; ALTER TABLE windows DROP COLUMN all_collections;
     ALTER TABLE windows DROP COLUMN garbage; ALTER TABLE windows DROP COLUMN pause_total_ns;
     ALTER TABLE windows DROP COLUMN pause_p50_ns; ALTER TABLE windows DROP COLUMN pause_p99_ns;
@@ -138,7 +194,7 @@ says "but knows nothing of pauses" '^  gil  *2  *-$'
 lab show --memory "$dir/second.db"
 says "and has what it had" '^  gil  *1  *64  *32.0  *64.0  *4.0  *0$'
 cp "$dir/second.db" "$dir/first.db"
-change "$dir/first.db" "PRAGMA user_version = 1; DROP VIEW memory;
+change "$dir/first.db" "PRAGMA user_version = 1;
     ALTER TABLE windows DROP COLUMN handed_over; ALTER TABLE windows DROP COLUMN held_back;
     ALTER TABLE windows DROP COLUMN live_objects; ALTER TABLE windows DROP COLUMN most_objects;
     ALTER TABLE windows DROP COLUMN asked_bytes; ALTER TABLE windows DROP COLUMN taken_bytes"
@@ -147,7 +203,7 @@ is "a file of schema 1 is shown as it was" cmp -s "$out" "$dir/now"
 
 lab show --json "$dir/a.db"
 holds "JSON has all that is judged" "
-assert set(it) == {'run', 'floor', 'cells', 'scaling', 'frontier', 'findings'} and len(cells) == 11
+assert set(it) == {'run', 'floor', 'cells', 'scaling', 'frontier', 'crossovers', 'findings'} and len(cells) == 11
 assert it['run']['uuid'] == 'first' and it['run']['facts']['perf_counters'] == 'Permission denied'
 assert it['floor']['pairs'] == 6 and 0.009 < it['floor']['ratio'] < 0.0095
 one, two = cells['fib', 'gil', 1, 0], cells['fib', 'gil', 2, 0]

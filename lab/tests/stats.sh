@@ -3,6 +3,8 @@
 . scripts/tap.sh
 
 has_policies atomic biased || skip_rest "lab run --stats" "this build lacks atomic or biased"
+nm "$LAB" | grep -q ' runtime_biased_stats$' ||
+    skip_rest "lab run --stats" "this build of the lab does not count"
 quick="--threads 2 --rounds 1 --window 0.05 --ramp 0.005 --control no"
 
 # The line on which a workload makes an object.

@@ -36,9 +36,12 @@ static struct cell cell_of(const char *build)
                          .lock_name = gil_list[0].name,
                          .lock = gil_list[0].class };
     struct variant workload = { .label = "some" };
+    struct variants unit;
+    struct mistake m;
     struct cell cell;
 
-    cell_init(&cell, &workload, &mode, "jemalloc", build, 1);
+    assert_int_equal(parse_units("thread", &unit, &m), 0);
+    cell_init(&cell, &workload, &mode, "jemalloc", build, &unit.item[0], 0, 1);
     return cell;
 }
 

@@ -221,6 +221,12 @@ static void thread_that_is_gone_is_not_known(void **state)
 }
 
 enum { BALLAST_BYTES = 256 << 20, SMALL_BYTES = 192 << 20 };
+/* What a byte that is written may take: TSan keeps four more of each. */
+#if defined(__SANITIZE_THREAD__)
+enum { BYTES_OF_EACH = 6 };
+#else
+enum { BYTES_OF_EACH = 2 };
+#endif
 
 /* The child is small; by ru_maxrss it would be as large as this program is here. */
 static void peak_is_of_this_process_and_not_of_its_parent(void **state)
@@ -250,6 +256,48 @@ static int child_is_small(void)
     return peak_bytes == 0 || peak_bytes >= SMALL_BYTES;
 }
 
+static double own_seconds(void)
+{
+    struct timespec used;
+
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+/* One that has ended is not forgotten. */
+static void process_is_all_of_its_threads(void **state)
+{
+    struct process_reading before, after;
+    double own;
+    struct busy b;
+
+    (void)state;
+    own = own_seconds();
+    counters_read_process(&before);
+    start_busy(&b);
+    let_it_work(&b);
+    stop_busy(&b);
+    counters_read_process(&after);
+    own = own_seconds() - own;
+    assert_true(after.cpu_seconds - before.cpu_seconds > own);
+    assert_true(after.voluntary_switches >= before.voluntary_switches);
+    assert_true(after.involuntary_switches >= before.involuntary_switches);
+}
+
+static void resident_memory_is_what_was_touched(void **state)
+{
+    int64_t before = counters_resident_bytes(), after;
+    char *volatile ballast = malloc(BALLAST_BYTES); /* volatile: else nobody would need the bytes */
+
+    (void)state;
+    assert_true(before > 0);
+    assert_non_null(ballast);
+    memset(ballast, 1, BALLAST_BYTES);
+    after = counters_resident_bytes();
+    free(ballast);
+    assert_in_range(after - before, SMALL_BYTES, (int64_t)BYTES_OF_EACH * BALLAST_BYTES);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +311,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(thread_that_waits_gives_up_its_processor),
         cmocka_unit_test(thread_that_is_gone_is_not_known),
         cmocka_unit_test(peak_is_of_this_process_and_not_of_its_parent),
+        cmocka_unit_test(process_is_all_of_its_threads),
+        cmocka_unit_test(resident_memory_is_what_was_touched),
     };
 
     if (argc > 1 && !strcmp(argv[1], "peak"))

@@ -33,6 +33,7 @@ static struct results run_of(size_t count)
             .build = intern(""),
             .about = "",
             .unit = "call",
+            .execution_unit = intern("thread"),
             .threads = 1,
             .workers = 1,
             .counted = 1,
@@ -416,7 +417,7 @@ static struct results series_of(const int *threads, size_t count, int workers_ea
 
         r.outcome[i].cell.mode = intern("gil");
         r.outcome[i].cell.threads = threads[i];
-        r.outcome[i].cell.workers = workers_each * threads[i];
+        r.outcome[i].cell.carriers = workers_each * threads[i];
         measure(&r.outcome[i], beyond * 1e9 * n / (1 + 0.1 * (n - 1)), 8, 1, &random);
     }
     results_index(&r);

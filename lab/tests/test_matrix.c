@@ -205,8 +205,8 @@ static const char *const wrong[][2] = {
     { "a: { mode: \"gil:interval_us=7\", gil.interval_us: 5 }\n", "1:33: interval_us: "
                               "'gil:interval_us=7' among the levels sets it, too" },
     { "a: { mode: gil, gil.interval_us: [5, 5] }\n", "1:17: interval_us: 5 is there twice" },
-    { "a: { mode: gil, gil.interval_us: 1..100 }\n", "1:17: more than 64 modes" },
-    { "a: { mode: gil, gil.interval_us: 1..1000 }\n", "1:17: interval_us: more than 64 levels" },
+    { "a: { mode: gil, gil.interval_us: 1..200 }\n", "1:17: more than 128 modes" },
+    { "a: { mode: gil, gil.interval_us: 1..1000 }\n", "1:17: interval_us: more than 128 levels" },
 
     { "a: { exclude: fib }\n", "1:15: a mapping such as { mode: nolock, threads: 8 } is wanted" },
     { "a: { exclude: [{ modes: gil }] }\n", "1:18: unknown dial 'modes'; did you mean 'mode'?" },
@@ -222,7 +222,7 @@ static const char *const wrong[][2] = {
     { "a: { exclude: { threads: '> x' } }\n", "1:26: threads: 'x' is not a number" },
     { "a: { exclude: { threads: '=> 1' } }\n", "1:26: threads: '=> 1' is not a number" },
     { "a: { exclude: { threads: '> 1..2' } }\n", "1:26: threads: '>' goes with a number, not" },
-    { "a: { exclude: { threads: [1, 2, .., 65] } }\n", "1:17: threads: more than 64 values" },
+    { "a: { exclude: { threads: [1, 2, .., 129] } }\n", "1:17: threads: more than 128 values" },
     { "a: { exclude: { workload.waits_percent: 101 } }\n", "1:41: waits_percent: '101' is not a "
                                                            "number from 0 to 100" },
     { "a: { exclude: { gil.forc: 1 } }\n", "1:17: unknown parameter of locks 'forc'" },
@@ -241,7 +241,7 @@ static const char *const wrong[][2] = {
                  "in line 1" },
     { "a: { rounds: 1 }\n---\nb: { rounds: 1 }\n", "2:1: a second document begins" },
     { "a: { rounds: 1 }\n---\n]\n", "3:1: did not find expected node content" },
-    { "a:\n  about: \"\303\251\377\"\n", "2:12: invalid leading UTF-8 octet: a matrix is text in" },
+    { "a:\n  about: \"\303\251\377\"\n", "2:12: invalid leading UTF-8 octet: it must be text in" },
     { "a: \001\n", "1:4: control characters are not allowed" },
     { "\377\376a\n", "1:1: invalid leading UTF-8 octet" },
 };

@@ -231,7 +231,7 @@ static void lists_have_a_bound(void **state)
     for (int i = 0; i <= LIST_MAX; i++)
         snprintf(list + strlen(list), 32, "%sinterval:interval_us=%d", i ? "," : "", i + 1);
     assert_int_equal(parse_locks(list, &v, &m), -1);
-    assert_string_equal(m.text, "more than 64 of lock");
+    assert_string_equal(m.text, "more than 128 of lock");
     *strrchr(list, ',') = '\0';
     assert_int_equal(parse_locks(list, &v, &m), 0);
 }

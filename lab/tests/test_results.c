@@ -23,6 +23,8 @@ static struct measurement two_workers(uint64_t first, uint64_t second)
                              .max_rss_bytes = 4096, .handed_over = 20, .held_back = 3,
                              .damage = { .published = 3, .off = 2, .over = 9, .under = 1,
                                          .leaked = 1, .early = 1, .kept_bytes = 96 },
+                             .used = true, .usage = { 0.75, 40, 41, 4, 8192 },
+                             .latency = { 51, 52, 53, 54, 55 },
                              .counted = true, .memory = { -1, 2, 64, -1 },
                              .watched = true, .collections = { 1, 2, 3, 4, 5, 6, 7 } };
 
@@ -87,6 +89,11 @@ static void measurement_comes_back_from_text_as_it_was(void **state)
     assert_string_equal(got.sample[1].binding, "refused: EINVAL");
     assert_int_equal(got.sample[2].role_index, 1);
     assert_int_equal(got.max_rss_bytes, 4096);
+    assert_true(got.used);
+    assert_near(got.usage.cpu_seconds, 0.75);
+    assert_memory_equal(&got.usage.voluntary_switches, &sent.usage.voluntary_switches,
+                        4 * sizeof(int64_t));
+    assert_memory_equal(&got.latency, &sent.latency, sizeof got.latency);
     assert_true(got.counted);
     assert_memory_equal(&got.memory, &sent.memory, sizeof got.memory);
     assert_true(got.watched);
@@ -174,6 +181,9 @@ static void numbers_are_short_for_people(void **state)
     assert_string_equal(human_rate(999.9, text, sizeof text), "1.00 k");
     assert_string_equal(human_rate(12345678, text, sizeof text), "12.3 M");
     assert_string_equal(human_ns(5050000, text, sizeof text), "5.05 ms");
+    assert_string_equal(human_bytes(1023, text, sizeof text), "1023 bytes");
+    assert_string_equal(human_bytes(2048, text, sizeof text), "2.0 KiB");
+    assert_string_equal(human_bytes(400e6, text, sizeof text), "381 MiB");
 }
 
 int main(void)

@@ -70,6 +70,7 @@ static struct measurement full_window(int block, int samples)
                     .kept_bytes = 29 },
         .counted = true, .memory = { 30, 31, 32, 33 },
         .watched = true, .collections = { 70, 71, 72, 73, 74, 75, 76 },
+        .used = true, .usage = { 0.375, 80, 81, 82, 83 }, .latency = { 84, 85, 86, 87, 88 },
     };
 
     w.samples = samples;
@@ -141,6 +142,11 @@ static void assert_same(const struct measurement *got, const struct measurement 
     assert_int_equal(got->watched, sent->watched);
     if (sent->watched)
         assert_memory_equal(&got->collections, &sent->collections, sizeof got->collections);
+    assert_int_equal(got->used, sent->used);
+    if (sent->used) {
+        assert_memory_equal(&got->usage, &sent->usage, sizeof got->usage);
+        assert_memory_equal(&got->latency, &sent->latency, sizeof got->latency);
+    }
     assert_int_equal(got->contention != NULL, sent->contention != NULL);
     if (sent->contention)
         assert_same_contention(got->contention, sent->contention);
@@ -216,6 +222,8 @@ static void what_is_not_known_stays_unknown(void **state)
     sent.occasion.steal = sent.occasion.busy = sent.occasion.mhz = -1;
     sent.max_rss_bytes = sent.handed_over = sent.held_back = 0;
     sent.memory.taken_bytes = -1;
+    sent.usage.connections = 0, sent.usage.grown_bytes = -1;
+    sent.latency = (struct latency){ 0 };
     sent.sample[0] = (struct sample){ "worker", 0, 0, 0, 0, -1, -1, "unbound", 0, 0, 0, 0,
                                       -1, -1, -1, -1, -1 };
     assert_same(through_file(&sent, &r)->round, &sent);
@@ -224,7 +232,7 @@ static void what_is_not_known_stays_unknown(void **state)
     sent.collections = (struct collections){ 0 }; /* there were none, and so no pauses */
     assert_same(through_file(&sent, &r)->round, &sent);
     results_free(&r);
-    sent.watched = false;
+    sent.watched = sent.used = false;
     assert_same(through_file(&sent, &r)->round, &sent);
     results_free(&r);
     measurement_free(&sent);

@@ -41,10 +41,13 @@ static struct outcome *add_of(struct results *r, const char *name, const char *h
     struct variant workload = { .index = workload_named(name) };
     struct mode m = { .runtime = runtime_list[0].runtime, .lock_name = gil_list[0].name,
                       .lock = gil_list[0].class };
+    static struct variants unit;
+    struct mistake mistake;
 
     snprintf(workload.label, sizeof workload.label, "%s", name);
     snprintf(m.label, sizeof m.label, "%s", mode);
-    cell_init(&o->cell, &workload, &m, heap, "", threads);
+    assert_int_equal(parse_units("thread", &unit, &mistake), 0);
+    cell_init(&o->cell, &workload, &m, heap, "", &unit.item[0], 0, threads);
     while (*rates)
         *outcome_window(o, WINDOW_TIMED) = measured_rate(*rates++);
     results_index(r);
@@ -59,7 +62,7 @@ static void add(struct results *r, const char *heap, const char *mode, int threa
 
 static struct results room(size_t cells)
 {
-    static const struct cell cell[128];
+    static const struct cell cell[512];
     struct results r;
 
     assert_int_equal(results_init(&r, cell, cells, 4, 0), 0);

@@ -42,21 +42,24 @@ static inline void rc_immortal(rc_t *rc)
     atomic_init(&rc->count, INT64_MAX / 2);
 }
 
-/* Relaxed is enough: the caller holds a reference, so the count cannot reach zero
- * meanwhile, and whoever handed over the pointer synchronised already. */
 static inline void rc_incref(rc_t *rc)
 {
+    /* cut 02, 10: one more reference; which memory order is enough, and why? | (void)rc; */
+    /* Relaxed is enough: the caller holds a reference, so the count cannot reach zero
+     * meanwhile, and whoever handed over the pointer synchronised already. */
     int64_t old = atomic_fetch_add_explicit(&rc->count, 1, memory_order_relaxed);
 
     assert(old > 0 && "incref of an object that is being destroyed");
     (void)old;
+    /* end of cut */
 }
 
-/* The decrement publishes our writes to whoever drops the last reference; the load
- * collects everybody else's. (A fence would do instead of the load, but TSan does
- * not understand fences.) */
 static inline bool rc_decref(rc_t *rc)
 {
+    /* cut 02, 10: one less; was it the last, and who must see whose writes? | return !rc; */
+    /* The decrement publishes our writes to whoever drops the last reference; the load
+     * collects everybody else's. (A fence would do instead of the load, but TSan does
+     * not understand fences.) */
     int64_t old = atomic_fetch_sub_explicit(&rc->count, 1, memory_order_release);
 
     assert(old > 0 && "decref without a reference");
@@ -64,12 +67,14 @@ static inline bool rc_decref(rc_t *rc)
         return false;
     (void)atomic_load_explicit(&rc->count, memory_order_acquire);
     return true;
+    /* end of cut */
 }
 
-/* Acquire: sees what was written by those whose decrements went before, as it would if
- * one of them had handed over its reference. */
 static inline bool rc_try_incref(rc_t *rc)
 {
+    /* cut 02, 10: one more, unless there is none left; and in which order? | return !rc; */
+    /* Acquire: sees what was written by those whose decrements went before, as it would if
+     * one of them had handed over its reference. */
     int64_t count = atomic_load_explicit(&rc->count, memory_order_relaxed);
 
     while (count > 0) {
@@ -79,6 +84,7 @@ static inline bool rc_try_incref(rc_t *rc)
         rc_note_retry(rc);
     }
     return false;
+    /* end of cut */
 }
 
 static inline int64_t rc_count(const rc_t *rc)

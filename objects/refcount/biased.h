@@ -77,8 +77,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#ifndef BIASED_SUSPENDS /* 1: this is biased_suspend.h */
-#define BIASED_SUSPENDS 0
+#ifndef RC_SUSPENDS /* 1: this is biased_suspend.h */
+#define RC_SUSPENDS 0
 #endif
 
 #define RC_NEEDS_GIL 0
@@ -87,10 +87,10 @@
 #define RC_HAS_QUIESCE 1
 #define RC_HAS_LATE 1
 #define RC_LATE_SAFEPOINTS 1
-#define RC_LATE_DETACHED !BIASED_SUSPENDS
+#define RC_LATE_DETACHED !RC_SUSPENDS
 #define RC_HAS_RECORDS 1
 
-#if !BIASED_SUSPENDS
+#if !RC_SUSPENDS
 static const struct policy rc_policy = {
     .about = "the owner counts plainly, the others atomically; the two are merged at the end",
     .cost = "owner: a compare and one add to memory; others: one locked read-modify-write",
@@ -179,6 +179,7 @@ static inline void rc_incref(rc_t *rc)
 
 static inline bool rc_decref(rc_t *rc)
 {
+    /* cut 06: whose is it, and who frees at zero? | return rc->local < 0 && biased_mine(rc); */
     if (unlikely(!biased_mine(rc)))
         return biased_decref_foreign(rc);
     assert(rc->local > 0 && "decref without a reference");
@@ -187,6 +188,7 @@ static inline bool rc_decref(rc_t *rc)
     /* Facts 5 and 7; acquire for those who saw the object though nobody published it. */
     return atomic_load_explicit(&rc->shared, memory_order_acquire) == BIASED_DEFAULT ||
            biased_merge_zero(rc);
+    /* end of cut */
 }
 
 /* `local` is 0 here only if this thread is destroying the object. */
@@ -291,12 +293,14 @@ static struct biased_bucket *biased_bucket_of(uintptr_t id)
 
 bool biased_merge_zero(rc_t *rc)
 {
+    /* cut 06: the owner has dropped all that it counted: what is left is `shared` | return !rc; */
     int32_t old;
 
     rc_note_merge();
     atomic_store_explicit(&rc->owner, 0, memory_order_relaxed); /* fact 6 */
     old = atomic_fetch_or_explicit(&rc->shared, BIASED_MERGED, memory_order_acq_rel);
     return (old | BIASED_MERGED) == BIASED_MERGED;
+    /* end of cut */
 }
 
 /* Merges a queued object and drops the queue's reference; true: it was the last. The
@@ -305,6 +309,7 @@ bool biased_merge_zero(rc_t *rc)
  * the second case `local` was the owner's until then. */
 static bool biased_merge_queued(rc_t *rc)
 {
+    /* cut 06: add the two counts, and drop the reference that the queue held | return !rc; */
     int32_t state = atomic_load_explicit(&rc->shared, memory_order_acquire) & BIASED_MERGED;
     int32_t change = (rc->local - 1) * BIASED_ONE + BIASED_MERGED - state;
     int32_t old;
@@ -317,6 +322,7 @@ static bool biased_merge_queued(rc_t *rc)
     old = atomic_fetch_add_explicit(&rc->shared, change, memory_order_acq_rel);
     assert(old + change >= BIASED_MERGED && "more decrefs than references");
     return old + change == BIASED_MERGED;
+    /* end of cut */
 }
 
 static struct biased_owner *biased_find(struct biased_bucket *bucket, uintptr_t id)
@@ -363,7 +369,7 @@ static rc_t *biased_merge_for_detached(struct biased_bucket *bucket, struct bias
     rc_t *dead = NULL;
 
     (void)bucket;
-    if (!BIASED_SUSPENDS || owner == &biased_self || !thread_hold(owner->thread))
+    if (!RC_SUSPENDS || owner == &biased_self || !thread_hold(owner->thread))
         return NULL;
     biased_merge_all(owner->taken, &dead);
     biased_merge_all(owner->queued, &dead);
@@ -416,6 +422,7 @@ static bool biased_destroy_others(rc_t *dead, const rc_t *rc)
  * every subtraction is right, and the one that leaves exactly MERGED is the last. */
 bool biased_decref_foreign(rc_t *rc)
 {
+    /* cut 06: subtract, or queue | return biased_destroy_others(NULL, rc) && biased_enqueue(rc); */
     int32_t old = atomic_load_explicit(&rc->shared, memory_order_relaxed);
 
     while (!(old & BIASED_QUEUED)) {
@@ -433,12 +440,14 @@ bool biased_decref_foreign(rc_t *rc)
         return false;
     (void)atomic_load_explicit(&rc->shared, memory_order_acquire);
     return true;
+    /* end of cut */
 }
 
 /* DEFAULT and 0: nothing says whether the owner still holds it, and it was not
  * published. Any other word but MERGED keeps the owner from freeing without looking. */
 bool biased_try_incref_foreign(rc_t *rc)
 {
+    /* cut 06: in which states does it live for sure? | return !rc; */
     int32_t old = atomic_load_explicit(&rc->shared, memory_order_relaxed);
 
     while (old != BIASED_DEFAULT && old != BIASED_MERGED) {
@@ -448,6 +457,7 @@ bool biased_try_incref_foreign(rc_t *rc)
         rc_note_retry(rc);
     }
     return false;
+    /* end of cut */
 }
 
 void biased_register(void)
@@ -486,9 +496,11 @@ static bool biased_leave(struct biased_owner *owner)
  * finds no owner, and merges for itself. No count is touched after. */
 void biased_unregister(void)
 {
+    /* cut 06: others may be queueing for you just now | biased_leave(&biased_self); */
     do
         biased_drain_own();
     while (!biased_leave(&biased_self));
+    /* end of cut */
     biased_self.id = 0;
 }
 

@@ -20,7 +20,7 @@
 
 #include "objects/policy.h"
 
-#define BIASED_SUSPENDS 1
+#define RC_SUSPENDS 1
 #include "objects/refcount/biased.h"
 
 static const struct policy rc_policy = {

@@ -7,16 +7,18 @@ from drawing import KINDS, Nothing, Panel, Picture, counted, in_words, joined
 
 TITLE = "Do more threads get more done?"
 PLACE = 1
-# 1x is what nolock does with the fewest threads; without nolock, the first mode.
+# 1x is what nolock does with the fewest threads; without nolock, the first mode. Of other units
+# than threads only where there is nothing else.
 QUERY = f"""\
 SELECT cell, workload, kind, unit, mode, heap, build, threads, safe, windows, middle AS rate,
        middle / one AS middle, low / one AS low, high / one AS high, one, measure
 FROM (SELECT *, first_value(middle) OVER least_threads AS one,
-             first_value(mode) OVER least_threads AS measure
+             first_value(mode || coalesce(', ' || execution_unit || ' x' || units, ''))
+                 OVER least_threads AS measure
       FROM (
 {textwrap.indent(drawing.median_query("r.rate"), 8 * " ")})
       WINDOW least_threads AS (PARTITION BY workload
-                               ORDER BY threads, mode <> 'nolock', cell))
+                               ORDER BY threads, units IS NOT NULL, mode <> 'nolock', cell))
 ORDER BY cell"""
 
 
