@@ -4,19 +4,16 @@
  * it closes the descriptor. So who cuts one off, under the lock, never means another connection
  * that has got the same number.
  */
-#include "benches/serve.h"
-
 #include "benches/http_peer.h"
+#include "benches/serve_crew.h"
 #include "coroutines/async_io.h"
 #include "coroutines/coroutine.h"
 #include "coroutines/hub.h"
 #include "coroutines/io.h"
-#include "coroutines/recruit.h"
 #include "coroutines/stream.h"
 #include "coroutines/task.h"
 #include "coroutines/tls.h"
 #include "coroutines/tls/certificate.h"
-#include "gil/mutex.h"
 #include "objects/bytes.h"
 #include "objects/exception.h"
 #include "objects/function.h"
@@ -37,7 +34,7 @@ static const uint64_t full_ns = 10 * NS_PER_MS; /* until a descriptor is asked f
 struct house;
 
 struct caller {
-    struct caller *next, *before; /* house->lock */
+    struct caller *next, *before; /* house->crew.lock */
     struct house *house;          /* set once */
     const void *owner;            /* set once; of a carrier; NULL: a thread of its own */
     struct object *stream;        /* set once; owned; over TLS, and has `fd`; NULL: there is none */
@@ -47,20 +44,15 @@ struct caller {
     size_t drained;               /* owner; bytes after the last answer */
     _Atomic uint64_t due;         /* owner, read by who cuts off: twice the number of what must come
                                      now, and 1 if that is a request or goes out, not the next one */
-    uint64_t seen, seen_ns;       /* house->lock; what was due at the last look, and since when */
+    uint64_t seen, seen_ns;       /* house->crew.lock; what was due when last seen, since when */
     struct http_peer peer;        /* owner; an echo uses `in` and `have` alone */
 };
 
 struct house {
-    struct serve_order *order; /* set once */
-    int listener;              /* set once */
-    _Atomic bool stopping;     /* release, acquire */
-    struct mutex lock;
-    pthread_cond_t changed;
-    struct caller *first;    /* lock */
-    int callers;             /* lock */
-    int carriers;            /* lock; threads that accept and have not ended */
-    bool gave_up, no_memory; /* lock; one of them could not go on, and that is why */
+    struct crew crew;     /* first: who has it has the house */
+    int listener;         /* set once */
+    struct caller *first; /* crew.lock */
+    int callers;          /* crew.lock */
 };
 
 static _Thread_local struct tls_context *context; /* of this carrier; NULL: no TLS */
@@ -68,33 +60,6 @@ static _Thread_local struct tls_context *context; /* of this carrier; NULL: no T
 static void tell(_Atomic uint64_t *count)
 {
     atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
-}
-
-static bool is_stopping(const struct house *h)
-{
-    return atomic_load_explicit(&h->stopping, memory_order_acquire);
-}
-
-/* By a carrier that cannot accept any more: takes what is pending, and the house ends. */
-static void give_up(struct house *h)
-{
-    bool no_memory = exception_matches(&memory_error);
-
-    exception_restore(NULL);
-    mutex_lock(&h->lock);
-    h->gave_up = true;
-    h->no_memory |= no_memory;
-    mutex_unlock(&h->lock);
-}
-
-static bool has_given_up(struct house *h)
-{
-    bool gave_up;
-
-    mutex_lock(&h->lock);
-    gave_up = h->gave_up;
-    mutex_unlock(&h->lock);
-    return gave_up;
 }
 
 /* ---- callers ---- */
@@ -110,9 +75,9 @@ static void set_due(struct caller *c, enum due what)
 }
 
 /* By who cuts off. */
-static bool is_late(struct caller *c, uint64_t now_ns) REQUIRES(c->house->lock)
+static bool is_late(struct caller *c, uint64_t now_ns) REQUIRES(c->house->crew.lock)
 {
-    const struct serve_order *o = c->house->order;
+    const struct serve_order *o = c->house->crew.order;
     uint64_t due = atomic_load_explicit(&c->due, memory_order_relaxed);
 
     if (due != c->seen) {
@@ -125,13 +90,13 @@ static bool is_late(struct caller *c, uint64_t now_ns) REQUIRES(c->house->lock)
 /* The first request. Over TLS, hands are shaken before. */
 static void await_first(struct caller *c)
 {
-    set_due(c, c->house->order->http ? DUE_REQUEST : DUE_NEXT);
+    set_due(c, c->house->crew.order->http ? DUE_REQUEST : DUE_NEXT);
 }
 
 /* What comes now must come in time: the rest of a request, or the next one. */
 static HOT_PATH void await_more(struct caller *c)
 {
-    bool midway = c->house->order->http && http_peer_is_midway(&c->peer);
+    bool midway = c->house->crew.order->http && http_peer_is_midway(&c->peer);
 
     if (!midway || !c->midway)
         set_due(c, midway ? DUE_REQUEST : DUE_NEXT);
@@ -142,7 +107,7 @@ static void enter(struct caller *c)
 {
     struct house *h = c->house;
 
-    mutex_lock(&h->lock);
+    mutex_lock(&h->crew.lock);
     c->before = NULL;
     c->next = h->first;
     if (h->first)
@@ -150,16 +115,16 @@ static void enter(struct caller *c)
     h->first = c;
     h->callers++;
     /* One that comes at the end is not seen by who shuts the others. */
-    if (is_stopping(h))
+    if (crew_is_stopping(&h->crew))
         shutdown(c->fd, SHUT_RDWR);
-    mutex_unlock(&h->lock);
+    mutex_unlock(&h->crew.lock);
 }
 
 static void leave(struct caller *c)
 {
     struct house *h = c->house;
 
-    mutex_lock(&h->lock);
+    mutex_lock(&h->crew.lock);
     if (c->next)
         c->next->before = c->before;
     if (c->before)
@@ -167,14 +132,14 @@ static void leave(struct caller *c)
     else
         h->first = c->next;
     h->callers--;
-    pthread_cond_broadcast(&h->changed);
-    mutex_unlock(&h->lock);
+    pthread_cond_broadcast(&h->crew.changed);
+    mutex_unlock(&h->crew.lock);
 }
 
 /* Who serves it may be another thread. */
 static struct object *new_stream(const struct house *h, int fd /* steals, also on failure */)
 {
-    borrowed loop = h->order->unit == SERVE_TASKS ? loop_running() : NULL;
+    borrowed loop = h->crew.order->unit == SERVE_TASKS ? loop_running() : NULL;
     struct tls_session *s = tls_session_start(context, NULL);
     struct object *stream = s ? stream_new(loop, fd, NULL, s) : NULL;
 
@@ -191,7 +156,7 @@ static struct caller *caller_new(struct house *h, int fd, const void *owner)
     struct caller *c = malloc(sizeof *c);
     int on = 1;
 
-    if (!c || http_peer_init(&c->peer, h->order->body_bytes) < 0) {
+    if (!c || http_peer_init(&c->peer, h->crew.order->body_bytes) < 0) {
         exception_set_no_memory();
         free(c);
         close(fd);
@@ -210,11 +175,11 @@ static struct caller *caller_new(struct house *h, int fd, const void *owner)
     atomic_init(&c->cut, false);
     c->midway = false;
     c->drained = 0;
-    atomic_init(&c->due, h->order->http || c->stream ? DUE_REQUEST : DUE_NEXT);
+    atomic_init(&c->due, h->crew.order->http || c->stream ? DUE_REQUEST : DUE_NEXT);
     c->seen = atomic_load_explicit(&c->due, memory_order_relaxed);
     c->seen_ns = clock_ns();
-    tell(&h->order->counts.connections);
-    tell(&h->order->counts.open);
+    tell(&h->crew.order->counts.connections);
+    tell(&h->crew.order->counts.open);
     enter(c);
     return c;
 }
@@ -241,7 +206,7 @@ static void caller_free(struct caller *c)
         close(c->fd);
     http_peer_fini(&c->peer);
     free(c);
-    atomic_fetch_sub_explicit(&h->order->counts.open, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&h->crew.order->counts.open, 1, memory_order_relaxed);
 }
 
 static bool was_cut(const struct caller *c)
@@ -257,8 +222,8 @@ static int settle(struct caller *c, int result)
 
     if (result < 0 && exception_matches(&os_error)) {
         exception_restore(NULL);
-        if (!was_cut(c) && !is_stopping(h))
-            tell(&h->order->counts.failed);
+        if (!was_cut(c) && !crew_is_stopping(&h->crew))
+            tell(&h->crew.order->counts.failed);
         result = 0;
     }
     return result;
@@ -270,30 +235,31 @@ static void free_those_of(struct house *h, const void *owner)
     struct caller *c;
 
     do {
-        mutex_lock(&h->lock);
+        mutex_lock(&h->crew.lock);
         for (c = h->first; c && c->owner != owner; c = c->next)
             ;
-        mutex_unlock(&h->lock);
+        mutex_unlock(&h->crew.lock);
         if (c)
             caller_free(c);
     } while (c);
 }
 
 /* Those that are too slow. Their units see the end, as if the peer had gone. */
-static void cut_off(struct house *h)
+static void cut_off(struct crew *crew)
 {
+    struct house *h = (struct house *)crew;
     uint64_t now_ns;
 
-    mutex_lock(&h->lock);
+    mutex_lock(&h->crew.lock);
     now_ns = clock_ns(); /* behind the lock: nobody in the list has come later than that */
     for (struct caller *c = h->first; c; c = c->next) {
         if (was_cut(c) || !is_late(c, now_ns))
             continue;
         atomic_store_explicit(&c->cut, true, memory_order_relaxed);
         shutdown(c->fd, SHUT_RDWR);
-        tell(&h->order->counts.cut_off);
+        tell(&h->crew.order->counts.cut_off);
     }
-    mutex_unlock(&h->lock);
+    mutex_unlock(&h->crew.lock);
 }
 
 /* ---- what is said, without waiting ---- */
@@ -304,7 +270,7 @@ static HOT_PATH enum peer_turn next_word(struct caller *c, const char **out, siz
     struct http_peer *p = &c->peer;
     enum peer_turn turn = PEER_READS;
 
-    if (c->house->order->http) {
+    if (c->house->crew.order->http) {
         turn = http_peer_next(p);
         *out = p->out;
         *size_bytes = p->out_bytes;
@@ -319,9 +285,9 @@ static HOT_PATH enum peer_turn next_word(struct caller *c, const char **out, siz
 
 static HOT_PATH void count_word(struct caller *c)
 {
-    struct serve_counts *counts = &c->house->order->counts;
+    struct serve_counts *counts = &c->house->crew.order->counts;
 
-    if (!c->house->order->http || c->peer.answers_request)
+    if (!c->house->crew.order->http || c->peer.answers_request)
         tell(&counts->answers);
     else if (c->peer.ends)
         tell(&counts->refused);
@@ -431,8 +397,8 @@ static bool may_accept_again(struct house *h, int error, bool *full)
 {
     *full = error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
     if (*full)
-        tell(&h->order->counts.full);
-    if (is_stopping(h) || (!*full && error != ECONNABORTED && error != EPROTO))
+        tell(&h->crew.order->counts.full);
+    if (crew_is_stopping(&h->crew) || (!*full && error != ECONNABORTED && error != EPROTO))
         return false;
     exception_restore(NULL);
     return true;
@@ -449,7 +415,7 @@ static int accept_next(struct house *h)
         if (!may_accept_again(h, errno, &full) || (full && io_sleep_ns(full_ns) < 0))
             break;
     }
-    if (fd < 0 && is_stopping(h))
+    if (fd < 0 && crew_is_stopping(&h->crew))
         exception_restore(NULL);
     return fd;
 }
@@ -468,7 +434,7 @@ static int accept_callers(struct house *h, int start(struct caller *c), const vo
         }
         if (!c) {
             exception_restore(NULL);
-            tell(&h->order->counts.full);
+            tell(&h->crew.order->counts.full);
         }
     }
     return exception_pending() ? -1 : 0;
@@ -543,7 +509,7 @@ static int carry_greenlets(struct house *h)
     if (hub_loop())
         result = accept_callers(h, start_greenlet, &greenlets);
     if (result < 0)
-        give_up(h);
+        crew_give_up(&h->crew);
     while (greenlets && hub_sleep_ns(NS_PER_MS) == 0)
         ;
     exception_restore(NULL);
@@ -568,9 +534,7 @@ enum { BEGINS, SHAKES_HANDS, READS, WROTE, DRAINS }; /* and where it stands */
 
 static enum turn await_handshake(struct frame *f, struct caller *c, struct object **result)
 {
-    f->at = SHAKES_HANDS;
-    *result = stream_handshake(c->stream);
-    return *result ? TURN_FROM : TURN_ERROR;
+    return frame_await(f, SHAKES_HANDS, stream_handshake(c->stream), result);
 }
 
 static enum turn end_call(struct caller *c, int result, struct object **returned)
@@ -742,7 +706,7 @@ static void take_connection(struct house *h, int fd)
     if (c)
         caller_free(c);
     exception_restore(NULL);
-    tell(&h->order->counts.full);
+    tell(&h->crew.order->counts.full);
 }
 
 enum { PAUSES, ACCEPTS }; /* where it stands */
@@ -750,7 +714,7 @@ enum { PAUSES, ACCEPTS }; /* where it stands */
 /* Whatever it is that accept was told, there may be room a little later. */
 static struct object *await_room(struct frame *f, struct house *h)
 {
-    tell(&h->order->counts.full);
+    tell(&h->crew.order->counts.full);
     f->at = PAUSES;
     return async_io_sleep(loop_running(), (int64_t)full_ns);
 }
@@ -768,12 +732,12 @@ static enum turn accept_in_task(struct frame *f, enum resume how, borrowed argum
 
     if (how == RESUME_SEND && f->at == ACCEPTS) /* also at the end, or nobody would close it */
         take_connection(h, (int)int_value(argument));
-    if (is_stopping(h))
+    if (crew_is_stopping(&h->crew))
         return end_task(result);
     *result = how == RESUME_THROW ? await_room(f, h) : await_another(f, h);
     if (*result)
         return TURN_FROM;
-    give_up(h);
+    crew_give_up(&h->crew);
     return end_task(result);
 }
 
@@ -791,7 +755,7 @@ static struct object *begin_to_accept(borrowed closure, borrowed const *argument
 
     (void)arguments, (void)count;
     if (start_task(&accepting, h) < 0) {
-        give_up(h);
+        crew_give_up(&h->crew);
         loop_stop(loop_running());
     }
     return none();
@@ -812,7 +776,7 @@ static int carry_tasks(struct house *h)
     xdecref(f);
     xdecref(address);
     if (result < 0)
-        give_up(h);
+        crew_give_up(&h->crew);
     if (loop)
         loop_close(loop);
     xdecref(loop);
@@ -825,54 +789,30 @@ static int carry_tasks(struct house *h)
 /* OpenSSL takes locks in a context, so each carrier has one. */
 static int open_context(const struct house *h)
 {
-    const struct tls_identity *i = h->order->identity;
+    const struct tls_identity *i = h->crew.order->identity;
 
     context = i ? tls_server(i->certificate, i->key) : NULL;
     return i && !context ? -1 : 0;
 }
 
-static void carry(struct thread *self, struct recruit *r)
+static int carry(struct crew *crew, struct recruit *r)
 {
     static int (*const how[])(struct house * h) = {
         [SERVE_THREADS] = carry_threads,
         [SERVE_GREENLETS] = carry_greenlets,
         [SERVE_TASKS] = carry_tasks,
     };
-    struct house *h = r->kept;
-    bool opened = open_context(h) == 0; /* before it is ready: later a load may be forked */
+    struct house *h = (struct house *)crew;
+    int result = open_context(h); /* before it is ready: later a load may be forked */
 
-    (void)self;
     recruit_ready(r);
-    if (!opened || how[h->order->unit](h) < 0)
-        give_up(h);
+    if (result == 0)
+        result = how[crew->order->unit](h);
     tls_context_free(context);
     context = NULL;
-    if (h->order->identity)
+    if (crew->order->identity)
         tls_thread_end();
-    mutex_lock(&h->lock);
-    h->carriers--;
-    pthread_cond_broadcast(&h->changed);
-    mutex_unlock(&h->lock);
-}
-
-static int start_carriers(struct house *h)
-{
-    for (int i = 0; i < h->order->threads; i++) {
-        struct recruit r = { .name = "carrier", .body = carry, .kept = h };
-
-        mutex_lock(&h->lock);
-        h->carriers++;
-        mutex_unlock(&h->lock);
-        errno = recruit_start(&r);
-        if (!errno)
-            continue;
-        mutex_lock(&h->lock);
-        h->carriers--;
-        mutex_unlock(&h->lock);
-        exception_set_errno("pthread_create");
-        return -1;
-    }
-    return 0;
+    return result;
 }
 
 /* Several threads accept from it, so it must not block those that find nothing any more; threads
@@ -901,43 +841,22 @@ static int listen_on_loopback(struct serve_order *o)
     return -1;
 }
 
-/* Detached. Whoever waits for a connection, or on one, sees its end. */
-static void end_all(struct house *h)
+/* Whoever waits for a connection, or on one, sees its end. */
+static void end_all(struct crew *crew)
 {
-    mutex_lock(&h->lock);
-    atomic_store_explicit(&h->stopping, true, memory_order_release);
+    struct house *h = (struct house *)crew;
+
     shutdown(h->listener, SHUT_RDWR);
     for (struct caller *c = h->first; c; c = c->next)
         shutdown(c->fd, SHUT_RDWR);
-    while (h->callers || h->carriers)
-        cond_wait(&h->changed, &h->lock);
-    mutex_unlock(&h->lock);
-}
-
-static int run(struct house *h)
-{
-    struct serve_order *o = h->order;
-    int result = start_carriers(h);
-
-    thread_detach(thread_self);
-    if (result == 0) {
-        o->begun(o);
-        while (!has_given_up(h) && o->goes_on(o))
-            cut_off(h);
-    }
-    end_all(h);
-    thread_attach(thread_self);
-    recruit_join_all();
-    if (result == 0 && h->no_memory)
-        exception_set_no_memory();
-    else if (result == 0 && h->gave_up)
-        exception_set(&os_error, "no connection can be accepted any more");
-    return h->gave_up ? -1 : result;
+    while (h->callers || crew->carriers)
+        cond_wait(&crew->changed, &crew->lock);
 }
 
 int serve(struct serve_order *order)
 {
-    struct house h = { .order = order, .lock = MUTEX_INIT, .changed = PTHREAD_COND_INITIALIZER };
+    struct house h = { .crew = { CREW_INIT, .order = order, .carry = carry, .look = cut_off,
+                                 .end = end_all } };
     int result;
 
     if (order->datagrams)
@@ -945,8 +864,7 @@ int serve(struct serve_order *order)
     h.listener = listen_on_loopback(order);
     if (h.listener < 0)
         return -1;
-    result = run(&h);
+    result = crew_run(&h.crew, "no connection can be accepted any more");
     close(h.listener);
-    mutex_fini(&h.lock);
     return result;
 }

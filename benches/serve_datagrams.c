@@ -4,16 +4,13 @@
  * thread, a greenlet of a hub, or a task. Who waits in a reactor is woken by a datagram that another
  * may then have taken; so the last of them are called more than once when it ends.
  */
-#include "benches/serve.h"
-
+#include "benches/serve_crew.h"
 #include "coroutines/coroutine.h"
 #include "coroutines/datagram.h"
 #include "coroutines/hub.h"
 #include "coroutines/io.h"
 #include "coroutines/net/address.h"
-#include "coroutines/recruit.h"
 #include "coroutines/run.h"
-#include "gil/mutex.h"
 #include "objects/bytes.h"
 #include "objects/exception.h"
 #include "objects/int.h"
@@ -24,24 +21,14 @@
 static const uint64_t call_again_ns = 5 * NS_PER_MS;
 
 struct post {
-    struct serve_order *order; /* set once */
-    int fd;                    /* set once; the socket, which blocks */
-    struct address address;    /* set once; its own */
-    _Atomic bool stopping;     /* release, acquire */
-    struct mutex lock;
-    pthread_cond_t changed;
-    int carriers;            /* lock; that have not ended */
-    bool gave_up, no_memory; /* lock; one of them could not go on, and that is why */
+    struct crew crew;       /* first: who has it has the post */
+    int fd;                 /* set once; the socket, which blocks */
+    struct address address; /* set once; its own */
 };
-
-static bool is_stopping(const struct post *p)
-{
-    return atomic_load_explicit(&p->stopping, memory_order_acquire);
-}
 
 static void count_answer(struct post *p)
 {
-    atomic_fetch_add_explicit(&p->order->counts.answers, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&p->crew.order->counts.answers, 1, memory_order_relaxed);
 }
 
 /* After an error about one datagram, which is the client's affair, the next is taken. */
@@ -50,8 +37,8 @@ static int settle(struct post *p)
     if (!exception_matches(&os_error))
         return -1;
     exception_restore(NULL);
-    if (!is_stopping(p))
-        atomic_fetch_add_explicit(&p->order->counts.failed, 1, memory_order_relaxed);
+    if (!crew_is_stopping(&p->crew))
+        atomic_fetch_add_explicit(&p->crew.order->counts.failed, 1, memory_order_relaxed);
     return 0;
 }
 
@@ -63,7 +50,7 @@ static int answer_all(struct post *p)
     struct address from;
     int result = 0;
 
-    while (result == 0 && !is_stopping(p)) {
+    while (result == 0 && !crew_is_stopping(&p->crew)) {
         int64_t got;
 
         safepoint(thread_self);
@@ -94,13 +81,6 @@ struct answering {
 enum { POST, PLACE, REFERENCES };
 enum { RECEIVES, TAKES, SENT }; /* where the task stands */
 
-static enum turn await_next(struct frame *f, int at, struct object *future, struct object **result)
-{
-    f->at = (uint16_t)at;
-    *result = future;
-    return future ? TURN_FROM : TURN_ERROR;
-}
-
 static void *at_address(borrowed number)
 {
     return (void *)(uintptr_t)int_value(number);
@@ -109,10 +89,10 @@ static void *at_address(borrowed number)
 static enum turn receive_next(struct frame *f, struct post *p, struct answering *a,
                               struct object **result)
 {
-    if (is_stopping(p))
+    if (crew_is_stopping(&p->crew))
         return frame_return(result);
     safepoint(thread_self);
-    return await_next(f, TAKES, datagram_receive(a->endpoint, DATAGRAM_BYTES, &a->from), result);
+    return frame_await(f, TAKES, datagram_receive(a->endpoint, DATAGRAM_BYTES, &a->from), result);
 }
 
 static enum turn go_on(struct frame *f, struct post *p, struct answering *a, borrowed argument,
@@ -121,7 +101,7 @@ static enum turn go_on(struct frame *f, struct post *p, struct answering *a, bor
     if (f->at == TAKES && bytes_length(argument)) {
         if (datagram_send(a->endpoint, bytes_data(argument), bytes_length(argument), &a->from) < 0)
             return settle(p) < 0 ? TURN_ERROR : receive_next(f, p, a, result);
-        return await_next(f, SENT, datagram_drain(a->endpoint), result);
+        return frame_await(f, SENT, datagram_drain(a->endpoint), result);
     }
     if (f->at == SENT)
         count_answer(p);
@@ -194,102 +174,32 @@ static int carry_task(struct post *p)
 
 /* ---- all of it ---- */
 
-static void end_carrier(struct post *p, int result)
-{
-    bool no_memory = result < 0 && exception_matches(&memory_error);
-
-    if (result < 0)
-        exception_restore(NULL);
-    mutex_lock(&p->lock);
-    p->gave_up |= result < 0;
-    p->no_memory |= no_memory;
-    p->carriers--;
-    pthread_cond_broadcast(&p->changed);
-    mutex_unlock(&p->lock);
-}
-
-static void carry(struct thread *self, struct recruit *r)
+static int carry(struct crew *crew, struct recruit *r)
 {
     static int (*const how[])(struct post * p) = {
         [SERVE_THREADS] = answer_all,
         [SERVE_GREENLETS] = carry_greenlet,
         [SERVE_TASKS] = carry_task,
     };
-    struct post *p = r->kept;
 
-    (void)self;
     recruit_ready(r);
-    end_carrier(p, how[p->order->unit](p));
+    return how[crew->order->unit]((struct post *)crew);
 }
 
-static int start_carriers(struct post *p)
+/* A datagram of no bytes calls one of them. */
+static void end_all(struct crew *crew)
 {
-    for (int i = 0; i < p->order->threads; i++) {
-        struct recruit r = { .name = "carrier", .body = carry, .kept = p };
-        int error;
+    const struct post *p = (struct post *)crew;
 
-        mutex_lock(&p->lock);
-        p->carriers++;
-        mutex_unlock(&p->lock);
-        error = recruit_start(&r);
-        if (!error)
-            continue;
-        errno = error;
-        exception_set_errno("pthread_create");
-        mutex_lock(&p->lock);
-        p->carriers--;
-        mutex_unlock(&p->lock);
-        return -1;
-    }
-    return 0;
-}
-
-static bool has_given_up(struct post *p)
-{
-    bool gave_up;
-
-    mutex_lock(&p->lock);
-    gave_up = p->gave_up;
-    mutex_unlock(&p->lock);
-    return gave_up;
-}
-
-/* Detached. A datagram of no bytes calls one of them. */
-static void end_all(struct post *p)
-{
-    mutex_lock(&p->lock);
-    atomic_store_explicit(&p->stopping, true, memory_order_release);
-    while (p->carriers) {
+    while (crew->carriers) {
         sendto(p->fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL, &p->address.any, p->address.size_bytes);
-        cond_wait_until(&p->changed, &p->lock, clock_ns() + call_again_ns);
+        cond_wait_until(&crew->changed, &crew->lock, clock_ns() + call_again_ns);
     }
-    mutex_unlock(&p->lock);
-}
-
-static int run_all(struct post *p)
-{
-    struct serve_order *o = p->order;
-    int result = start_carriers(p);
-
-    thread_detach(thread_self);
-    if (result == 0) {
-        o->begun(o);
-        while (!has_given_up(p) && o->goes_on(o))
-            ;
-    }
-    end_all(p);
-    thread_attach(thread_self);
-    recruit_join_all();
-    if (result == 0 && p->no_memory)
-        exception_set_no_memory();
-    else if (result == 0 && p->gave_up)
-        exception_set(&os_error, "no datagram can be answered any more");
-    return p->gave_up ? -1 : result;
 }
 
 int serve_datagrams(struct serve_order *order)
 {
-    struct post p = { .order = order, .lock = MUTEX_INIT, .changed = PTHREAD_COND_INITIALIZER,
+    struct post p = { .crew = { CREW_INIT, .order = order, .carry = carry, .end = end_all },
                       .address = address_loopback((uint16_t)order->port) };
     int result;
 
@@ -299,8 +209,7 @@ int serve_datagrams(struct serve_order *order)
         return -1;
     }
     order->port = address_port(&p.address);
-    result = run_all(&p);
+    result = crew_run(&p.crew, "no datagram can be answered any more");
     close(p.fd);
-    mutex_fini(&p.lock);
     return result;
 }

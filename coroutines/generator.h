@@ -143,6 +143,17 @@ static inline enum turn frame_return(struct object **result)
     return TURN_RETURN;
 }
 
+/* Python's `await`, or `yield from`: the body goes on at `at` with what comes of it. NULL is what
+ * could not be made. */
+static inline enum turn frame_await(struct frame *f, int at,
+                                    struct object *awaited /* steals; may be NULL */,
+                                    struct object **result)
+{
+    f->at = (uint16_t)at;
+    *result = awaited;
+    return awaited ? TURN_FROM : TURN_ERROR;
+}
+
 /* A generator, or what the body's kind says, that has not begun. It holds new references to the
  * `count` arguments, at most as many as the frame has slots. NULL: MemoryError. */
 struct object *generator_new(const struct body *body, borrowed const *arguments, size_t count);

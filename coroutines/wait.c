@@ -287,9 +287,7 @@ static enum turn begin_for(struct frame *f, struct object **result)
     if (!loop)
         return TURN_ERROR;
     if (timeout_ns == WAIT_FOREVER) {
-        f->at = PASSES;
-        *result = await_iterator(f->reference[AWAITABLE]);
-        return *result ? TURN_FROM : TURN_ERROR;
+        return frame_await(f, PASSES, await_iterator(f->reference[AWAITABLE]), result);
     }
     keep(f, FUTURE, ensure_future(loop, f->reference[AWAITABLE]));
     if (!f->reference[FUTURE])

@@ -81,19 +81,12 @@ static int step(struct worker *w)
 
 enum { BEGINS, SHAKES_HANDS, READS, DRAINS }; /* where the coroutine stands */
 
-static enum turn await_next(struct frame *f, int at, struct object *future, struct object **result)
-{
-    f->at = (uint16_t)at;
-    *result = future;
-    return future ? TURN_FROM : TURN_ERROR;
-}
-
 static enum turn await_read(struct frame *f, struct worker *w, struct object **result)
 {
     struct server *s = w->state;
 
     safepoint(w->thread);
-    return await_next(f, READS, stream_read(s->stream, LOAD_RECEIVE_BYTES), result);
+    return frame_await(f, READS, stream_read(s->stream, LOAD_RECEIVE_BYTES), result);
 }
 
 static enum turn go_on(struct frame *f, struct worker *w, borrowed argument, struct object **result)
@@ -104,7 +97,7 @@ static enum turn go_on(struct frame *f, struct worker *w, borrowed argument, str
     if (f->at == BEGINS && !s->stream)
         return open_stream(w, loop_running()) < 0
                    ? TURN_ERROR
-                   : await_next(f, SHAKES_HANDS, stream_handshake(s->stream), result);
+                   : frame_await(f, SHAKES_HANDS, stream_handshake(s->stream), result);
     if (f->at == BEGINS)
         return await_read(f, w, result);
     if (f->at == DRAINS)
@@ -116,7 +109,7 @@ static enum turn go_on(struct frame *f, struct worker *w, borrowed argument, str
         return served_ended(w) < 0 ? TURN_ERROR : frame_return(result);
     if (stream_write(s->stream, bytes_data(argument), (size_t)*bytes) < 0)
         return TURN_ERROR;
-    return await_next(f, DRAINS, stream_drain(s->stream), result);
+    return frame_await(f, DRAINS, stream_drain(s->stream), result);
 }
 
 static enum turn await(struct frame *f, enum resume how, borrowed argument, struct object **result)

@@ -82,13 +82,6 @@ static int step(struct worker *w)
 
 enum { BEGINS, RECEIVES, DRAINS }; /* where the coroutine stands */
 
-static enum turn await_next(struct frame *f, struct object *future, struct object **result)
-{
-    f->at++;
-    *result = future;
-    return future ? TURN_FROM : TURN_ERROR;
-}
-
 static enum turn go_on(struct frame *f, struct worker *w, borrowed argument, struct object **result)
 {
     struct server *s = w->state;
@@ -98,13 +91,14 @@ static enum turn go_on(struct frame *f, struct worker *w, borrowed argument, str
         if (!s->endpoint && open_endpoint(w, loop_running()) < 0)
             return TURN_ERROR;
         safepoint(w->thread);
-        return await_next(f, datagram_receive(s->endpoint, LOAD_RECEIVE_BYTES, &s->client), result);
+        return frame_await(f, RECEIVES,
+                           datagram_receive(s->endpoint, LOAD_RECEIVE_BYTES, &s->client), result);
     case RECEIVES:
         if (!bytes_length(argument))
             return served_ended(w) < 0 ? TURN_ERROR : frame_return(result);
         if (datagram_send(s->endpoint, bytes_data(argument), bytes_length(argument), &s->client) < 0)
             return TURN_ERROR;
-        return await_next(f, datagram_drain(s->endpoint), result);
+        return frame_await(f, DRAINS, datagram_drain(s->endpoint), result);
     default: /* DRAINS */
         count(w, s);
         return frame_return(result);

@@ -136,13 +136,6 @@ static int server_step(struct worker *w)
 enum { WORKER, REQUEST, REFERENCES };
 enum { BEGINS, SHAKES_HANDS, READS };
 
-static enum turn await(struct frame *f, int at, struct object *future, struct object **result)
-{
-    f->at = (uint16_t)at;
-    *result = future;
-    return future ? TURN_FROM : TURN_ERROR;
-}
-
 /* What the connection's end raises is an OSError. */
 static enum turn fail(struct worker *w, borrowed thrown, struct object **result)
 {
@@ -165,7 +158,7 @@ static enum turn begin_client(struct frame *f, struct worker *w, struct object *
     echo_write_request(message, f->reference[REQUEST]);
     if (stream_write(w->state, message, sizeof message) < 0)
         return TURN_ERROR;
-    return await(f, READS, stream_read_exactly(w->state, sizeof message), result);
+    return frame_await(f, READS, stream_read_exactly(w->state, sizeof message), result);
 }
 
 static enum turn end_client(struct frame *f, struct worker *w, borrowed message,
@@ -197,7 +190,7 @@ static enum turn turn(struct frame *f, enum resume how, borrowed argument, struc
     if (f->at == BEGINS && !w->state)
         return open_stream(w, loop_running()) < 0
                    ? TURN_ERROR
-                   : await(f, SHAKES_HANDS, stream_handshake(w->state), result);
+                   : frame_await(f, SHAKES_HANDS, stream_handshake(w->state), result);
     if (f->at == SHAKES_HANDS)
         return frame_return(result);
     if (f->at == READS)
@@ -206,7 +199,7 @@ static enum turn turn(struct frame *f, enum resume how, borrowed argument, struc
     if (w->role == ECHO_CLIENT)
         return begin_client(f, w, result);
     safepoint(w->thread);
-    return await(f, READS, stream_read_exactly(w->state, ECHO_MESSAGE_BYTES), result);
+    return frame_await(f, READS, stream_read_exactly(w->state, ECHO_MESSAGE_BYTES), result);
 }
 
 static const struct body await_step = {

@@ -416,9 +416,8 @@ enum { NEXT, WROTE, READS }; /* where a fetcher stands */
 
 static enum turn await_read(struct frame *f, struct page *p, struct object **result)
 {
-    f->at = READS;
-    *result = async_io_read(loop_running(), p->fd, p->in + p->have, room(p));
-    return *result ? TURN_FROM : TURN_ERROR;
+    return frame_await(f, READS, async_io_read(loop_running(), p->fd, p->in + p->have, room(p)),
+                       result);
 }
 
 static enum turn await_write(struct frame *f, struct worker *w, struct object **result)
@@ -428,9 +427,8 @@ static enum turn await_write(struct frame *f, struct worker *w, struct object **
     *p = next_page(w);
     if (!*p)
         return frame_return(result);
-    f->at = WROTE;
-    *result = async_io_write(loop_running(), (*p)->fd, (*p)->out, ask(w->state, *p));
-    return *result ? TURN_FROM : TURN_ERROR;
+    return frame_await(
+        f, WROTE, async_io_write(loop_running(), (*p)->fd, (*p)->out, ask(w->state, *p)), result);
 }
 
 /* Local is the page that it fetches. */

@@ -111,16 +111,13 @@ static enum turn await_read(struct frame *f, struct server *s, struct object **r
     size_t room;
     char *where = http_peer_room(&s->peer, &room);
 
-    f->at = READS;
-    *result = async_io_read(loop_running(), s->fd, where, room);
-    return *result ? TURN_FROM : TURN_ERROR;
+    return frame_await(f, READS, async_io_read(loop_running(), s->fd, where, room), result);
 }
 
 static enum turn await_write(struct frame *f, struct server *s, struct object **result)
 {
-    f->at = WROTE;
-    *result = async_io_write(loop_running(), s->fd, s->peer.out, s->peer.out_bytes);
-    return *result ? TURN_FROM : TURN_ERROR;
+    return frame_await(
+        f, WROTE, async_io_write(loop_running(), s->fd, s->peer.out, s->peer.out_bytes), result);
 }
 
 /* One that takes no time is not sent to another thread for it. */
@@ -128,9 +125,7 @@ static enum turn await_handler(struct frame *f, struct worker *w, struct object 
 {
     if (!loops)
         return handle(w) < 0 ? TURN_ERROR : await_write(f, w->state, result);
-    f->at = COMPUTES;
-    *result = unit_compute(w, handle);
-    return *result ? TURN_FROM : TURN_ERROR;
+    return frame_await(f, COMPUTES, unit_compute(w, handle), result);
 }
 
 /* A step ends where all that has come is answered. */
