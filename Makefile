@@ -1,13 +1,14 @@
 # make run        measure this machine: one table, three sentences, one picture
 # make test       the tests of every policy, plain and with sanitizers (an hour and a quarter on two cores)
+# make check      every test, in one MODE: make MODE=debug check
 # make            build the command, build/release/lab
 # make bench      micro-benchmarks beside the bare instructions that they cannot beat
 # make bench-cells  cells of the lab as Google Benchmarks
 # make figures    the figures that we set ourselves, each against its control
 # make judgement  whether the lab claims what is not there, and finds what is (17 minutes)
-# make soak       the long, seeded tests
+# make soak       the long, seeded tests: SOAK_SECONDS (600) in each mode, then every submission
 # make browser    see the page of `lab report` work in a headless Chromium
-# make fuzz       what may be in a file from elsewhere: FUZZ_SECONDS (60) for each kind, by libFuzzer
+# make fuzz       what comes from elsewhere (matrices, results, HTTP): FUZZ_SECONDS (60) for each kind, by libFuzzer
 # make peers      what other libraries take for the same, and the same experiment in CPython
 # make ownership  see that a borrowed reference cannot be given away
 # make assignment N=02  cut the student's files of an assignment, build its tests, run them
@@ -22,6 +23,7 @@
 #   ASSIGNMENT=02                       with what was written for it; or any folder that is laid out so
 #   BENCH="--benchmark_filter=pair"     flags for make bench and make bench-cells
 #   CC=clang                            with locks checked by -Wthread-safety
+#   V=1                                 show the commands
 
 MODE ?= release
 B    := build/$(MODE)

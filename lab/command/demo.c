@@ -212,12 +212,14 @@ static const struct explained examples[] = {
     { "lab demo race", "two threads, one dict, and what becomes of a count" },
     { "lab demo deadlock", "two threads, two lists, and why not simply lock both" },
     { "lab demo not-thread-safe", "what no global lock does for a program, under each of them" },
+    { "lab demo blocked-loop", "one call that blocks a loop with 1000 clients, named and cured" },
     { NULL, NULL },
 };
 
 const struct command command_demo = {
-    .about = "a story about counting, told under each of its modes",
-    .doc = "Tells a story about counting, under each of its modes. Without a NAME, lists them.",
+    .about = "a small program that shows one thing, told as it runs",
+    .doc = "Tells what a small program does, line by line: about counts, locks, generators, event "
+           "loops, executors, memory. Without a NAME, lists them.",
     .options = options,
     .take = take,
     .arguments = "[NAME]",

@@ -133,6 +133,7 @@ static const struct explained examples[] = {
 
 static const struct explained statuses[] = {
     { "3", "the machine was too noisy to judge speed, or could not run it: run it again" },
+    { "130", "interrupted, and nothing was judged" },
     { NULL, NULL },
 };
 

@@ -59,7 +59,7 @@ const struct command command_matrix = {
     .doc = "Measures a matrix of FILE, which is in YAML: docs/matrices.md describes it. NAME may "
            "be left out if the file has one matrix, or one that is named as the file. The results "
            "are kept in NAME.db, or where --results says; if it has a part of this run, the same "
-           "command goes on with it. What an option says goes before what the file says.",
+           "command goes on with it. What an option says overrides the file.",
     .options = experiment_options,
     .arguments = "FILE [NAME]",
     .least = 1,
