@@ -22,8 +22,8 @@ static const struct explained environment[] = {
     { "HWLOC_SYNTHETIC", "the description of another machine, as `pack:2 core:8 pu:2`: threads "
                          "are planned for it, binding is simulated" },
     { "HWLOC_XMLFILE", "the same, from a file that hwloc's `lstopo` wrote" },
-    { "LAB_HASH_SEED", "a number from which the keys of hashes follow, which are else drawn in each "
-                       "process" },
+    { "LAB_HASH_SEED", "a number from which the keys of hashes follow; else each process draws "
+                       "its own" },
     { "TMPDIR", "where the workload `file` has its file" },
     { NULL, NULL },
 };
