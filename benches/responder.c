@@ -9,6 +9,7 @@
 #include "gil/mutex.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -275,7 +276,8 @@ int responder_start(struct responder *r, int64_t delay_ns)
     if (listener < 0)
         return -1;
     fflush(stdout);
-    r->began_ns = clock_ns();
+    r->from_ns = clock_ns();
+    r->used_ns = 0;
     r->process = fork();
     if (r->process == 0) {
         site.listener = listener;
@@ -288,16 +290,43 @@ int responder_start(struct responder *r, int64_t delay_ns)
     return r->process < 0 ? -1 : 0;
 }
 
+/* What it has run and, where the kernel tells it, waited for a processor; -1: it is not there. */
+static int64_t used_ns(const struct responder *r)
+{
+    char path[64], text[80] = "";
+    unsigned long long ran = 0, waited = 0;
+    struct timespec used;
+    clockid_t clock;
+    int fd;
+
+    if (clock_getcpuclockid(r->process, &clock) || clock_gettime(clock, &used))
+        return -1;
+    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)r->process);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0 ||
+        sscanf(text, "%llu %llu", &ran, &waited) != 2)
+        waited = 0;
+    if (fd >= 0)
+        close(fd);
+    return (int64_t)used.tv_sec * NS_PER_S + used.tv_nsec + (int64_t)waited;
+}
+
+void responder_begin(struct responder *r)
+{
+    int64_t now_used_ns = used_ns(r);
+
+    r->from_ns = clock_ns();
+    r->used_ns = now_used_ns < 0 ? 0 : (uint64_t)now_used_ns;
+}
+
 double responder_busy(const struct responder *r)
 {
     uint64_t now_ns = clock_ns();
-    struct timespec used;
-    clockid_t clock;
+    int64_t now_used_ns = used_ns(r);
 
-    if (now_ns <= r->began_ns || clock_getcpuclockid(r->process, &clock) ||
-        clock_gettime(clock, &used))
+    if (now_ns <= r->from_ns || now_used_ns < (int64_t)r->used_ns)
         return -1;
-    return ((double)used.tv_sec * NS_PER_S + (double)used.tv_nsec) / (double)(now_ns - r->began_ns);
+    return (double)(now_used_ns - (int64_t)r->used_ns) / (double)(now_ns - r->from_ns);
 }
 
 void responder_stop(struct responder *r)

@@ -27,7 +27,7 @@ enum {
 
 struct responder {
     pid_t process;
-    uint64_t began_ns;
+    uint64_t from_ns, used_ns; /* when its share was last begun, and what it had used by then */
     uint16_t port; /* of 127.0.0.1 */
 };
 
@@ -40,7 +40,11 @@ static inline struct sockaddr_in responder_address(const struct responder *r)
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
-/* Its share of one processor so far, 0 to 1; -1: not known. */
+/* From here on responder_busy counts; at first, from its start. */
+void responder_begin(struct responder *r);
+
+/* For how much of the time it ran, or would have if others had not had its processor, 0 to 1; -1:
+ * not known. */
 double responder_busy(const struct responder *r);
 
 void responder_stop(struct responder *r);

@@ -62,20 +62,12 @@ uint64_t lag_took_ns(const struct lag *lag)
     return in_ns(lag->took_ticks, ns_per_tick(lag));
 }
 
-/* The middle of a bucket, as histogram_quantile has it. */
-static uint64_t middle_of(int bucket)
-{
-    int shift = bucket < HISTOGRAM_STEPS ? 0 : bucket / HISTOGRAM_STEPS - 1;
-
-    return ((uint64_t)(bucket - shift * HISTOGRAM_STEPS) << shift) + ((1ull << shift) - 1) / 2;
-}
-
 static void convert(const struct histogram *ticks, double rate, struct histogram *ns)
 {
     *ns = (struct histogram){ .count = ticks->count, .max_ns = in_ns(ticks->max_ns, rate) };
     for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
         if (ticks->bucket[i])
-            ns->bucket[histogram_bucket(in_ns(middle_of(i), rate))] += ticks->bucket[i];
+            ns->bucket[histogram_bucket(in_ns(histogram_middle(i), rate))] += ticks->bucket[i];
 }
 
 void lag_figures_of(const struct lag *lag, struct lag_figures *figures)

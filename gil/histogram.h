@@ -51,7 +51,16 @@ static inline void histogram_add(struct histogram *h, const struct histogram *mo
         h->max_ns = more->max_ns;
 }
 
-/* The middle of the bucket that holds the value of this rank; 0 if there is none.
+/* What stands for all values of a bucket. */
+static inline uint64_t histogram_middle(int bucket)
+{
+    int shift = bucket < HISTOGRAM_STEPS ? 0 : bucket / HISTOGRAM_STEPS - 1;
+
+    return ((uint64_t)(bucket - shift * HISTOGRAM_STEPS) << shift) + ((1ull << shift) - 1) / 2;
+}
+
+/* The middle of the bucket that holds the value of this rank, and no more than the longest; 0 if
+ * there is none.
  * `quantile` is 0.5 for the median, at most 1. */
 static inline uint64_t histogram_quantile(const struct histogram *h, double quantile)
 {
@@ -62,10 +71,9 @@ static inline uint64_t histogram_quantile(const struct histogram *h, double quan
     for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += h->bucket[i];
         if (seen > rank) {
-            int shift = i < HISTOGRAM_STEPS ? 0 : i / HISTOGRAM_STEPS - 1;
-            uint64_t low = (uint64_t)(i - shift * HISTOGRAM_STEPS) << shift;
+            uint64_t middle = histogram_middle(i);
 
-            return low + ((1ull << shift) - 1) / 2;
+            return middle < h->max_ns ? middle : h->max_ns;
         }
     }
     return 0;

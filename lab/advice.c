@@ -2,6 +2,7 @@
 #include "lab/advice.h"
 
 #include "lab/dials.h"
+#include "lab/judgement.h"
 #include "lab/plan.h"
 
 #include <math.h>
@@ -554,6 +555,48 @@ static void say_far(struct advice *a, const struct waiting *w)
         most, low, high);
 }
 
+/* Of the cells that may be advised: how many have warnings. */
+static int count_warned(const struct results *r, const struct waiting *w, const struct advice *a)
+{
+    const struct outcome *last = NULL;
+    int count = 0;
+
+    for (size_t i = 0; i < w->count; i++) {
+        struct warnings warnings;
+
+        if (w->point[i].outcome == last || !to_be_advised(w, &w->point[i], a->operation_us))
+            continue;
+        last = w->point[i].outcome;
+        judge_warnings(r, last, &warnings);
+        count += warnings.count > 0;
+    }
+    return count;
+}
+
+static bool has_several_heaps(const struct waiting *w)
+{
+    for (size_t i = 1; i < w->count; i++)
+        if (strcmp(w->point[i].outcome->cell.heap, w->point[0].outcome->cell.heap))
+            return true;
+    return false;
+}
+
+/* How far what was measured may be believed. */
+static void say_doubts(struct advice *a, const struct results *r, const struct waiting *w)
+{
+    int warned = count_warned(r, w, a);
+
+    if (results_simulated(r))
+        put(a->notes, ADVICE_BYTES, "The machine was simulated: %d cores that are not there. ",
+            r->cores);
+    if (warned)
+        put(a->notes, ADVICE_BYTES, "%d of the rows that this rests on carry warnings (lab show). ",
+            warned);
+    if (has_several_heaps(w))
+        put(a->notes, ADVICE_BYTES, "Of the heaps that were measured this is of %s. ",
+            w->point[0].outcome->cell.heap);
+}
+
 static void say_notes(struct advice *a, const struct left *left)
 {
     double length_us = a->demand.cpu_us + a->demand.wait_us;
@@ -605,6 +648,7 @@ static int advise_from(const struct results *r, const struct waiting *w, struct 
         else
             say_far(a, w);
         say_notes(a, &left);
+        say_doubts(a, r, w);
     }
     if (a->chosen >= 0)
         return 0;

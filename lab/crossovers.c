@@ -318,8 +318,11 @@ void show_crossovers(const struct results *r, FILE *out)
         fputs("no memory\n", out);
     else if (margin < 0)
         fprintf(out, "\nCannot tell: %s.\n", why);
-    else
+    else {
         print_all(&w, margin, out);
+        if (results_simulated(r))
+            fprintf(out, "The machine was simulated: %d cores that are not there.\n", r->cores);
+    }
     waiting_free(&w);
 }
 

@@ -149,7 +149,6 @@ static void warn_of_others(const struct outcome *o, struct warnings *w)
         warn(w, "load: other programs used %.0f %% of the processors", 100 * used);
 }
 
-/* By the quartiles: of hundreds of windows one always has another frequency. */
 /* Stopped from outside, or by a machine that stood still. */
 static void warn_of_length(const struct outcome *o, struct warnings *w)
 {
@@ -176,6 +175,7 @@ static void warn_of_nothing(const struct outcome *o, struct warnings *w)
         warn(w, "nothing was done: it was starved, or takes longer than a window (--window)");
 }
 
+/* By the quartiles: of hundreds of windows one always has another frequency. */
 static void warn_of_clock(const struct outcome *o, struct warnings *w)
 {
     static double mhz[ROUNDS_MAX];

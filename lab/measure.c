@@ -27,6 +27,16 @@ void run_report(struct run *run, enum status status, const char *note)
     mutex_unlock(&run->lock);
 }
 
+/* What a reader must know of an answer that is right: the first that has something to say is heard.
+ * What goes wrong afterwards takes its place. */
+static void note_answer(struct run *run, const char *note)
+{
+    mutex_lock(&run->lock);
+    if (!*run->note)
+        snprintf(run->note, sizeof run->note, "%s", note);
+    mutex_unlock(&run->lock);
+}
+
 /* Turns the pending exception, if there is one, into the cell's failure. */
 static void report_error(struct run *run, const char *where)
 {
@@ -363,6 +373,8 @@ static void check_answer(struct run *run, struct share *share)
     }
     if (run->cell->work->check && run->cell->work->check(&share->job, ops) < 0)
         report_error(run, "wrong answer");
+    else
+        note_answer(run, share->job.note);
 }
 
 /* `lab run` passes it on. */
@@ -609,6 +621,8 @@ static _Noreturn void be_child(struct run *run, int number)
         run->runtime->heap_counted(&told->memory);
     told->max_rss_bytes = counters_max_rss_bytes();
     readings_usage(run, &told->usage);
+    if (!atomic_load_explicit(&told->failed, memory_order_relaxed))
+        memcpy(told->note, run->note, sizeof told->note);
     atomic_store_explicit(&told->done, true, memory_order_release);
     _exit(0);
 }
@@ -714,7 +728,7 @@ static void free_room(struct run *run)
 }
 
 /* Of all processes; the most of each may have been at another time. */
-static void add_children(const struct run *run, struct measurement *m)
+static void add_children(struct run *run, struct measurement *m)
 {
     for (int k = 0; k < cell_receivers(run->cell); k++) {
         const struct told *told = &run->told[k];
@@ -725,6 +739,7 @@ static void add_children(const struct run *run, struct measurement *m)
         m->memory.most += told->memory.most;
         m->memory.asked_bytes += told->memory.asked_bytes;
         m->memory.taken_bytes += told->memory.taken_bytes;
+        note_answer(run, told->note);
     }
 }
 
@@ -745,8 +760,6 @@ void measure(const struct cell *cell, const struct window *window, struct measur
         readings_usage(&run, &m->usage);
         readings_latency(&run, &m->latency);
         m->lost = run.share[0].job.lost;
-        if (*run.share[0].job.note) /* `lab run` passes it on */
-            fprintf(stderr, "note: %s\n", run.share[0].job.note);
         m->handed_over = run.share[0].job.handed_over;
         m->held_back = run.share[0].job.held_back;
         m->max_rss_bytes = counters_max_rss_bytes();
@@ -766,5 +779,7 @@ void measure(const struct cell *cell, const struct window *window, struct measur
     m->status = run.status;
     memcpy(m->note, run.note, sizeof m->note);
     mutex_unlock(&run.lock);
+    if (m->status == STATUS_OK && *m->note) /* `lab run` passes it on */
+        fprintf(stderr, "note: %s\n", m->note);
     free_room(&run);
 }

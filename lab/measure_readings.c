@@ -242,12 +242,6 @@ static void fill_receivers(struct run *run, struct measurement *m)
         }
 }
 
-/* A quantile is the middle of its bucket, which may lie beyond the longest. */
-static uint64_t at_most(uint64_t ns, uint64_t most_ns)
-{
-    return ns < most_ns ? ns : most_ns;
-}
-
 /* Of this process. */
 void readings_usage(const struct run *run, struct usage *u)
 {
@@ -278,10 +272,10 @@ void readings_latency(const struct run *run, struct latency *l)
         if (run->station[i].carrier.latency[0])
             histogram_add(&all, run->station[i].carrier.latency[0]);
     l->max_ns = all.max_ns;
-    l->p50_ns = at_most(histogram_quantile(&all, 0.5), all.max_ns);
-    l->p90_ns = at_most(histogram_quantile(&all, 0.9), all.max_ns);
-    l->p99_ns = at_most(histogram_quantile(&all, 0.99), all.max_ns);
-    l->p999_ns = at_most(histogram_quantile(&all, 0.999), all.max_ns);
+    l->p50_ns = histogram_quantile(&all, 0.5);
+    l->p90_ns = histogram_quantile(&all, 0.9);
+    l->p99_ns = histogram_quantile(&all, 0.99);
+    l->p999_ns = histogram_quantile(&all, 0.999);
 }
 
 /* By role, then station. */
@@ -331,7 +325,7 @@ void readings_collector(const struct run *run, struct measurement *m)
     c->young = pauses[GENERATION_YOUNG].collections;
     c->all = pauses[GENERATION_ALL].collections;
     c->longest_ns = lengths.max_ns;
-    c->p50_ns = at_most(histogram_quantile(&lengths, 0.5), c->longest_ns);
-    c->p99_ns = at_most(histogram_quantile(&lengths, 0.99), c->longest_ns);
+    c->p50_ns = histogram_quantile(&lengths, 0.5);
+    c->p99_ns = histogram_quantile(&lengths, 0.99);
     m->watched = true;
 }

@@ -16,10 +16,10 @@ const char *status_name(enum status status);
 
 enum { WORKERS_MAX = 4096, NOTE_BYTES = 200, ROLE_NAME_BYTES = 24, BINDING_BYTES = 32 };
 
-/* One worker's share of the window. Processors are the kernel's numbers; -1: not known.
- * So with what is counted of the processor and of the kernel (lab/counters.h). */
 #define RECEIVER "receiver" /* the last role, of threads that take what processes send */
 
+/* One worker's share of the window. Processors are the kernel's numbers; -1: not known.
+ * So with what is counted of the processor and of the kernel (lab/counters.h). */
 struct sample {
     char role[ROLE_NAME_BYTES];
     int role_index, worker; /* worker: 0 .. of its role */

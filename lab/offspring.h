@@ -24,7 +24,7 @@ struct told {
     _Atomic bool ready;  /* its workers stand at the gate */
     _Atomic bool failed; /* `note` says why */
     _Atomic bool done;   /* it has checked its answer; the rest has been written */
-    char note[NOTE_BYTES];
+    char note[NOTE_BYTES]; /* else what a reader must know; "" */
     struct pauses pauses[GENERATIONS];
     struct heap_counts memory;
     uint64_t max_rss_bytes;

@@ -211,9 +211,14 @@ struct estimate outcome_rate(const struct outcome *o)
     return over_rounds(o, measurement_rate, true);
 }
 
-bool tells_fairness(const struct cell *cell)
+bool tells_fairness(const struct outcome *o)
 {
-    return (cell->units ? cell->carriers : cell->counted) > 1;
+    int counted = 0;
+
+    for (int k = 0; k < o->rounds && !counted; k++)
+        for (int i = 0; measured(&o->round[k]) && i < o->round[k].samples; i++)
+            counted += o->round[k].sample[i].role_index == 0;
+    return counted > 1;
 }
 
 struct estimate outcome_fairness(const struct outcome *o)

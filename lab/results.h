@@ -86,8 +86,9 @@ struct estimate outcome_rate(const struct outcome *o);
 /* The ratio of two outcomes' rates, paired by round; count 0 if one has none. */
 struct estimate outcome_ratio(const struct outcome *o, const struct outcome *base);
 
-/* Whether there are several whose shares are known: workers, or threads that carry them. */
-bool tells_fairness(const struct cell *cell);
+/* Whether there are several of the first role whose shares are known: workers, or threads that
+ * carry them. */
+bool tells_fairness(const struct outcome *o);
 struct estimate outcome_fairness(const struct outcome *o);
 struct estimate outcome_p50_ns(const struct outcome *o);
 

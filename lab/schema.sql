@@ -44,7 +44,7 @@ CREATE TABLE runs (
     ramp_s    REAL NOT NULL,        -- ... after it has run for so long
     timeout_s REAL NOT NULL,
     memory_bytes INTEGER NOT NULL,  -- a cell's process that uses more is ended
-    bind      TEXT NOT NULL,        -- auto, yes or no
+    bind      TEXT NOT NULL,        -- auto, yes, no or apart
     rounds_least INTEGER NOT NULL,
     rounds_most  INTEGER NOT NULL,
     precision REAL NOT NULL,        -- between the two, a cell stops when the interval of its
@@ -103,7 +103,8 @@ CREATE TABLE windows (
     started_ns INTEGER NOT NULL,
     took_s   REAL NOT NULL,         -- the whole process
     status   TEXT NOT NULL,         -- ok; early: ended by the bound on kept memory;
-    note     TEXT NOT NULL,         -- failed, timeout, memory: and why
+                                    -- failed, timeout, skipped
+    note     TEXT NOT NULL,         -- why; or what else a reader must know
     seconds  REAL,                  -- of the measured window
     overlap  REAL,                  -- share of it in which all workers were at work
     steal    REAL,                  -- share of all processors' time taken by other machines

@@ -128,7 +128,8 @@ static const struct counted counted[] = {
     { "switches", switches },
 };
 
-/* Of the first role, for each operation; negative: not known. */
+/* Of the first role, for each operation; negative: not known. Where another process asks, that is
+ * who stands for it here: what its servers take is in --waits. */
 static double per_operation(const struct measurement *m, const struct counted *what)
 {
     double sum = 0, ops = 0;

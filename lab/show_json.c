@@ -94,7 +94,7 @@ static json_t *warnings_json(const struct results *r, const struct outcome *o)
     return array;
 }
 
-/* Why windows gave nothing, each reason once. */
+/* Why windows gave nothing, or what else is to be known of them, each once. */
 static json_t *notes_json(const struct outcome *o)
 {
     json_t *array = json_array();
@@ -104,7 +104,8 @@ static json_t *notes_json(const struct outcome *o)
         const struct measurement *m = &o->round[k];
         char text[NOTE_BYTES + 32];
 
-        if (m->status == STATUS_OK || m->status == STATUS_SKIPPED || !strcmp(m->note, said))
+        if (m->status == STATUS_SKIPPED || (m->status == STATUS_OK && !*m->note) ||
+            !strcmp(m->note, said))
             continue;
         said = m->note;
         snprintf(text, sizeof text, "%s: %s", status_name(m->status), m->note);
@@ -255,26 +256,25 @@ static json_t *cell_json(const struct results *r, const struct outcome *o)
     struct estimate speed_up = outcome_ratio(o, results_find(r, c, c->mode, c->base));
     uint64_t memory = most_memory(o);
 
-    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, "
-                     "s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, "
-                     "s:o, s:o}", "cell", (json_int_t)(o - r->outcome), "workload", json_text(c->workload),
-                     "mode", json_text(c->mode), "policy", json_text(c->policy), "gil",
-                     json_text(c->gil), "heap", json_text(c->heap), "build", json_text(c->build),
-                     "execution_unit", json_text(c->execution_unit), "units", json_count(c->units),
-                     "threads", c->threads, "base", c->base, "kind", kind_names[c->kind], "unit",
-                     json_text(c->unit), "about", json_text(c->about), "safe", c->safe, "control",
-                     c->control, "windows", o->rounds, "rate", estimate_json(outcome_rate(o)),
-                     "fairness",
-                     tells_fairness(c) ? estimate_json(outcome_fairness(o)) : json_null(),
-                     "p50_ns", estimate_json(outcome_p50_ns(o)), "of_nolock",
-                     estimate_json(outcome_ratio(o, results_nolock(r, c))), "speedup",
-                     estimate_json(speed_up), "karp_flatt",
-                     json_finite(judge_serial_share(r, c, speed_up)), "max_rss_bytes",
-                     memory ? json_integer((json_int_t)memory) : json_null(), "memory",
-                     memory_json(o), "pauses", pauses_json(o), "waits", waits_json(o), "audit",
-                     audit_json(o), "stats", stats_json(o), "lock", lock_json(o), "lost", (json_int_t)lost(o),
-                     "held_back", held_back_json(o), "refusal", json_text(c->refusal),
-                     "warnings", warnings_json(r, o), "notes", notes_json(o));
+    return json_pack(
+        "{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:s, s:o, s:o, s:b, s:i, "
+        "s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, "
+        "s:o, s:o}",
+        "cell", (json_int_t)(o - r->outcome), "workload", json_text(c->workload), "mode",
+        json_text(c->mode), "policy", json_text(c->policy), "gil", json_text(c->gil), "heap",
+        json_text(c->heap), "build", json_text(c->build), "execution_unit",
+        json_text(c->execution_unit), "units", json_count(c->units), "threads", c->threads, "base",
+        c->base, "kind", kind_names[c->kind], "unit", json_text(c->unit), "about",
+        json_text(c->about), "safe", c->safe, "control", c->control, "windows", o->rounds, "rate",
+        estimate_json(outcome_rate(o)), "fairness",
+        tells_fairness(o) ? estimate_json(outcome_fairness(o)) : json_null(), "p50_ns",
+        estimate_json(outcome_p50_ns(o)), "of_nolock",
+        estimate_json(outcome_ratio(o, results_nolock(r, c))), "speedup", estimate_json(speed_up),
+        "karp_flatt", json_finite(judge_serial_share(r, c, speed_up)), "max_rss_bytes",
+        memory ? json_integer((json_int_t)memory) : json_null(), "memory", memory_json(o), "pauses",
+        pauses_json(o), "waits", waits_json(o), "audit", audit_json(o), "stats", stats_json(o),
+        "lock", lock_json(o), "lost", (json_int_t)lost(o), "held_back", held_back_json(o),
+        "refusal", json_text(c->refusal), "warnings", warnings_json(r, o), "notes", notes_json(o));
 }
 
 static json_t *cells_json(const struct results *r)

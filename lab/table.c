@@ -52,20 +52,23 @@ static void print_notes(const struct outcome *o, FILE *out)
 {
     const char *refusal = o->cell.refusal;
     char text[NOTE_BYTES + 40];
-    int told = 0;
+    int told = 0, noted = 0;
 
     if (refusal)
         print_paragraph(refusal, NOTE_INDENT, out);
     for (int i = 0; i < o->rounds && !refusal; i++) {
         const struct measurement *m = &o->round[i];
 
-        if (m->status != STATUS_OK && m->status != STATUS_SKIPPED && !told++) {
-            snprintf(text, sizeof text, "round %d %s: %s", i + 1, status_name(m->status), m->note);
-            print_paragraph(text, NOTE_INDENT, out);
-        }
+        if (m->status == STATUS_SKIPPED || (m->status == STATUS_OK && !*m->note) ||
+            (m->status == STATUS_OK ? noted++ : told++))
+            continue;
+        snprintf(text, sizeof text, "round %d %s: %s", i + 1, status_name(m->status), m->note);
+        print_paragraph(text, NOTE_INDENT, out);
     }
     if (told > 1)
         fprintf(out, "%*sand %d more rounds that were not ok\n", NOTE_INDENT, "", told - 1);
+    if (noted > 1)
+        fprintf(out, "%*sand %d more rounds with a note\n", NOTE_INDENT, "", noted - 1);
 }
 
 static void print_warnings(const struct results *r, const struct outcome *o, FILE *out)
@@ -197,9 +200,8 @@ static void print_row(const struct results *r, const struct outcome *o, FILE *ou
     fprintf(out, " %7d %9s  %-19s %9s %8s %8s %8s\n", c->threads, median,
             rate.count > 1 ? interval : "-",
             ratio_text(outcome_ratio(o, results_nolock(r, c)), cost),
-            ratio_text(outcome_ratio(o, results_find(r, c, c->mode, c->base)),
-                       speed_up),
-            tells_fairness(c) ? ratio_text(fair, fairness) : "-",
+            ratio_text(outcome_ratio(o, results_find(r, c, c->mode, c->base)), speed_up),
+            tells_fairness(o) ? ratio_text(fair, fairness) : "-",
             p50.count ? human_ns(p50.median, latency, sizeof latency) : "-");
     print_notes(o, out);
     print_warnings(r, o, out);

@@ -11,14 +11,6 @@ const char *const turns_names[TURNS_NUMBERS] = {
     [TURNS_MAX_NS] = "wait_max_ns",
 };
 
-/* The middle of its bucket, which may lie beyond the longest. */
-static uint64_t quantile(const struct histogram *h, double q)
-{
-    uint64_t ns = histogram_quantile(h, q);
-
-    return ns < h->max_ns ? ns : h->max_ns;
-}
-
 void turns_of(const struct gil_stats *s, struct turns *turns)
 {
     *turns = (struct turns){ {
@@ -30,10 +22,10 @@ void turns_of(const struct gil_stats *s, struct turns *turns)
         [TURNS_VOLUNTARY] = s->voluntary,
         [TURNS_REQUESTS] = s->requests,
         [TURNS_WAITS] = s->waits.count,
-        [TURNS_P50_NS] = quantile(&s->waits, 0.5),
-        [TURNS_P90_NS] = quantile(&s->waits, 0.9),
-        [TURNS_P99_NS] = quantile(&s->waits, 0.99),
-        [TURNS_P999_NS] = quantile(&s->waits, 0.999),
+        [TURNS_P50_NS] = histogram_quantile(&s->waits, 0.5),
+        [TURNS_P90_NS] = histogram_quantile(&s->waits, 0.9),
+        [TURNS_P99_NS] = histogram_quantile(&s->waits, 0.99),
+        [TURNS_P999_NS] = histogram_quantile(&s->waits, 0.999),
         [TURNS_MAX_NS] = s->waits.max_ns,
     } };
 }

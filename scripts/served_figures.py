@@ -78,6 +78,12 @@ def each_s(of, workload, threads):
     return window.cpus_s["server"] / (window.rate * window.seconds)
 
 
+def tell_notes(servers):
+    for server in servers:
+        for note in sorted(server.notes):
+            print(f"  {server.name}: {note}", flush=True)
+
+
 def bare_loops(options):
     """What the kernel and this machine make of a second loop."""
     name = "  the same of two bare loops, driven by lab load"
@@ -87,10 +93,11 @@ def bare_loops(options):
     one, two = (served_peers.Server(server, "", [options.servers, server], spread=True)
                 for server in (served_peers.BARE, served_peers.PAIR))
     served_peers.measure(options, [one, two])
-    if one.each_ns and two.each_ns:
-        line(name, two.ratios(one))
-    else:
+    if one.why or two.why:
         skip(name, one.why or two.why)
+        return
+    line(name, two.ratios(one))
+    tell_notes([one, two])
 
 
 def loops(options):
@@ -178,6 +185,11 @@ def crowds(options, *arguments):
     return found, ""
 
 
+def tell_crowds(found):
+    for note in sorted({crowd.note for crowd in found} - {""}):
+        print(f"  {note}", flush=True)
+
+
 def idle(options):
     name = f"{CLIENTS} idle connections: MB resident"
     found, why = crowds(options, "echo", "--connections", "1", "--idle", str(CLIENTS))
@@ -185,6 +197,7 @@ def idle(options):
         skip(name, why)
         return
     line(name, [crowd.resident / MEGABYTE for crowd in found], high=64)
+    tell_crowds(found)
 
 
 def http(options):
@@ -193,12 +206,12 @@ def http(options):
     if not found:
         skip(name, why)
         return
-    line(f"{name}: errors", [crowd.said["errors"] for crowd in found], high=0)
+    errors = sum(crowd.said["errors"] + crowd.said["errors_before"] for crowd in found)
+    line(f"{name}: errors, of all rounds", [errors], high=0)
     line("  requests a second", [c.said["answers"] / c.said["seconds"] for c in found])
     line("  p99, ms", [crowd.said["p99_ns"] / 1e6 for crowd in found])
     line("  MB resident", [crowd.resident / MEGABYTE for crowd in found])
-    for note in sorted({crowd.note for crowd in found} - {""}):
-        print(f"  {note}", flush=True)
+    tell_crowds(found)
 
 
 # ---- echo beside others ----
@@ -219,13 +232,13 @@ def echo(options):
     servers = {s.name: s for s in served_peers.servers_of(options) if s.name in wanted}
     served_peers.measure(options, list(servers.values()))
     bare, own = servers[served_peers.BARE], servers[ours]
-    if not bare.each_ns or not own.each_ns:
+    if bare.why or own.why:
         skip("echo, 100 connections", bare.why or own.why)
         return
     line("echo, 100 connections: processor time over a bare loop's", own.ratios(bare), high=1.1)
     for name in even + beaten:
         other = servers.get(name)
-        if not other or not other.each_ns:
+        if not other or other.why:
             skip(f"  over {name}'s", other.why if other else "it is not in this build")
         elif name in even:
             verdict(f"  over {name}'s: not behind", own.ratios(other), "holds 1 or less",
@@ -233,6 +246,7 @@ def echo(options):
         else:
             verdict(f"  over {name}'s: ahead", own.ratios(other), "below 1",
                     lambda low, high: high < 1)
+    tell_notes(servers.values())
 
 
 # ---- open loops, and what waits ----

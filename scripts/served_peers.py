@@ -83,7 +83,8 @@ def port_of(process):
 def load_says(options, port, pid, processors):
     command = [options.lab, "load", "echo", port, "--connections", str(options.connections),
                "--seconds", str(options.window), "--pid", str(pid), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST_S,
+    done = subprocess.run(command, capture_output=True, text=True, check=False,
+                          timeout=LONGEST_S + options.window,
                           preexec_fn=on_processors(processors))
     if done.returncode:
         return None, (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
@@ -101,8 +102,8 @@ def measure_one(options, server, processors):
         finally:
             process.send_signal(signal.SIGTERM)
             process.stdout.close()
-    if not said or not said["answers"]:
-        server.why = note or "no answer"
+    if not said or not said["answers"] or "server_cpu_ns" not in said:
+        server.why = note or ("its processor time is not known" if said and said["answers"] else "no answer")
         return
     if note:
         server.notes.add(note.removeprefix("lab load: "))
@@ -154,6 +155,8 @@ def main():
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.error = lambda words: parser.exit(2, f"served_peers.py: {words}\n")
     options = parser.parse_intermixed_args()
+    if options.rounds < 1:
+        parser.error(f"--rounds {options.rounds}? 1 or more")
     servers = servers_of(options)
     unknown = set(options.names) - {server.name for server in servers}
     if unknown:

@@ -121,6 +121,9 @@ static int prepare(struct load *load, const struct load_plan *plan, char why[LOA
     *load = (struct load){ .order = { .plan = *plan, .told = -1, .bell = -1 },
                            .pidfd = -1 };
     if (!is_possible(plan)) {
+        if (plan->connections > LOAD_CONNECTIONS_MOST)
+            snprintf(why, LOAD_WHY_BYTES, "no load: %d connections, and it has %d at most",
+                     plan->connections, LOAD_CONNECTIONS_MOST);
         errno = EINVAL;
         return -1;
     }
@@ -450,7 +453,7 @@ double load_held_up(const struct load *load)
     return share(s, s->from.held_up_ns, s->to.held_up_ns);
 }
 
-static size_t tell_errors(const struct load *load, char *text, size_t size_bytes)
+static void tell_errors(const struct load *load, char *text, size_t size_bytes)
 {
     const struct load_shared *s = load->order.shared;
     int first = atomic_load_explicit(&s->first_kind, memory_order_acquire);
@@ -467,9 +470,7 @@ static size_t tell_errors(const struct load *load, char *text, size_t size_bytes
                                      load_error_names[kind]);
     }
     if (first >= 0 && *words && used < size_bytes)
-        used += (size_t)snprintf(text + used, size_bytes - used, " (first %s: %s)",
-                                 load_error_names[first], words);
-    return used;
+        snprintf(text + used, size_bytes - used, " (first %s: %s)", load_error_names[first], words);
 }
 
 /* Also if it was another's processor time that it lacked: then, too, the server waits for it. */
@@ -486,15 +487,33 @@ static void tell_bottleneck(const struct load *load, char *text, size_t size_byt
                  "processor %.0f %%", ran, waited);
 }
 
+/* Some always are on their way: as many as are due in a twentieth of a second are told. */
+static void tell_overdue(const struct load *load, char *text, size_t size_bytes)
+{
+    uint64_t overdue = load->order.plan.rate ? load_overdue(load) : 0;
+
+    if (overdue * 20 > (uint64_t)load->order.plan.rate)
+        snprintf(text, size_bytes, "%llu requests were due and not sent: they are in no latency",
+                 (unsigned long long)overdue);
+}
+
+static void append(char *text, size_t size_bytes, const char *more)
+{
+    size_t used = strlen(text);
+
+    if (*more && used < size_bytes)
+        snprintf(text + used, size_bytes - used, "%s%s", used ? "; " : "", more);
+}
+
 bool load_tell(const struct load *load, char *text, size_t size_bytes)
 {
-    char bottleneck[LOAD_WHY_BYTES] = "";
-    size_t used;
+    char overdue[LOAD_WHY_BYTES] = "", bottleneck[LOAD_WHY_BYTES] = "";
 
     *text = '\0';
-    used = tell_errors(load, text, size_bytes);
+    tell_errors(load, text, size_bytes);
+    tell_overdue(load, overdue, sizeof overdue);
+    append(text, size_bytes, overdue);
     tell_bottleneck(load, bottleneck, sizeof bottleneck);
-    if (*bottleneck && used < size_bytes)
-        snprintf(text + used, size_bytes - used, "%s%s", used ? "; " : "", bottleneck);
+    append(text, size_bytes, bottleneck);
     return *text;
 }

@@ -66,6 +66,19 @@ static void test_buckets_are_in_order_and_none_is_outside(void **state)
     assert_int_equal(histogram_bucket(UINT64_MAX), HISTOGRAM_BUCKETS - 1);
 }
 
+/* The middle of its bucket lies beyond it. */
+static void test_no_quantile_is_above_the_longest(void **state)
+{
+    struct histogram *h = new_histogram();
+
+    (void)state;
+    histogram_record(h, 4096);
+    assert_true(histogram_middle(histogram_bucket(4096)) > 4096);
+    assert_int_equal(histogram_quantile(h, 0.5), 4096);
+    assert_int_equal(histogram_quantile(h, 1), 4096);
+    free(h);
+}
+
 static void test_quantiles_are_by_rank(void **state)
 {
     struct histogram *h = new_histogram();
@@ -113,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_error_is_bounded_over_the_whole_range),
         cmocka_unit_test(test_buckets_are_in_order_and_none_is_outside),
+        cmocka_unit_test(test_no_quantile_is_above_the_longest),
         cmocka_unit_test(test_quantiles_are_by_rank),
         cmocka_unit_test(test_a_tail_stays_in_the_tail),
         cmocka_unit_test(test_count_and_max_are_exact),

@@ -71,8 +71,9 @@ static int check(const struct options *o, struct mistake *m)
     return 0;
 }
 
-/* The last run of this machine in which something was measured of cpu_fraction; 0: none. */
-static int64_t find_run(struct store *store, const char *key)
+/* The last but `before` of the runs of this machine in which something was measured of
+ * cpu_fraction; 0: there are not so many. */
+static int64_t find_run(struct store *store, const char *key, int before)
 {
     sqlite3_stmt *q = NULL;
     int64_t run = 0;
@@ -82,9 +83,10 @@ static int64_t find_run(struct store *store, const char *key)
             "SELECT r.run FROM runs r JOIN machines m USING (machine) WHERE m.key = ? "
             "AND EXISTS (SELECT 1 FROM cells c JOIN windows w USING (cell) WHERE c.run = r.run "
             "AND w.kind = 'timed' AND w.status IN ('ok', 'early') AND c.workload GLOB "
-            "'cpu_fraction*') ORDER BY r.started DESC, r.run DESC LIMIT 1",
+            "'cpu_fraction*') ORDER BY r.started DESC, r.run DESC LIMIT 1 OFFSET ?",
             -1, &q, NULL) == SQLITE_OK) {
         sqlite3_bind_text(q, 1, key, -1, SQLITE_STATIC);
+        sqlite3_bind_int(q, 2, before);
         if (sqlite3_step(q) == SQLITE_ROW)
             run = sqlite3_column_int64(q, 0);
     }
@@ -92,23 +94,54 @@ static int64_t find_run(struct store *store, const char *key)
     return run;
 }
 
-static int load_from(struct store *store, struct source *s, const char *key, struct mistake *m)
+static void source_free(struct source *s)
 {
-    char number[24];
-    int64_t run = find_run(store, key);
-
-    if (!run)
-        return mistake_set(m,
-                           "'%.100s' has no run of cpu_fraction on this machine (%s), and others "
-                           "give no advice for it; `lab matrix benches/matrices/cpu-vs-io.yaml` "
-                           "measures one",
-                           s->path, key);
-    snprintf(number, sizeof number, "%lld", (long long)run);
-    return store_find(store, number, &s->run, m) < 0 ? -1
-                                                     : store_load(store, &s->run, &s->results, m);
+    advice_free(&s->advice);
+    results_free(&s->results);
 }
 
-static int load(struct source *s, const char *key, struct mistake *m)
+static int load_run(struct store *store, int64_t run, const struct demand *demand, struct source *s,
+                    struct mistake *m)
+{
+    char number[24];
+
+    snprintf(number, sizeof number, "%lld", (long long)run);
+    if (store_find(store, number, &s->run, m) < 0 || store_load(store, &s->run, &s->results, m) < 0)
+        return -1;
+    return advise(&s->results, demand, &s->advice) < 0 ? mistake_set(m, "no memory") : 0;
+}
+
+/* The newest that can tell, or else the newest. */
+static int load_from(struct store *store, struct source *s, const char *key,
+                     const struct demand *demand, struct mistake *m)
+{
+    int before = 0;
+    int64_t run;
+
+    for (; (run = find_run(store, key, before)); before++) {
+        struct source older = { .path = s->path };
+
+        if (load_run(store, run, demand, before ? &older : s, m) < 0)
+            return -1;
+        if (before && older.advice.chosen < 0) {
+            source_free(&older);
+        } else if (before) {
+            source_free(s);
+            *s = older;
+        }
+        if (s->advice.chosen >= 0)
+            return 0;
+    }
+    if (before)
+        return 0;
+    return mistake_set(m,
+                       "'%.100s' has no run of cpu_fraction on this machine (%s), and others "
+                       "give no advice for it; `lab matrix benches/matrices/cpu-vs-io.yaml` "
+                       "measures one",
+                       s->path, key);
+}
+
+static int load(struct source *s, const char *key, const struct demand *demand, struct mistake *m)
 {
     struct store *store;
     int status;
@@ -121,7 +154,7 @@ static int load(struct source *s, const char *key, struct mistake *m)
     store = store_open(s->path, STORE_READ, m);
     if (!store)
         return -1;
-    status = load_from(store, s, key, m);
+    status = load_from(store, s, key, demand, m);
     store_close(store);
     return status;
 }
@@ -184,7 +217,7 @@ static void print_command(const char *command)
 {
     if (!*command)
         return;
-    puts("This would settle it; `lab advise ... advice.db` then knows:\n");
+    puts("This could settle it; then ask `lab advise ... advice.db`:\n");
     for (const char *line = command; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         printf("    %.*s\n", (int)strcspn(line, "\n"), line);
@@ -261,10 +294,8 @@ static int read_sources(struct source *source, int count, char **paths, const ch
 {
     for (int i = 0; i < count; i++) {
         source[i].path = paths[i];
-        if (load(&source[i], key, m) < 0)
+        if (load(&source[i], key, demand, m) < 0)
             return -1;
-        if (advise(&source[i].results, demand, &source[i].advice) < 0)
-            return mistake_set(m, "no memory");
     }
     return 0;
 }
@@ -301,10 +332,8 @@ static int run(const struct command *self, int argc, char **argv)
         status = print_json(best);
     else
         print_advice(best);
-    for (int i = 0; i < (count ? count : 1); i++) {
-        advice_free(&source[i].advice);
-        results_free(&source[i].results);
-    }
+    for (int i = 0; i < (count ? count : 1); i++)
+        source_free(&source[i]);
     free(source);
     return status;
 }

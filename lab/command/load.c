@@ -137,18 +137,17 @@ static void tell(const struct look *from, const struct look *to, const struct hi
 static int tell_json(const struct look *from, const struct look *to, const struct load *load)
 {
     const struct histogram *latency = load_latency(load);
-    json_t *o = json_pack("{s:I, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I}",
-                          "answers", (json_int_t)(to->answers - from->answers),
-                          "seconds", (double)(to->now_ns - from->now_ns) / NS_PER_S,
-                          "p50_ns", (json_int_t)histogram_quantile(latency, 0.5),
-                          "p99_ns", (json_int_t)histogram_quantile(latency, 0.99),
-                          "max_ns", (json_int_t)latency->max_ns,
-                          "load_cpu_ns", (json_int_t)(to->load_cpu_ns - from->load_cpu_ns),
-                          "load_busy", load_busy(load),
-                          "load_held_up", load_held_up(load),
-                          "errors", (json_int_t)(to->errors - from->errors),
-                          "lost", (json_int_t)(to->lost - from->lost),
-                          "opened", (json_int_t)load_opened(load));
+    json_t *o = json_pack(
+        "{s:I, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:I}", "answers",
+        (json_int_t)(to->answers - from->answers), "seconds",
+        (double)(to->now_ns - from->now_ns) / NS_PER_S, "p50_ns",
+        (json_int_t)histogram_quantile(latency, 0.5), "p99_ns",
+        (json_int_t)histogram_quantile(latency, 0.99), "max_ns", (json_int_t)latency->max_ns,
+        "load_cpu_ns", (json_int_t)(to->load_cpu_ns - from->load_cpu_ns), "load_busy",
+        load_busy(load), "load_held_up", load_held_up(load), "errors",
+        (json_int_t)(to->errors - from->errors), "errors_before", (json_int_t)from->errors, "lost",
+        (json_int_t)(to->lost - from->lost), "overdue", (json_int_t)load_overdue(load), "opened",
+        (json_int_t)load_opened(load));
 
     if (from->server_cpu_ns >= 0 && to->server_cpu_ns >= 0)
         json_object_set_new(o, "server_cpu_ns",
@@ -194,6 +193,9 @@ static int tell_all(const struct look *from, const struct look *to, const struct
         status = tell_json(from, to, load);
     else
         tell(from, to, load_latency(load));
+    if (o->pid && (from->server_cpu_ns < 0 || to->server_cpu_ns < 0))
+        fprintf(stderr, "lab load: what process %lld takes is not known: it is not there\n",
+                (long long)o->pid);
     if (load_tell(load, text, sizeof text))
         fprintf(stderr, "lab load: %s\n", text);
     return status;
@@ -205,7 +207,8 @@ static int tell_signal(int signal)
     return 128 + signal;
 }
 
-/* What the server died of is no failure of the load's, but there is nothing to tell. */
+/* Datagrams may be lost; of what else went wrong standard error tells. What the server died of is
+ * no failure of the load's, but there is nothing to tell. */
 static int drive(struct load *load, const struct options *o)
 {
     struct look from, to;
@@ -223,7 +226,7 @@ static int drive(struct load *load, const struct options *o)
     if (signal)
         return tell_signal(signal);
     status = tell_all(&from, &to, load, o);
-    return alive && to.answers > from.answers ? status : 1;
+    return alive && to.errors == to.lost && to.answers > from.answers ? status : 1;
 }
 
 /* In short waits, so that a signal is heard. 0, a signal, or -1 and `why`. */

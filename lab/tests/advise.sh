@@ -87,6 +87,14 @@ says "and which measurement would settle it" 'lab run --workload cpu_fraction:wa
 holds "for programs, too" "assert advice is None and it['command'].startswith('lab run --workload cpu_fraction')"
 advise 300 2000 500 "$dir/noisy.db" "$dir/a.db"
 says "of two files the one that can tell" 'Choose loops on 4 threads under biased\..*From .*/a.db'
+make_file "$dir/newer.db" --noisy process --uuid 33333333-3333-4333-8333-333333333333
+change "$dir/newer.db" "UPDATE runs SET started = '2026-01-03T03:04:05Z'"
+lab merge "$dir/a.db" "$dir/newer.db" -o "$dir/both.db"
+advise 300 2000 500 "$dir/both.db"
+says "and of two runs of one file" 'Choose loops on 4 threads under biased\..*From .*/both.db, .* begun 2026-01-02'
+change "$dir/newer.db" "UPDATE windows SET steal = 0.5"
+advise 300 2000 16 "$dir/newer.db"
+says "rows with warnings are counted" '[1-9][0-9]* of the rows that this rests on carry warnings'
 make_file "$dir/64.db" --most 64
 advise 300 2000 500 "$dir/64.db"
 says "beyond what was measured it cannot tell" \

@@ -204,7 +204,8 @@ def judge_cell(maker, of):
 def judge_scaling(maker, run, workload, mode):
     """One of "scaling": the law that the numbers were made from, with a band around it."""
     of = [c for c in maker.cells if (c["run"], c["workload"], c["mode"]) == (run, workload, mode)]
-    fit = {"workload": workload, "mode": mode, "heap": "jemalloc", "build": "", "refusal": None}
+    fit = {"workload": workload, "mode": mode, "heap": "jemalloc", "build": "",
+           "execution_unit": "thread", "units": None, "refusal": None}
     if of[0]["kind"] != "cpu":
         return {**fit, "refusal": "fewer than four thread counts fit on the cores"}
     one = next(c for c in of if c["threads"] == 1)

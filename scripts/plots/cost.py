@@ -7,7 +7,7 @@ from plots.latency import time_axis
 TITLE = "What does one operation take?"
 PLACE = 4
 # Of one worker, with as few threads as there are.
-QUERY = drawing.median_query("CASE WHEN c.threads = c.base THEN 1e9 * c.counted / r.rate END",
+QUERY = drawing.median_query("CASE WHEN c.threads = c.base THEN 1e9 * nullif(c.counted, 0) / r.rate END",
                              "rates r JOIN cells c USING (cell)")
 
 
@@ -48,7 +48,7 @@ def panel(style, rows):
 
 def picture(rows, run):
     if not rows:
-        raise Nothing("no cell's operations are counted")
+        raise Nothing("no cell's operations are counted, or a CSV does not say of how many workers")
     groups, left = drawing.chosen(rows, run)
     found = rows_of([row for of in groups.values() for row in of], run)
     drawn = list(found.values())[:drawing.MOST_PANELS]

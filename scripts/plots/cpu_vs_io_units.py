@@ -23,6 +23,7 @@ WHERE r.run = {run} AND NOT c.control AND c.heap || c.build = (
 ORDER BY c.number"""
 NEAR = 0.05  # so near to the best nobody who chooses asks for the difference
 CELL, ROW = 0.45, 0.235  # inches
+NEVER = (math.inf, math.inf)  # of a window in which nothing was done
 USUAL = {"waits_percent": 50, "operation_us": 1000}
 
 
@@ -46,7 +47,7 @@ class Row:
         if low is None or high is None:
             return None
         weight = (there - low) / (high - low) if high > low else 0
-        return [length * (a + weight * (b - a)) for a, b in
+        return [length * ((1 - weight) * a + weight * b if weight else a) for a, b in
                 zip(self.middle(low), self.middle(high))]
 
     def middle(self, share):
@@ -85,12 +86,12 @@ def maps(rows):
     """By how many run in parallel: the lines, by name."""
     found = {}
     for row in rows:
-        if row["workload"] == "countdown" or not row["rate"] or row["cpu_s"] is None:
+        if row["workload"] == "countdown" or row["rate"] and row["cpu_s"] is None:
             continue
         line = found.setdefault(parallel(row), {}).setdefault(name_of(row), Row(
             name_of(row), bool(row["safe"]), row["policy"] == "plain", row["mode"]))
         line.windows.setdefault(parameter(row, "waits_percent") / 100, []).append(
-            (1 / row["rate"], row["cpu_s"]))
+            (1 / row["rate"], row["cpu_s"]) if row["rate"] else NEVER)
     return {count: dict(sorted(lines.items(), key=lambda item: not item[0].startswith("thread")))
             for count, lines in sorted(found.items())}
 
@@ -141,7 +142,7 @@ def panel(count, lines, price):
     def draw(axes):
         for y, name in enumerate(names):
             for x, share in enumerate(shares):
-                if (name, share) in cells and best[share]:
+                if (name, share) in cells and math.isfinite(best[share] or math.inf):
                     draw_cell(axes, x, y, best[share] / cells[name, share][0], lines[name],
                               wins[share] == name)
         for x, share in enumerate(shares):

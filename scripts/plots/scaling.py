@@ -5,6 +5,8 @@ from drawing import KINDS, ZONE, Panel, Picture, joined
 
 TITLE = "How does each workload scale?"
 PLACE = 2
+# What a law was fitted for.
+DIALS = ("workload", "mode", "heap", "build", "execution_unit", "units")
 QUERY = drawing.ratio_query("c.mode", "AND b.gil = c.gil")
 
 
@@ -23,9 +25,9 @@ class Curve:
 
 
 def fits_of(run):
-    """By workload, mode, heap and build: what was fitted, and for whom it was refused."""
+    """By its dials: what was fitted, and for whom it was refused."""
     fits = run.judged["scaling"] if run.judged else []
-    return {tuple(fit[k] for k in ("workload", "mode", "heap", "build")): fit for fit in fits}
+    return {tuple(fit[k] for k in DIALS): fit for fit in fits}
 
 
 def draw_curve(axes, curve, style, most):
@@ -63,8 +65,7 @@ def draw_points(axes, line, cores, depth, join):
 def panel(workload, rows, run):
     lines = drawing.lines_of(rows, run, "speedup")
     fits = fits_of(run)
-    keys = {run.style(row).label: tuple(row[k] for k in ("workload", "mode", "heap", "build"))
-            for row in rows}
+    keys = {run.style(row).label: tuple(row[k] for k in DIALS) for row in rows}
     curves = {line.style.label: Curve(fits[keys[line.style.label]]) for line in lines
               if fits.get(keys[line.style.label], {}).get("curve")}
     threads = drawing.all_threads(lines)
