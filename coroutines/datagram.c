@@ -49,6 +49,7 @@ struct endpoint {
     int fd;                /* -1: it is closed */
     bool has_peer;         /* set once */
     bool reads_watched, writes_watched, paused;
+    bool receives; /* implicit style: somebody waits for a message */
 };
 
 struct receiving {
@@ -235,6 +236,11 @@ static int cancel(borrowed o, borrowed message)
     return 1;
 }
 
+static void refuse_second_receiver(void)
+{
+    exception_set(&runtime_error, "%s", "Already receiving");
+}
+
 struct object *datagram_receive(borrowed endpoint, size_t size_bytes, struct address *sender)
 {
     struct endpoint *e = as_endpoint(endpoint);
@@ -245,7 +251,7 @@ struct object *datagram_receive(borrowed endpoint, size_t size_bytes, struct add
     if (loop_check(e->loop) < 0)
         return NULL;
     if (e->reader) {
-        exception_set(&runtime_error, "%s", "Already receiving");
+        refuse_second_receiver();
         return NULL;
     }
     o = container_new(&receiving_type, sizeof *r);
@@ -265,11 +271,18 @@ struct object *datagram_receive(borrowed endpoint, size_t size_bytes, struct add
 
 struct object *datagram_io_receive(borrowed endpoint, size_t size_bytes, struct address *sender)
 {
+    struct endpoint *e = as_endpoint(endpoint);
     struct object *message = NULL;
 
-    assert(!as_endpoint(endpoint)->loop && "the endpoint is in implicit style");
-    return receive(as_endpoint(endpoint), io_receive, size_bytes, sender, &message) > 0 ? message
-                                                                                        : NULL;
+    assert(!e->loop && "the endpoint is in implicit style");
+    if (e->receives) {
+        refuse_second_receiver();
+        return NULL;
+    }
+    e->receives = true;
+    receive(e, io_receive, size_bytes, sender, &message);
+    e->receives = false;
+    return message;
 }
 
 /* ---- sending ---- */
@@ -417,8 +430,10 @@ static int add_drain(struct endpoint *e, borrowed future)
 struct object *datagram_drain(borrowed endpoint)
 {
     struct endpoint *e = as_endpoint(endpoint);
-    struct object *f = future_new(e->loop);
+    struct object *f;
 
+    assert(e->loop && "the endpoint is in await style");
+    f = future_new(e->loop);
     if (!f)
         return NULL;
     if (e->error) {

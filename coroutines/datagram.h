@@ -47,7 +47,7 @@ int datagram_send(borrowed endpoint, const void *data, size_t size_bytes, const 
 /* A future: None, when the queue is short again. Raises what an earlier message met with. */
 struct object *datagram_drain(borrowed endpoint);
 
-/* As the caller's unit waits. */
+/* As the caller's unit waits. Here, too, one receives at a time. */
 struct object *datagram_io_receive(borrowed endpoint, size_t size_bytes, struct address *sender);
 int datagram_io_send(borrowed endpoint, const void *data, size_t size_bytes,
                      const struct address *to);

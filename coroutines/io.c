@@ -147,6 +147,19 @@ HOT_PATH int io_write(int fd, const void *data, size_t size_bytes)
     return write_by_thread(fd, data, size_bytes);
 }
 
+int64_t io_write_some(int fd, const void *data, size_t size_bytes)
+{
+    struct request r = { .fd = fd, .data = (void *)data, .size_bytes = size_bytes };
+    int64_t sent;
+
+    if (!hub_cooperates())
+        return block(call_send, &r, "send");
+    while ((sent = io_try_write(fd, data, size_bytes)) == IO_NOT_YET)
+        if (hub_wait_file(fd, WRITABLE) < 0)
+            return -1;
+    return sent;
+}
+
 /* ---- messages ---- */
 
 static int64_t receive_message(const struct request *r, int flags)

@@ -34,6 +34,10 @@ int64_t io_read_all(int fd, void *data, size_t size_bytes);
  * never SIGPIPE. */
 int io_write(int fd, const void *data, size_t size_bytes);
 
+/* The same of as much as goes out at once when there is room: the number of bytes, 1 or more. If
+ * the wait is ended from outside, none has. */
+int64_t io_write_some(int fd, const void *data, size_t size_bytes);
+
 /* One message, of which what is longer is cut off; who sent it is in *from, if that is not NULL. Its
  * size, which may be 0. And one to `to`, or, if that is NULL, to the socket's peer. */
 struct address;

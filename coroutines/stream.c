@@ -69,7 +69,8 @@ struct connection {
     bool closing;
     bool ends_writing; /* write_eof was called */
     bool shaken;       /* hands; or there is no TLS */
-    bool meets;        /* implicit style: somebody reads */
+    bool meets;        /* implicit style: somebody reads ... */
+    bool puts;         /* ... or, over TLS, writes */
 };
 
 struct stream_object {
@@ -237,6 +238,12 @@ static void tell_closed(struct connection *c)
 }
 
 /* The connection is over: those that wait see that. What is pending stays so. */
+/* Of implicit style: somebody waits in it. */
+static bool is_inside(const struct connection *c)
+{
+    return c->meets || c->puts;
+}
+
 static void hang_up(struct connection *c)
 {
     struct object *pending;
@@ -248,7 +255,7 @@ static void hang_up(struct connection *c)
     unwatch(c, WRITABLE);
     if (!c->loop)
         hub_forget_file(c->wire.fd);
-    wire_close(&c->wire);
+    wire_close(&c->wire, is_inside(c));
     c->closing = true;
     c->paused = false;
     if (c->reader)
@@ -777,17 +784,20 @@ static int64_t write_all(int fd, const void *data, size_t size_bytes)
     return io_write(fd, data, size_bytes) < 0 ? -1 : (int64_t)size_bytes;
 }
 
+/* If the wait is ended from outside, what is left goes out with what is written next. */
 static int flush_here(struct connection *c)
 {
-    return wire_row_bytes(&c->wire.out) ? wire_flush(&c->wire, write_all) : 0;
+    return wire_row_bytes(&c->wire.out) ? wire_flush(&c->wire, io_write_some) : 0;
 }
 
-/* What is pending stays so. */
-static void flush_behind_error(struct connection *c)
+/* What the session says by itself goes out if it can at once: who reads does not wait for it, and
+ * what is pending stays so. */
+static void flush_aside(struct connection *c)
 {
     struct object *e = exception_take();
 
-    flush_here(c);
+    if (wire_row_bytes(&c->wire.out) && wire_flush(&c->wire, io_try_write) == -1)
+        exception_restore(NULL);
     exception_restore(e);
 }
 
@@ -801,10 +811,11 @@ static int receive_here(struct connection *c, const struct need *n)
     if (receive(c, io_read, n) >= 0)
         return 0;
     keep_read_error(c);
-    flush_behind_error(c);
+    flush_aside(c);
     return -1;
 }
 
+/* Only a handshake needs that all has gone out. */
 static struct object *meet_alone(struct connection *c, struct need n)
 {
     struct object *result = NULL;
@@ -813,13 +824,12 @@ static struct object *meet_alone(struct connection *c, struct need n)
     while ((how = n.kind->attempt(c, &n, &result)) == WAITS)
         if (receive_here(c, &n) < 0)
             return NULL;
-    if (how < 0)
-        flush_behind_error(c);
-    else if (flush_here(c) < 0)
+    if (how >= 0 && n.kind == &kind_handshake && flush_here(c) < 0) {
         decref(result);
-    else
-        return result;
-    return NULL;
+        return NULL;
+    }
+    flush_aside(c);
+    return how < 0 ? NULL : result;
 }
 
 static struct object *meet(borrowed stream, struct need n)
@@ -828,6 +838,10 @@ static struct object *meet(borrowed stream, struct need n)
     struct object *result;
 
     assert(!c->loop && "the stream is in implicit style");
+    if (c->puts) {
+        exception_set(&runtime_error, "%s", "Cannot read over TLS while another writes");
+        return NULL;
+    }
     if (c->meets) {
         refuse_second_reader(&n);
         return NULL;
@@ -1015,16 +1029,40 @@ int stream_write(borrowed stream, const void *data, size_t size_bytes)
     return no_memory ? -1 : 0;
 }
 
+/* By records, so that no more than one is there twice. What does not go out at once is kept first:
+ * then a wait that is ended from outside leaves all in order. */
+static int put_enciphered_here(struct connection *c, const char *data, size_t size_bytes)
+{
+    int result = flush_here(c);
+
+    while (result == 0 && size_bytes) {
+        size_t part = size_bytes < WIRE_RECORD_BYTES ? size_bytes : WIRE_RECORD_BYTES;
+
+        result = wire_put(&c->wire, data, part, io_try_write);
+        if (result == 0)
+            result = flush_here(c);
+        data += part;
+        size_bytes -= part;
+    }
+    return result;
+}
+
 int stream_io_write(borrowed stream, const void *data, size_t size_bytes)
 {
     struct connection *c = of_stream(stream);
+    int result;
 
     assert(!c->loop && "the stream is in implicit style");
     if (c->ends_writing)
         return refuse_write("Cannot call write() after write_eof()");
-    if (c->wire.tls && c->meets)
-        return refuse_write("Cannot write over TLS while another reads");
-    return size_bytes ? wire_put(&c->wire, data, size_bytes, write_all) : 0;
+    if (!c->wire.tls)
+        return size_bytes ? wire_put(&c->wire, data, size_bytes, write_all) : 0;
+    if (is_inside(c))
+        return refuse_write("Cannot write over TLS while another reads or writes");
+    c->puts = true;
+    result = put_enciphered_here(c, data, size_bytes);
+    c->puts = false;
+    return result;
 }
 
 size_t stream_unsent(borrowed stream)
@@ -1038,6 +1076,8 @@ int stream_write_eof(borrowed stream)
 
     if (c->closing || c->ends_writing)
         return 0;
+    if (c->wire.tls && is_inside(c))
+        return refuse_write("Cannot end writing over TLS while another reads or writes");
     c->ends_writing = true;
     if (c->write_error)
         return 0;
@@ -1060,12 +1100,12 @@ static void close_connection(struct connection *c)
     c->closing = true;
     if (c->loop)
         unwatch(c, READABLE);
-    if (c->wire.tls && c->shaken && !c->ends_writing && !c->write_error &&
+    if (c->wire.tls && c->shaken && !c->ends_writing && !c->write_error && !is_inside(c) &&
         wire_put_end(&c->wire) < 0)
         exception_restore(NULL);
     if (c->loop && wire_row_bytes(&c->wire.out) && !c->writes_watched)
         push_out(c);
-    if (!c->loop && wire_flush(&c->wire, io_try_write) == -1)
+    if (!c->loop && !is_inside(c) && wire_flush(&c->wire, io_try_write) == -1)
         exception_restore(NULL);
     if (!c->loop || !wire_row_bytes(&c->wire.out))
         hang_up(c);
@@ -1219,7 +1259,7 @@ static void stream_finish(struct object *o)
     warn(&resource_warning, "unclosed %s", text);
     s->farewell = NULL;
     if (!farewell || !loop_send(c->loop, farewell, act_drop, &c->head, NULL))
-        wire_close(&c->wire);
+        wire_close(&c->wire, false);
 }
 
 static void stream_destroy(struct object *o)

@@ -11,8 +11,8 @@
  *   await     made with a loop: what may have to wait returns a future of that loop, which a body
  *             awaits, or to which a callback is added. By the loop's thread.
  *   implicit  made without: the functions stream_io_... return when it is done, and the unit that
- *             the caller runs in waits meanwhile, as in io.h: a thread detached, a greenlet in its
- * hub.
+ *             the caller runs in waits meanwhile, as in io.h: a thread detached, a greenlet in
+ *             its hub.
  *
  *     stream_write(s, "hello\n", 6);               stream_io_write(s, "hello\n", 6);
  *     await stream_drain(s);
@@ -24,17 +24,18 @@
  * (timeout.h, wait_for, hub_timeout_begin), or that finds no memory for its result, has taken
  * nothing: what came is for the next one. (One that is done has taken. If its task is asked to end,
  * or its timeout.h block ends, in that very turn, the bytes are in the future that it awaited;
- * wait_for returns them.) Exceptions are IncompleteReadError and LimitOverrunError, whose data is not lost
- * either: they say below where it is.
+ * wait_for returns them.) Exceptions are IncompleteReadError and LimitOverrunError, whose data is
+ * not lost either: they say below where it is.
  *
  * One reads at a time, another is RuntimeError in asyncio's words; any number may drain. Whatever
  * the kernel says while reading, and of TLS the session, is raised by the read of now and by all
- * that follow, at once. What it says while writing is raised by drain and by wait_closed, and
- * ends the writing only: what the peer has sent before it went can still be read. (In asyncio it
- * ends both.)
+ * that follow, at once, and by drain and wait_closed. What it says while writing is raised by these
+ * two alone, and ends the writing only: what the peer has sent before it went can still be read.
+ * (In asyncio it ends both.)
  *
  * In implicit style over TLS one unit reads or writes at a time, another is RuntimeError: both move
  * the session. After a write that failed, or was ended from outside, such a stream is to be closed.
+ * So is one whose other unit still waits in it, and it is then closed without TLS's own end.
  *
  * A stream that is dropped and was not closed is closed then, with a ResourceWarning. It may be
  * dropped by any thread.

@@ -31,8 +31,14 @@ struct tls_context *tls_server(const char *certificates, const char *key)
 struct tls_session *tls_session_start(struct tls_context *context, const char *host)
 {
     struct tls_error e;
-    struct tls_session *s = tls_session_new(context, host, &e);
+    struct tls_session *s;
 
+    if (host && (!*host || *host == '.')) {
+        exception_set(&value_error,
+                      "server_hostname cannot be an empty string or start with a leading dot.");
+        return NULL;
+    }
+    s = tls_session_new(context, host, &e);
     if (!s)
         wire_raise(&e);
     return s;

@@ -20,7 +20,8 @@
 struct tls_context *tls_client(const char *trusted);
 struct tls_context *tls_server(const char *certificates, const char *key);
 
-/* As tls_session_new. */
+/* As tls_session_new; NULL: also ValueError, of a host that is no name. (OpenSSL looks for no name
+ * if it is empty, and for all below it if it begins with a dot.) */
 struct tls_session *tls_session_start(struct tls_context *context,
                                       const char *host /* NULL: a server's */);
 

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RECORD_MOST_BYTES = 16384 };
-
 /* ---- a row ---- */
 
 static void row_free(struct wire_row *row)
@@ -83,13 +81,15 @@ void wire_init(struct wire *w, int fd, size_t piece_bytes, struct tls_session *t
     *w = (struct wire){ .fd = fd, .piece_bytes = piece_bytes, .tls = tls };
 }
 
-void wire_close(struct wire *w)
+void wire_close(struct wire *w, bool in_use)
 {
     if (w->fd >= 0)
         close(w->fd);
     w->fd = -1;
     w->ended = true;
     w->more = false;
+    if (in_use)
+        return;
     row_free(&w->out);
     row_free(&w->raw);
 }
@@ -101,7 +101,7 @@ void wire_drop_out(struct wire *w)
 
 void wire_fini(struct wire *w)
 {
-    wire_close(w);
+    wire_close(w, false);
     row_free(&w->in);
     tls_session_free(w->tls);
     w->tls = NULL;
@@ -133,13 +133,13 @@ void wire_raise(const struct tls_error *e)
         exception_set(kinds[e->what], "%s", e->text);
 }
 
-/* What the session has to say goes out. */
+/* What the session has to say goes out, unless a part of it is lost: the peer could not read it. */
 static int take_outgoing(struct wire *w)
 {
     const char *data;
     size_t size_bytes = tls_outgoing(w->tls, &data);
 
-    if (size_bytes && row_append(&w->out, data, size_bytes) < 0)
+    if (size_bytes && !w->cut && row_append(&w->out, data, size_bytes) < 0)
         return -1;
     tls_sent(w->tls);
     return 0;
@@ -223,7 +223,7 @@ static int64_t make_room(struct wire *w, size_t wanted)
 {
     size_t have = wire_row_bytes(&w->in), room = w->in.capacity - have;
 
-    if (room < w->piece_bytes / 2)
+    if (!room || room < w->piece_bytes / 2)
         room = w->piece_bytes;
     if (wanted > have && wanted - have > room)
         room = wanted - have;
@@ -328,14 +328,19 @@ static int put_enciphered(struct wire *w, const char *data, size_t size_bytes, w
     struct tls_error e;
     const char *outgoing;
     size_t count;
+    int result;
 
+    if (w->cut) {
+        exception_set(&ssl_error, "what was written before is lost in part: nothing can follow it");
+        return -1;
+    }
     if (tls_write(w->tls, data, size_bytes, &e) < 0)
         return (int)fail_with(w, &e);
     count = tls_outgoing(w->tls, &outgoing);
-    if (put_plain(w, outgoing, count, write) < 0)
-        return -1;
+    result = put_plain(w, outgoing, count, write);
     tls_sent(w->tls);
-    return 0;
+    w->cut |= result < 0;
+    return result;
 }
 
 /* TLS by its largest records, so that no more than one is there twice. */
@@ -346,7 +351,7 @@ int wire_put(struct wire *w, const void *data, size_t size_bytes, wire_write *wr
     if (!w->tls)
         return put_plain(w, at, size_bytes, write);
     while (size_bytes) {
-        size_t part = size_bytes < RECORD_MOST_BYTES ? size_bytes : RECORD_MOST_BYTES;
+        size_t part = size_bytes < WIRE_RECORD_BYTES ? size_bytes : WIRE_RECORD_BYTES;
 
         if (put_enciphered(w, at, part, write) < 0)
             return -1;

@@ -17,7 +17,7 @@
 
 #include "objects/object.h"
 
-enum { WIRE_PIECE_BYTES = 4096 };
+enum { WIRE_PIECE_BYTES = 4096, WIRE_RECORD_BYTES = 16384 }; /* of TLS: the largest */
 
 struct tls_session;
 
@@ -34,6 +34,7 @@ struct wire {
     size_t piece_bytes;      /* set once */
     bool ended;              /* nothing more comes in */
     bool raw_ended;          /* the descriptor's end was read; that need not be the session's */
+    bool cut;                /* of what was enciphered a part is lost: nothing may follow it */
     bool more;               /* the last receive got all that it had room for: there may be more */
 };
 
@@ -41,8 +42,9 @@ struct wire {
 void wire_init(struct wire *w, int fd, size_t piece_bytes,
                struct tls_session *tls /* steals; may be NULL */);
 
-/* Closes the descriptor, and drops what is to go out. What has come stays. */
-void wire_close(struct wire *w);
+/* Closes the descriptor. What has come stays; the rest is dropped, unless it is in use: then
+ * somebody still waits in a read or a write of this wire. */
+void wire_close(struct wire *w, bool in_use);
 
 /* What is to go out is dropped. */
 void wire_drop_out(struct wire *w);
@@ -61,7 +63,8 @@ static inline const char *wire_data(const struct wire *w)
     return w->in.data + w->in.start;
 }
 
-/* io_try_read or io_read; io_try_write. */
+/* io_try_read or io_read; io_try_write, io_write_some or io_write (of which nothing may be kept).
+ */
 typedef int64_t wire_read(int fd, void *data, size_t size_bytes);
 typedef int64_t wire_write(int fd, const void *data, size_t size_bytes);
 
@@ -90,7 +93,7 @@ void wire_rest(struct wire *w);
 int64_t wire_find(const struct wire *w, const char *sought, size_t size_bytes, size_t from);
 
 /* Sends what it can at once, if nothing waits to go out, and keeps the rest. -1: MemoryError, or
- * the kernel's; in both cases a part may have gone. */
+ * the kernel's; in both cases a part may have gone, and of TLS nothing more can. */
 int wire_put(struct wire *w, const void *data, size_t size_bytes, wire_write *write);
 
 /* Sends of what is to go out. 0: nothing is left; IO_NOT_YET; -1. */

@@ -297,6 +297,25 @@ static void test_greenlets(void **state)
     hub_end();
 }
 
+/* The buffer is the endpoint's. */
+static void test_one_receives_at_a_time(void **state)
+{
+    struct object *f = function_new("answer", answer, 0, NULL), *g = hub_spawn(f, NULL, 0);
+
+    (void)state;
+    open_both(NULL);
+    assert_int_equal(hub_sleep_ns(0), 0);
+    assert_error(!datagram_io_receive(here, 2 * DATAGRAM_BYTES, NULL), &runtime_error,
+                 "Already receiving");
+    assert_int_equal(datagram_io_send(there, "hello", 5, NULL), 0);
+    assert_bytes(datagram_io_receive(there, 10, NULL), "hello");
+    decref(hub_get(g, HUB_NEVER));
+    decref(g);
+    decref(f);
+    close_both();
+    hub_end();
+}
+
 static void test_threads(void **state)
 {
     (void)state;
@@ -367,6 +386,7 @@ int main(void)
         with_both(test_one_that_is_dropped_is_closed),
         with_both(test_a_queue_has_a_limit),
         cmocka_unit_test(test_greenlets),
+        cmocka_unit_test(test_one_receives_at_a_time),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_every_allocation_failing),
     };

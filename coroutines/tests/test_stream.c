@@ -992,6 +992,10 @@ static void test_a_receive_takes_a_piece(void **state)
     assert_gives(stream_read(stream, 100), "abcd");
     assert_gives(stream_read_exactly(stream, 5), "efghi");
     assert_gives(stream_read(stream, 100), "j");
+    reopen(&(struct stream_limits){ .piece_bytes = 1 });
+    feed("xy");
+    assert_gives(stream_read(stream, 100), "x");
+    assert_gives(stream_read(stream, 100), "y");
 }
 
 static struct object *send_big(borrowed closure, borrowed const *arguments, size_t count)

@@ -566,6 +566,143 @@ static void test_greenlets_over_tls(void **state)
     hub_end();
 }
 
+/* One that writes more than the kernel takes, to one that reads only when it is let. */
+static struct object *poured;
+static bool let;
+
+static struct object *pour(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure, (void)arguments, (void)count;
+    return stream_io_write(poured, big, sizeof big) < 0 ? NULL : none();
+}
+
+/* All that comes until the end, or until the connection is cut off. */
+static struct object *swallow(borrowed closure, borrowed const *arguments, size_t count)
+{
+    struct object *stream = stream_io_accept_tls((int)int_value(closure), NULL, serving), *all;
+
+    (void)arguments, (void)count;
+    assert_non_null(stream);
+    while (!let)
+        assert_int_equal(hub_sleep_ns(NS_PER_MS), 0);
+    all = stream_io_read(stream, STREAM_TO_END);
+    stream_abort(stream);
+    decref(stream);
+    return all;
+}
+
+static struct object *spawn(const char *name, native *body, borrowed closure)
+{
+    struct object *f = function_new(name, body, 0, closure), *g = hub_spawn(f, NULL, 0);
+
+    assert_non_null(g);
+    decref(f);
+    return g;
+}
+
+struct pouring {
+    struct object *writer, *reader; /* owned */
+};
+
+/* The writer waits. */
+static struct pouring begin_pouring(void)
+{
+    struct address a = address_loopback(0);
+    int listener = socket_listen(&a, 5, false);
+    struct object *closure = int_new(listener);
+    struct pouring p = { .reader = spawn("swallow", swallow, closure) };
+    int least = 4096; /* of the kernel's buffers, or it would take all */
+
+    let = false;
+    setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
+    poured = stream_io_connect_tls(&a, NULL, trusting, "localhost");
+    assert_non_null(poured);
+    close(listener);
+    decref(closure);
+    setsockopt(stream_descriptor(poured), SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+    p.writer = spawn("pour", pour, NULL);
+    while (!stream_unsent(poured))
+        assert_int_equal(hub_sleep_ns(0), 0);
+    return p;
+}
+
+static void end_pouring(struct pouring *p)
+{
+    decref(p->writer);
+    decref(p->reader);
+    decref(poured);
+    hub_end();
+}
+
+static void test_one_at_a_time_moves_the_session(void **state)
+{
+    struct pouring p = begin_pouring();
+    struct object *all;
+
+    (void)state;
+    assert_error(!stream_io_read(poured, 1), &runtime_error,
+                 "Cannot read over TLS while another writes");
+    assert_error(stream_io_write(poured, "x", 1) < 0, &runtime_error,
+                 "Cannot write over TLS while another reads or writes");
+    assert_error(stream_write_eof(poured) < 0, &runtime_error,
+                 "Cannot end writing over TLS while another reads or writes");
+    let = true;
+    decref(hub_get(p.writer, HUB_NEVER));
+    stream_close(poured);
+    all = hub_get(p.reader, HUB_NEVER);
+    assert_non_null(all);
+    assert_int_equal(bytes_length(all), BIG_BYTES);
+    assert_memory_equal(bytes_data(all), big, BIG_BYTES);
+    decref(all);
+    end_pouring(&p);
+}
+
+/* What had been enciphered goes out before what is written next, once. */
+static void test_a_write_that_is_ended_leaves_whole_records(void **state)
+{
+    struct pouring p = begin_pouring();
+    struct object *all;
+    size_t have;
+
+    (void)state;
+    assert_int_equal(hub_kill(p.writer, NULL, true), 0);
+    assert_true(stream_unsent(poured) > 0);
+    let = true;
+    assert_int_equal(stream_io_write(poured, "end", 3), 0);
+    stream_close(poured);
+    all = hub_get(p.reader, HUB_NEVER);
+    assert_non_null(all);
+    have = bytes_length(all) - 3;
+    assert_true(have > 0 && have < BIG_BYTES && have % 16384 == 0);
+    assert_memory_equal(bytes_data(all), big, have);
+    assert_memory_equal(bytes_data(all) + have, "end", 3);
+    decref(all);
+    end_pouring(&p);
+}
+
+static void test_closed_by_another_while_it_writes(void **state)
+{
+    struct pouring p = begin_pouring();
+
+    (void)state;
+    stream_close(poured);
+    assert_error(!hub_get(p.writer, HUB_NEVER), &os_error,
+                 "[Errno 9] File descriptor was closed in another greenlet");
+    let = true;
+    assert_error(!hub_get(p.reader, HUB_NEVER), &ssl_eof_error,
+                 "EOF occurred in violation of protocol");
+    end_pouring(&p);
+}
+
+static void test_a_host_that_is_no_name(void **state)
+{
+    (void)state;
+    assert_error(!tls_session_start(trusting, ""), &value_error,
+                 "server_hostname cannot be an empty string or start with a leading dot.");
+    assert_error(!tls_session_start(trusting, ".example.org"), &value_error,
+                 "server_hostname cannot be an empty string or start with a leading dot.");
+}
+
 /* ---- memory ---- */
 
 static bool told_of_memory;
@@ -739,6 +876,10 @@ int main(void)
         with_server(test_a_server_that_speaks_something_else),
         with_server(test_a_handshake_that_is_cancelled),
         cmocka_unit_test(test_greenlets_over_tls),
+        cmocka_unit_test(test_one_at_a_time_moves_the_session),
+        cmocka_unit_test(test_a_write_that_is_ended_leaves_whole_records),
+        cmocka_unit_test(test_closed_by_another_while_it_writes),
+        cmocka_unit_test(test_a_host_that_is_no_name),
         cmocka_unit_test(test_every_allocation_failing),
         cmocka_unit_test(test_every_allocation_of_openssl_failing),
     };

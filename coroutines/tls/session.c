@@ -76,7 +76,9 @@ static void say_bad_certificate(const struct tls_session *s, struct tls_error *e
 /* Why a call on the session has failed. */
 static void say_why(const struct tls_session *s, struct tls_error *e)
 {
-    int reason = ERR_GET_REASON(ERR_peek_error());
+    unsigned long error =
+        ERR_peek_last_error(); /* other libraries have reasons of the same number */
+    int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
 
     if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         ERR_clear_error();
@@ -179,6 +181,13 @@ static struct tls_context *give_up(SSL_CTX *ctx, struct tls_error *e, const char
     return NULL;
 }
 
+/* What is enciphered is not for us: nobody is asked at the terminal. */
+static int no_password(char *text, int size_bytes, int writing, void *unused)
+{
+    (void)text, (void)size_bytes, (void)writing, (void)unused;
+    return -1;
+}
+
 /* Calls `use` with each certificate of a PEM. How many there were; -1. */
 static int each_certificate(const char *pem, int (*use)(SSL_CTX *ctx, X509 *x, int i), SSL_CTX *ctx)
 {
@@ -186,7 +195,7 @@ static int each_certificate(const char *pem, int (*use)(SSL_CTX *ctx, X509 *x, i
     X509 *x;
     int count = 0, fine = bio != NULL;
 
-    while (fine && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+    while (fine && (x = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
         fine = use(ctx, x, count++);
         X509_free(x);
     }
@@ -225,7 +234,7 @@ struct tls_context *tls_client_context(const char *trusted, struct tls_error *e)
 static int use_key(SSL_CTX *ctx, const char *pem)
 {
     BIO *bio = BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
     int fine = key && SSL_CTX_use_PrivateKey(ctx, key) && SSL_CTX_check_private_key(ctx);
 
     EVP_PKEY_free(key);
