@@ -10,6 +10,7 @@ trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
 # start SERVER ARGUMENT...: in the background, as greenlets; $port, or fails.
 start()
 {
+    : >"$dir/said" # what an earlier one said would be read before this one has begun
     "$LAB" serve "$@" --unit greenlet --mode "$mode" --seconds 60 >"$dir/said" 2>&1 </dev/null &
     pid=$!
     tries=200
@@ -165,6 +166,7 @@ told "d['answers'] > 0 and d['errors'] == d['lost'] and d['lost'] <= 20" # that 
 result "datagrams"
 stop
 # One that answers each second one.
+: >"$dir/said"
 $python - >"$dir/said" <<'END' &
 import os, signal, socket
 signal.alarm(60)

@@ -7,10 +7,14 @@ mode=$(safe_mode)
 pid=
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
 
-# start ARGUMENT...: serves in the background; $port, or fails.
+# start ARGUMENT...: serves in the background, with at most $descriptors, if that is not empty; $port,
+# or fails.
+descriptors=
 start()
 {
-    "$LAB" serve "$@" --mode "$mode" --seconds 60 >"$dir/said" 2>"$dir/erred" </dev/null &
+    : >"$dir/said" # what an earlier one said would be read before this one has begun
+    ([ -z "$descriptors" ] || ulimit -n "$descriptors"
+        exec "$LAB" serve "$@" --mode "$mode" --seconds 60 >"$dir/said" 2>"$dir/erred" </dev/null) &
     pid=$!
     tries=200
     until port=$(sed -n 's/^serving .* on 127\.0\.0\.1:\([0-9]*\) .*/\1/p' "$dir/said") && [ "$port" ]; do
@@ -152,14 +156,9 @@ assert rest(mute) in (b'', b'reset')"
     result "$unit: and are counted"
 done
 
+descriptors=40
 for unit in thread greenlet coroutine; do
-    (ulimit -S -n 40 && ulimit -H -n 40 && exec "$LAB" serve http --unit $unit --mode "$mode" \
-        --seconds 60 >"$dir/said" 2>"$dir/erred" </dev/null) &
-    pid=$!
-    until port=$(sed -n 's/^serving .* on 127\.0\.0\.1:\([0-9]*\) .*/\1/p' "$dir/said") && [ "$port" ]; do
-        kill -0 "$pid" 2>/dev/null || break
-        sleep 0.05
-    done
+    start http --unit $unit
     client "
 many = [connect() for i in range(60)]
 time.sleep(0.2)
@@ -172,6 +171,7 @@ for s in many:
         { [ $unit = thread ] || expr "$said" : '.*; no room [0-9]* times' >/dev/null; }
     result "$unit: and that is told"
 done
+descriptors=
 
 for unit in thread greenlet coroutine loops; do
     start echo --unit $unit --threads "$([ $unit = coroutine ] && echo 1 || echo 2)"
