@@ -326,6 +326,7 @@ soak:
 	    TEST_SECONDS=3600 SOAK_SECONDS=$${SOAK_SECONDS:-600} $(build) MODE=$$mode check || exit; done
 	+$(MAKE) course-check
 	scripts/course_check.py --times 50 $B/lab $(wildcard lab/assignments/04-*)
+	scripts/course_check.py --times 50 --load 2 $B/lab $(wildcard lab/assignments/04-*)
 
 # The student's one command: from here to the first test that fails.
 assignment: folder = $(firstword $(wildcard lab/assignments/$N-* $N))

@@ -10,9 +10,11 @@ a submission may have those that differ from the solution's, and of one the func
 Where the machine was too noisy to judge it is graded again, three times at most.
 
 With `--times 50` the solution alone is graded so often: it must get the same score each time that it gets one, and
-"run again" at most once in ten times. With `--solution` the solution alone is looked at, once.
+"run again" at most once in ten times; with `--load 2` beside so many programs that compute, and then at most every
+other time. With `--solution` the solution alone is looked at, once. Each line says what the grading took.
 """
 import argparse
+import contextlib
 import itertools
 import json
 import pathlib
@@ -20,6 +22,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 TRIES, AGAIN = 3, 3
 
@@ -63,18 +66,36 @@ def complaint(lab, assignment, folder, score, says):
     return next((f'nothing says "{text}":\n{printed}' for text in says if text not in flat), None)
 
 
-def repeat(lab, assignment, times):
+@contextlib.contextmanager
+def computing(count):
+    """So many programs beside us."""
+    spinners = [subprocess.Popen([sys.executable, '-c', 'while True: pass']) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
+
+
+def repeat(lab, assignment, options):
     """What was wrong with grading the solution so often; "" if nothing."""
-    with tempfile.TemporaryDirectory() as place:
+    times, took, graded = options.times, [], []
+    with tempfile.TemporaryDirectory() as place, computing(options.load):
         folder = next(f for f, _, _ in cut(assignment, place) if f.name == 'solution')
-        graded = [grade(lab, assignment, folder, tries=1) for _ in range(times)]
+        for _ in range(times):
+            begun = time.monotonic()
+            graded.append(grade(lab, assignment, folder, tries=1))
+            took.append(time.monotonic() - begun)
     all_results = [results for results, _ in graded]
     if None in all_results:
         return f'it was not graded: {graded[all_results.index(None)][1]}'
     again = sum(r['extra_data']['run_again'] for r in all_results)
     scores = {r['score'] for r in all_results if not r['extra_data']['run_again']}
-    print(f'# {assignment.name}: {times} times, scores {sorted(scores)}, run again {again} times')
-    return '' if len(scores) == 1 and again <= times / 10 else 'the same files get several answers'
+    print(f'# {assignment.name}: {times} times, scores {sorted(scores)}, run again {again} times; '
+          f'the longest took {max(took):.0f} s')
+    most = times / (2 if options.load else 10)
+    return '' if len(scores) == 1 and again <= most else 'the same files get several answers'
 
 
 def whole(assignment, folder, place):
@@ -108,7 +129,7 @@ def cut(assignment, place):
 def checks(lab, assignment, options):
     """Names of what is checked, and what is wrong with it."""
     if options.times:
-        yield 'the solution, again and again', repeat(lab, assignment, options.times)
+        yield 'the solution, again and again', repeat(lab, assignment, options)
         return
     with tempfile.TemporaryDirectory() as place:
         begin, solution = cut(assignment, place)
@@ -121,16 +142,20 @@ def checks(lab, assignment, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--times', type=int, help='grade the solution so often')
+    parser.add_argument('--load', type=int, default=0, help='beside so many programs that compute')
     parser.add_argument('--solution', action='store_true', help='grade the solution alone')
     parser.add_argument('lab')
     parser.add_argument('assignments', nargs='+', type=pathlib.Path)
     options = parser.parse_args()
     number = failed = 0
+    begun = time.monotonic()
     for assignment in options.assignments:
         for name, wrong in checks(options.lab, assignment, options):
             number += 1
             failed += bool(wrong)
-            print(f'{"not ok" if wrong else "ok"} {number} - {assignment.name}: {name}', flush=True)
+            print(f'{"not ok" if wrong else "ok"} {number} - {assignment.name}: {name} '
+                  f'({time.monotonic() - begun:.0f} s)', flush=True)
+            begun = time.monotonic()
             if wrong:
                 print('# ' + wrong.rstrip().replace('\n', '\n# '), flush=True)
     print(f'1..{number}')
