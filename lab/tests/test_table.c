@@ -137,6 +137,14 @@ static void long_names_of_modes_shift_no_column(void **state)
     results_free(&r);
 }
 
+/* Another worker that did as much. */
+static void add_equal(struct measurement *m)
+{
+    m->sample = realloc(m->sample, 2 * sizeof *m->sample);
+    assert_non_null(m->sample);
+    m->sample[m->samples++] = m->sample[0];
+}
+
 /* One client beside many spinners is not fair, only alone. */
 static void one_worker_has_no_fairness(void **state)
 {
@@ -145,7 +153,7 @@ static void one_worker_has_no_fairness(void **state)
 
     (void)state;
     add_of(&r, "echo_spin", "jemalloc", "gil", 2, (uint64_t[]){ 7, 0 });
-    add_of(&r, "fib", "jemalloc", "gil", 2, (uint64_t[]){ 9, 0 });
+    add_equal(&add_of(&r, "fib", "jemalloc", "gil", 2, (uint64_t[]){ 9, 0 })->round[0]);
     text = printed(&r, table_print);
     assert_null(strstr(strstr(text, "7.00"), "1.00        -\n\nfib"));
     assert_holds(text, "     1.00        -\n");
