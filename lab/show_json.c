@@ -94,18 +94,20 @@ static json_t *warnings_json(const struct results *r, const struct outcome *o)
     return array;
 }
 
-/* Why windows gave nothing, or what else is to be known of them, each once. */
+/* Why windows gave nothing, each reason once; and what else is to be known of the others, by the first
+ * that has something to say. */
 static json_t *notes_json(const struct outcome *o)
 {
     json_t *array = json_array();
     const char *said = "";
+    int noted = 0;
 
     for (int k = 0; k < o->rounds; k++) {
         const struct measurement *m = &o->round[k];
         char text[NOTE_BYTES + 32];
 
-        if (m->status == STATUS_SKIPPED || (m->status == STATUS_OK && !*m->note) ||
-            !strcmp(m->note, said))
+        if (m->status == STATUS_SKIPPED || !strcmp(m->note, said) ||
+            (m->status == STATUS_OK && (!*m->note || noted++)))
             continue;
         said = m->note;
         snprintf(text, sizeof text, "%s: %s", status_name(m->status), m->note);
