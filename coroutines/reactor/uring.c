@@ -156,7 +156,8 @@ static void ask_all(struct uring_reactor *r)
     }
 }
 
-/* Its answer, if one has come, is not listened to. */
+/* Its answer, if one has come, is not listened to. At once, for the file may be closed before the
+ * next poll, and be asked for no more by then. */
 static void take_back(struct uring_reactor *r, int fd)
 {
     struct place *place = &r->places.place[fd];
@@ -169,6 +170,7 @@ static void take_back(struct uring_reactor *r, int fd)
         return;
     io_uring_prep_poll_remove(sqe, name);
     io_uring_sqe_set_data64(sqe, OF_NOBODY);
+    io_uring_submit(&r->ring);
 }
 
 /* The kernel would call it ready always. */
@@ -208,10 +210,8 @@ static int uring_watch(struct reactor *head, int fd, unsigned interest)
     if (!place)
         return 0;
     place->wanted = 0;
-    if (place->has) {
+    if (place->has)
         take_back(r, fd);
-        io_uring_submit(&r->ring);
-    }
     return 0;
 }
 

@@ -413,6 +413,18 @@ static void what_is_not_wanted_any_more_can_be_closed(void)
     pair[0] = dup(pair[1]);
 }
 
+/* What was asked for first may not keep it open either. */
+static void what_was_wanted_otherwise_can_be_closed(void)
+{
+    watch(pair[0], READABLE);
+    assert_int_equal(poll_now(), 0);
+    watch(pair[0], READABLE | WRITABLE);
+    watch(pair[0], 0);
+    close(pair[0]);
+    expect_end(pair[1]);
+    pair[0] = dup(pair[1]);
+}
+
 /* Who waits for it is to be told that it is none, and does not sleep. */
 static void a_number_that_is_closed_is_told_as_ready(void)
 {
@@ -771,6 +783,7 @@ int main(void)
         of_both(what_is_forgotten_can_be_closed),
         of_both(what_is_forgotten_may_live_on),
         of_both(what_is_not_wanted_any_more_can_be_closed),
+        of_both(what_was_wanted_otherwise_can_be_closed),
         of_both(a_number_that_is_closed_is_told_as_ready),
         of_both(a_deadline_is_not_early),
         of_both(another_thread_wakes_it_and_it_waits_detached),
