@@ -3,6 +3,7 @@
 #include "coroutines/io.h"
 
 #include "coroutines/async_file.h"
+#include "coroutines/block.h"
 #include "coroutines/hub.h"
 #include "coroutines/net/address.h"
 #include "coroutines/reactor/reactor.h"
@@ -377,7 +378,7 @@ int io_sleep_ns(uint64_t ns)
 
     if (hub_cooperates())
         return hub_sleep_ns(ns < INT64_MAX ? (int64_t)ns : INT64_MAX);
-    r.until = timespec_of_ns(clock_ns() + ns);
+    r.until = timespec_of_ns(block_deadline(ns));
     return (int)block(call_sleep, &r, "clock_nanosleep");
 }
 
