@@ -565,3 +565,15 @@ int io_poll(struct reactor *reactor, uint64_t until_ns, struct readiness *ready,
         exception_set_errno(reactor->class->polls);
     return count;
 }
+
+/* A failure is for who drops what is left: here errno may be EINTR, and is not to begin it anew. */
+static int64_t call_drain(const struct request *r)
+{
+    r->reactor->class->drain(r->reactor);
+    return 0;
+}
+
+void io_drain(struct reactor *reactor)
+{
+    block(call_drain, &(struct request){ .reactor = reactor }, reactor->class->polls);
+}

@@ -102,4 +102,7 @@ struct readiness;
  * than another thread could take over. */
 int io_poll(struct reactor *reactor, uint64_t until_ns, struct readiness *ready, int most);
 
+/* As drain of the reactor, detached, too. Whether it has failed says the next one, at once. */
+void io_drain(struct reactor *reactor);
+
 #endif

@@ -387,12 +387,18 @@ static struct reactor_operation *uring_finished(struct reactor *head)
 }
 
 /* What is told of files meanwhile is told again. */
-static void uring_drain(struct reactor *head)
+static int uring_drain(struct reactor *head)
 {
+    struct uring_reactor *r = as_uring(head);
     struct readiness ready;
 
-    while (as_uring(head)->under_way)
-        uring_poll(head, REACTOR_FOREVER, &ready, 1);
+    while (r->under_way) {
+        if (uring_poll(head, REACTOR_FOREVER, &ready, 1) < 0) {
+            r->under_way = 0; /* nobody will hear of them */
+            return -1;
+        }
+    }
+    return 0;
 }
 
 const struct reactor_class reactor_uring = {
