@@ -4,6 +4,7 @@
 
 #include "coroutines/async_file.h"
 #include "coroutines/block.h"
+#include "coroutines/busy.h"
 #include "coroutines/hub.h"
 #include "coroutines/net/address.h"
 #include "coroutines/reactor/reactor.h"
@@ -20,8 +21,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { BUSY_MOST_NS = 64 * NS_PER_MS }; /* between two looks whether a listener has room */
 
 /* What one system call needs; each uses some of it. */
 struct request {
@@ -233,14 +232,14 @@ static int64_t call_connect(const struct request *r)
 
 static SLOW_PATH int connect_by_hub(int fd, const struct sockaddr *address, socklen_t size_bytes)
 {
-    int64_t delay_ns = NS_PER_MS;
+    int64_t delay_ns = 0;
     int result;
 
     loop_know_new(hub_loop(), fd);
     while ((result = io_try_connect(fd, address, size_bytes)) == IO_BUSY) {
+        delay_ns = busy_delay_ns(delay_ns);
         if (hub_sleep_ns(delay_ns) < 0)
             return -1;
-        delay_ns = delay_ns < BUSY_MOST_NS ? 2 * delay_ns : delay_ns;
     }
     if (result != IO_NOT_YET)
         return result;
