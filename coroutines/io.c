@@ -186,15 +186,24 @@ int64_t io_receive(int fd, void *data, size_t size_bytes, struct address *from)
     return result;
 }
 
+/* Until another try. */
+static SLOW_PATH int wait_to_send(int fd, bool busy, int64_t *delay_ns)
+{
+    if (!busy)
+        return hub_wait_file(fd, WRITABLE);
+    *delay_ns = busy_delay_ns(*delay_ns);
+    return hub_sleep_ns(*delay_ns);
+}
+
 int64_t io_send(int fd, const void *data, size_t size_bytes, const struct address *to)
 {
     struct request r = { .fd = fd, .data = (void *)data, .size_bytes = size_bytes, .to = to };
-    int64_t result;
+    int64_t result, delay_ns = 0;
 
     if (!hub_cooperates())
         return block(call_send_message, &r, "send");
-    while ((result = io_try_send(fd, data, size_bytes, to)) == IO_NOT_YET)
-        if (hub_wait_file(fd, WRITABLE) < 0)
+    while ((result = io_try_send(fd, data, size_bytes, to)) < -1)
+        if (wait_to_send(fd, result == IO_BUSY, &delay_ns) < 0)
             return -1;
     return result;
 }
@@ -484,7 +493,8 @@ int64_t io_try_send(int fd, const void *data, size_t size_bytes, const struct ad
     do
         result = send_message(&r, MSG_DONTWAIT);
     while (result < 0 && errno == EINTR);
-    return outcome(result, "send");
+    result = outcome(result, "send");
+    return result == IO_NOT_YET && to && to->any.sa_family == AF_UNIX ? IO_BUSY : result;
 }
 
 int io_try_accept(int listener)

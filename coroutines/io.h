@@ -77,7 +77,7 @@ int io_sleep_ns(uint64_t ns);
 
 enum {
     IO_NOT_YET = -2, /* no exception: try again when the reactor says that it is ready */
-    IO_BUSY = -3,    /* only connect: nothing will say when; try again later */
+    IO_BUSY = -3,    /* the same, but nothing will say when: try again later (busy.h) */
 };
 
 int64_t io_try_read(int fd, void *data, size_t size_bytes);
@@ -86,11 +86,14 @@ int64_t io_try_read(int fd, void *data, size_t size_bytes);
 int64_t io_try_write(int fd, const void *data, size_t size_bytes);
 
 int64_t io_try_receive(int fd, void *data, size_t size_bytes, struct address *from);
+
+/* IO_BUSY: to the address of a Unix socket whose queue is full, or the own one is. */
 int64_t io_try_send(int fd, const void *data, size_t size_bytes, const struct address *to);
 
 int io_try_accept(int listener);
 
-/* IO_NOT_YET: it is under way, and when `fd` is writable io_try_connected says what came of it. */
+/* IO_NOT_YET: it is under way, and when `fd` is writable io_try_connected says what came of it.
+ * IO_BUSY: the queue of a Unix socket is full. */
 int io_try_connect(int fd, const struct sockaddr *address, socklen_t size_bytes);
 int io_try_connected(int fd);
 
