@@ -266,7 +266,8 @@ int io_connect(int fd, const struct sockaddr *address, socklen_t size_bytes)
 
 /* ---- files of a disk ---- */
 
-/* What a future of the hub's loop comes to: None, which is 0, or how much is to be copied to `data`. */
+/* What a future of the hub's loop comes to: None, which is 0, or how much is to be copied to
+ * `data`. */
 static SLOW_PATH int64_t await_file(struct object *future /* steals; may be NULL */, void *data)
 {
     struct object *value = future ? hub_get(future, HUB_NEVER) : NULL;

@@ -5,16 +5,20 @@
  *
  * If it is a greenlet of a thread that has a hub (hub.h; the thread's main greenlet is one, too),
  * each call first tries without waiting (but for a read after one that got less than it had room
- * for), and only if it would have to wait the hub watches the descriptor, and lets the thread's other greenlets run. The descriptor may be a blocking one, and
- * stays so. What cannot be tried, blocks: a regular file, detached. (What the hub itself calls
- * blocks as in a thread.) Of one descriptor one greenlet may be the reader and one the writer;
- * another is ConcurrentObjectUseError. Close it by io_close: who waits for it is told. There a call
- * may also end with what is thrown into the greenlet: GreenletExit, Timeout, LoopExit; of what it
- * was to read it has then read nothing, but io_read_all and io_write may have done a part.
+ * for), and only if it would have to wait the hub watches the descriptor, and lets the thread's
+ * other greenlets run. The descriptor may be a blocking one, and stays so. What cannot be tried,
+ * blocks: a regular file, detached. (What the hub itself calls blocks as in a thread.) Of one
+ * descriptor one greenlet may be the reader and one the writer; another is
+ * ConcurrentObjectUseError. Close it by io_close: who waits for it is told. There a call may also
+ * end with what is thrown into the greenlet: GreenletExit, Timeout, LoopExit; of what it was to
+ * read it has then read nothing, but io_read_all and io_write may have done a part.
  *
  * All need an attached thread, which is attached again when they return, and other
  * threads, or greenlets, will have run meanwhile. A call that a signal interrupts is begun again.
- * Failure is -1 with OSError pending; errno is then the kernel's.
+ * Failure is -1 with OSError pending, or MemoryError, or what is said above. In a thread errno is
+ * then the kernel's. In a greenlet it is so if the call was tried last; EBADF if it waited until the
+ * descriptor was closed, and ECANCELED if until something was thrown; else, and always of
+ * io_file_*, it says nothing.
  */
 #ifndef COROUTINES_IO_H
 #define COROUTINES_IO_H
@@ -34,8 +38,8 @@ int64_t io_read_all(int fd, void *data, size_t size_bytes);
  * never SIGPIPE. */
 int io_write(int fd, const void *data, size_t size_bytes);
 
-/* One message, of which what is longer is cut off; who sent it is in *from, if that is not NULL. Its
- * size, which may be 0. And one to `to`, or, if that is NULL, to the socket's peer. */
+/* One message, of which what is longer is cut off; who sent it is in *from, if that is not NULL.
+ * Its size, which may be 0. And one to `to`, or, if that is NULL, to the socket's peer. */
 struct address;
 int64_t io_receive(int fd, void *data, size_t size_bytes, struct address *from);
 int64_t io_send(int fd, const void *data, size_t size_bytes, const struct address *to);
@@ -58,10 +62,10 @@ int io_file_write(int fd, const void *data, size_t size_bytes, uint64_t offset);
 /* Returns when what was written to it is on the disk. */
 int io_file_fsync(int fd);
 
-/* Closes it. Greenlets and futures (async_io.h) of this thread that wait for it get OSError, "[Errno
- * 9] File descriptor was closed in another greenlet", in the next turn; other threads that wait for
- * it in the kernel do not hear of it. -1: MemoryError, and it is open; OSError, of which only EBADF
- * says that it was not. */
+/* Closes it. Greenlets and futures (async_io.h) of this thread that wait for it get OSError,
+ * "[Errno 9] File descriptor was closed in another greenlet", in the next turn; other threads that
+ * wait for it in the kernel do not hear of it. -1: MemoryError, and it is open; OSError, of which
+ * only EBADF says that it was not. */
 int io_close(int fd);
 
 /* Returns no earlier than after `ns`; how much later is the kernel's affair and that
