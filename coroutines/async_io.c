@@ -1,8 +1,8 @@
 /* async_io.c - I/O and time as futures. */
 #include "coroutines/async_io.h"
 
+#include "coroutines/busy.h"
 #include "coroutines/io.h"
-#include "gil/mutex.h"
 #include "objects/container.h"
 #include "objects/exception.h"
 #include "objects/int.h"
@@ -10,8 +10,6 @@
 
 #include <assert.h>
 #include <stdio.h>
-
-enum { BUSY_FIRST_NS = 1 * NS_PER_MS, BUSY_MOST_NS = 64 * NS_PER_MS };
 
 struct request;
 
@@ -32,7 +30,7 @@ struct request {
     const struct sockaddr *address;    /* the caller's */
     struct object *number;             /* owned; what it will come to; NULL: None */
     struct object *timer;              /* owned; a handle that is to be called; NULL: none */
-    uint64_t delay_ns;                 /* of the next try, if nothing says when */
+    int64_t delay_ns; /* of the last try, if nothing says when; 0: there was none */
     bool watched;                      /* by the loop */
     bool under_way;                    /* of a connect: the kernel has it */
 };
@@ -126,10 +124,8 @@ static int wait_until(struct request *r, uint64_t when_ns)
 
 static int wait_a_little(struct request *r)
 {
-    uint64_t when_ns = loop_time_after((int64_t)r->delay_ns);
-
-    r->delay_ns = 2 * r->delay_ns < BUSY_MOST_NS ? 2 * r->delay_ns : BUSY_MOST_NS;
-    return wait_until(r, when_ns);
+    r->delay_ns = busy_delay_ns(r->delay_ns);
+    return wait_until(r, loop_time_after(r->delay_ns));
 }
 
 /* -1: it cannot wait. */
@@ -225,7 +221,7 @@ static struct request *make(borrowed loop, const struct operation *operation, in
     r->size_bytes = 0;
     r->address = NULL;
     r->number = r->timer = NULL;
-    r->delay_ns = BUSY_FIRST_NS;
+    r->delay_ns = 0;
     r->watched = r->under_way = false;
     return r;
 }

@@ -4,10 +4,14 @@
  * receives. While it is watched the loop holds the endpoint. So one that was dropped meanwhile is
  * closed when the next message comes, or its loop ends.
  *
+ * While messages are in the queue the socket is watched, or if nothing says when there is room
+ * (busy.h) a timer is set.
+ *
  * A message that has come, and for whose bytes there is no memory, is kept for the next receive.
  */
 #include "coroutines/datagram.h"
 
+#include "coroutines/busy.h"
 #include "coroutines/hub.h"
 #include "coroutines/io.h"
 #include "objects/bytes.h"
@@ -40,6 +44,8 @@ struct endpoint {
     struct object *reader; /* owned; the future that receives; NULL: none */
     struct object *drains; /* owned; a list of futures; NULL: none */
     struct object *error;  /* owned; of a message from the queue; NULL: none */
+    struct object *timer;  /* owned; when it tries again to send; NULL: it does not */
+    int64_t delay_ns;      /* of that, or of the last one; 0: something was sent since */
     struct message *first, **last;
     size_t unsent_bytes;
     char *buffer; /* NULL: size 0 */
@@ -85,7 +91,7 @@ static void set(struct endpoint *e, struct object **field, struct object *value 
 
 /* ---- watching ---- */
 
-static loop_action on_readable, on_writable;
+static loop_action on_readable, on_writable, on_time;
 
 static int watch(struct endpoint *e, enum interest what)
 {
@@ -108,6 +114,45 @@ static void unwatch(struct endpoint *e, enum interest what)
         return;
     *watched = false;
     loop_unwatch(e->loop, e->fd, what);
+}
+
+static void drop_timer(struct endpoint *e)
+{
+    struct object *timer = e->timer;
+
+    e->timer = NULL;
+    if (!timer)
+        return;
+    handle_cancel(timer);
+    decref(timer);
+}
+
+static int set_timer(struct endpoint *e)
+{
+    struct object *timer;
+
+    e->delay_ns = busy_delay_ns(e->delay_ns);
+    timer = loop_push_at(e->loop, loop_time_after(e->delay_ns), on_time, &e->head, NULL);
+    if (!timer)
+        return -1;
+    set(e, &e->timer, timer);
+    return 0;
+}
+
+/* For who is told when there is room; `busy`: who is not looks again later, or if there is no
+ * memory for a timer in each turn. */
+static int wait_for_room(struct endpoint *e, bool busy)
+{
+    if (e->timer)
+        return 0;
+    if (!busy)
+        return watch(e, WRITABLE);
+    if (set_timer(e) < 0) {
+        exception_restore(NULL);
+        return watch(e, WRITABLE);
+    }
+    unwatch(e, WRITABLE);
+    return 0;
 }
 
 /* ---- receiving ---- */
@@ -299,7 +344,7 @@ static void drop_first(struct endpoint *e)
 }
 
 static int enqueue(struct endpoint *e, const void *data, size_t size_bytes,
-                   const struct address *to)
+                   const struct address *to, bool busy)
 {
     struct message *m = heap_alloc_table(sizeof *m + size_bytes);
 
@@ -307,7 +352,7 @@ static int enqueue(struct endpoint *e, const void *data, size_t size_bytes,
         exception_set_no_memory();
         return -1;
     }
-    if (watch(e, WRITABLE) < 0) {
+    if (wait_for_room(e, busy) < 0) {
         heap_free_table(m, sizeof *m + size_bytes);
         return -1;
     }
@@ -350,25 +395,41 @@ static void wake_drains(struct endpoint *e)
 }
 
 /* A message that could not be sent is dropped: its error is told, and the next one has its turn. */
-static int on_writable(borrowed loop, borrowed target, borrowed argument)
+static int send_queued(struct endpoint *e)
 {
-    struct endpoint *e = as_endpoint(target);
     int64_t sent = 0;
+    int result = 0;
 
-    (void)argument;
-    loop_enter(loop, "datagram.send");
-    while (e->first && (sent = send_first(e)) != IO_NOT_YET) {
+    while (e->first && (sent = send_first(e)) >= -1) {
         if (sent < 0)
             set(e, &e->error, exception_take());
+        e->delay_ns = 0;
         drop_first(e);
     }
-    if (!e->first)
+    if (e->first)
+        result = wait_for_room(e, sent == IO_BUSY);
+    else
         unwatch(e, WRITABLE);
     if (e->unsent_bytes <= DATAGRAM_HIGH_BYTES / 4) {
         e->paused = false;
         wake_drains(e);
     }
-    return 0;
+    return result;
+}
+
+static int on_writable(borrowed loop, borrowed target, borrowed argument)
+{
+    (void)argument;
+    loop_enter(loop, "datagram.send");
+    return send_queued(as_endpoint(target));
+}
+
+static int on_time(borrowed loop, borrowed target, borrowed argument)
+{
+    (void)argument;
+    loop_enter(loop, "datagram.send");
+    drop_timer(as_endpoint(target));
+    return send_queued(as_endpoint(target));
 }
 
 static int check_receiver(const struct endpoint *e, const struct address *to)
@@ -399,8 +460,8 @@ int datagram_send(borrowed endpoint, const void *data, size_t size_bytes, const 
         to = NULL;
     if (!e->first)
         sent = io_try_send(e->fd, data, size_bytes, to);
-    if (sent == IO_NOT_YET)
-        return enqueue(e, data, size_bytes, to);
+    if (sent < -1)
+        return enqueue(e, data, size_bytes, to, sent == IO_BUSY);
     return sent < 0 ? -1 : 0;
 }
 
@@ -478,6 +539,7 @@ void datagram_close(borrowed endpoint)
         return;
     unwatch(e, READABLE);
     unwatch(e, WRITABLE);
+    drop_timer(e);
     if (!e->loop)
         hub_forget_file(e->fd);
     close_socket(e);
@@ -506,6 +568,7 @@ static void endpoint_clear(struct object *o)
 {
     struct endpoint *e = as_endpoint(o);
 
+    drop_timer(e);
     set(e, &e->reader, NULL);
     set(e, &e->drains, NULL);
     set(e, &e->error, NULL);
@@ -525,7 +588,7 @@ static void endpoint_traverse(borrowed o, void (*visit)(borrowed held, void *arg
                               void *argument)
 {
     const struct endpoint *e = as_endpoint(o);
-    borrowed held[] = { e->loop, e->reader, e->drains, e->error };
+    borrowed held[] = { e->loop, e->reader, e->drains, e->error, e->timer };
 
     for (size_t i = 0; i < sizeof held / sizeof *held; i++)
         if (held[i])

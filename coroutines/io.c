@@ -3,6 +3,8 @@
 #include "coroutines/io.h"
 
 #include "coroutines/async_file.h"
+#include "coroutines/block.h"
+#include "coroutines/busy.h"
 #include "coroutines/hub.h"
 #include "coroutines/net/address.h"
 #include "coroutines/reactor/reactor.h"
@@ -19,8 +21,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { BUSY_MOST_NS = 64 * NS_PER_MS }; /* between two looks whether a listener has room */
 
 /* What one system call needs; each uses some of it. */
 struct request {
@@ -199,15 +199,24 @@ int64_t io_receive(int fd, void *data, size_t size_bytes, struct address *from)
     return result;
 }
 
+/* Until another try. */
+static SLOW_PATH int wait_to_send(int fd, bool busy, int64_t *delay_ns)
+{
+    if (!busy)
+        return hub_wait_file(fd, WRITABLE);
+    *delay_ns = busy_delay_ns(*delay_ns);
+    return hub_sleep_ns(*delay_ns);
+}
+
 int64_t io_send(int fd, const void *data, size_t size_bytes, const struct address *to)
 {
     struct request r = { .fd = fd, .data = (void *)data, .size_bytes = size_bytes, .to = to };
-    int64_t result;
+    int64_t result, delay_ns = 0;
 
     if (!hub_cooperates())
         return block(call_send_message, &r, "send");
-    while ((result = io_try_send(fd, data, size_bytes, to)) == IO_NOT_YET)
-        if (hub_wait_file(fd, WRITABLE) < 0)
+    while ((result = io_try_send(fd, data, size_bytes, to)) < -1)
+        if (wait_to_send(fd, result == IO_BUSY, &delay_ns) < 0)
             return -1;
     return result;
 }
@@ -245,14 +254,14 @@ static int64_t call_connect(const struct request *r)
 
 static SLOW_PATH int connect_by_hub(int fd, const struct sockaddr *address, socklen_t size_bytes)
 {
-    int64_t delay_ns = NS_PER_MS;
+    int64_t delay_ns = 0;
     int result;
 
     loop_know_new(hub_loop(), fd);
     while ((result = io_try_connect(fd, address, size_bytes)) == IO_BUSY) {
+        delay_ns = busy_delay_ns(delay_ns);
         if (hub_sleep_ns(delay_ns) < 0)
             return -1;
-        delay_ns = delay_ns < BUSY_MOST_NS ? 2 * delay_ns : delay_ns;
     }
     if (result != IO_NOT_YET)
         return result;
@@ -270,7 +279,8 @@ int io_connect(int fd, const struct sockaddr *address, socklen_t size_bytes)
 
 /* ---- files of a disk ---- */
 
-/* What a future of the hub's loop comes to: None, which is 0, or how much is to be copied to `data`. */
+/* What a future of the hub's loop comes to: None, which is 0, or how much is to be copied to
+ * `data`. */
 static SLOW_PATH int64_t await_file(struct object *future /* steals; may be NULL */, void *data)
 {
     struct object *value = future ? hub_get(future, HUB_NEVER) : NULL;
@@ -390,7 +400,7 @@ int io_sleep_ns(uint64_t ns)
 
     if (hub_cooperates())
         return hub_sleep_ns(ns < INT64_MAX ? (int64_t)ns : INT64_MAX);
-    r.until = timespec_of_ns(clock_ns() + ns);
+    r.until = timespec_of_ns(block_deadline(ns));
     return (int)block(call_sleep, &r, "clock_nanosleep");
 }
 
@@ -497,7 +507,8 @@ int64_t io_try_send(int fd, const void *data, size_t size_bytes, const struct ad
     do
         result = send_message(&r, MSG_DONTWAIT);
     while (result < 0 && errno == EINTR);
-    return outcome(result, "send");
+    result = outcome(result, "send");
+    return result == IO_NOT_YET && to && to->any.sa_family == AF_UNIX ? IO_BUSY : result;
 }
 
 int io_try_accept(int listener)
@@ -576,4 +587,16 @@ int io_poll(struct reactor *reactor, uint64_t until_ns, struct readiness *ready,
     if (count < 0)
         exception_set_errno(reactor->class->polls);
     return count;
+}
+
+/* A failure is for who drops what is left: here errno may be EINTR, and is not to begin it anew. */
+static int64_t call_drain(const struct request *r)
+{
+    r->reactor->class->drain(r->reactor);
+    return 0;
+}
+
+void io_drain(struct reactor *reactor)
+{
+    block(call_drain, &(struct request){ .reactor = reactor }, reactor->class->polls);
 }

@@ -5,16 +5,20 @@
  *
  * If it is a greenlet of a thread that has a hub (hub.h; the thread's main greenlet is one, too),
  * each call first tries without waiting (but for a read after one that got less than it had room
- * for), and only if it would have to wait the hub watches the descriptor, and lets the thread's other greenlets run. The descriptor may be a blocking one, and
- * stays so. What cannot be tried, blocks: a regular file, detached. (What the hub itself calls
- * blocks as in a thread.) Of one descriptor one greenlet may be the reader and one the writer;
- * another is ConcurrentObjectUseError. Close it by io_close: who waits for it is told. There a call
- * may also end with what is thrown into the greenlet: GreenletExit, Timeout, LoopExit; of what it
- * was to read it has then read nothing, but io_read_all and io_write may have done a part.
+ * for), and only if it would have to wait the hub watches the descriptor, and lets the thread's
+ * other greenlets run. The descriptor may be a blocking one, and stays so. What cannot be tried,
+ * blocks: a regular file, detached. (What the hub itself calls blocks as in a thread.) Of one
+ * descriptor one greenlet may be the reader and one the writer; another is
+ * ConcurrentObjectUseError. Close it by io_close: who waits for it is told. There a call may also
+ * end with what is thrown into the greenlet: GreenletExit, Timeout, LoopExit; of what it was to
+ * read it has then read nothing, but io_read_all and io_write may have done a part.
  *
  * All need an attached thread, which is attached again when they return, and other
  * threads, or greenlets, will have run meanwhile. A call that a signal interrupts is begun again.
- * Failure is -1 with OSError pending; errno is then the kernel's.
+ * Failure is -1 with OSError pending, or MemoryError, or what is said above. In a thread errno is
+ * then the kernel's. In a greenlet it is so if the call was tried last; EBADF if it waited until the
+ * descriptor was closed, and ECANCELED if until something was thrown; else, and always of
+ * io_file_*, it says nothing.
  */
 #ifndef COROUTINES_IO_H
 #define COROUTINES_IO_H
@@ -38,8 +42,8 @@ int io_write(int fd, const void *data, size_t size_bytes);
  * the wait is ended from outside, none has. */
 int64_t io_write_some(int fd, const void *data, size_t size_bytes);
 
-/* One message, of which what is longer is cut off; who sent it is in *from, if that is not NULL. Its
- * size, which may be 0. And one to `to`, or, if that is NULL, to the socket's peer. */
+/* One message, of which what is longer is cut off; who sent it is in *from, if that is not NULL.
+ * Its size, which may be 0. And one to `to`, or, if that is NULL, to the socket's peer. */
 struct address;
 int64_t io_receive(int fd, void *data, size_t size_bytes, struct address *from);
 int64_t io_send(int fd, const void *data, size_t size_bytes, const struct address *to);
@@ -62,10 +66,10 @@ int io_file_write(int fd, const void *data, size_t size_bytes, uint64_t offset);
 /* Returns when what was written to it is on the disk. */
 int io_file_fsync(int fd);
 
-/* Closes it. Greenlets and futures (async_io.h) of this thread that wait for it get OSError, "[Errno
- * 9] File descriptor was closed in another greenlet", in the next turn; other threads that wait for
- * it in the kernel do not hear of it. -1: MemoryError, and it is open; OSError, of which only EBADF
- * says that it was not. */
+/* Closes it. Greenlets and futures (async_io.h) of this thread that wait for it get OSError,
+ * "[Errno 9] File descriptor was closed in another greenlet", in the next turn; other threads that
+ * wait for it in the kernel do not hear of it. -1: MemoryError, and it is open; OSError, of which
+ * only EBADF says that it was not. */
 int io_close(int fd);
 
 /* Returns no earlier than after `ns`; how much later is the kernel's affair and that
@@ -81,7 +85,7 @@ int io_sleep_ns(uint64_t ns);
 
 enum {
     IO_NOT_YET = -2, /* no exception: try again when the reactor says that it is ready */
-    IO_BUSY = -3,    /* only connect: nothing will say when; try again later */
+    IO_BUSY = -3,    /* the same, but nothing will say when: try again later (busy.h) */
 };
 
 int64_t io_try_read(int fd, void *data, size_t size_bytes);
@@ -90,11 +94,14 @@ int64_t io_try_read(int fd, void *data, size_t size_bytes);
 int64_t io_try_write(int fd, const void *data, size_t size_bytes);
 
 int64_t io_try_receive(int fd, void *data, size_t size_bytes, struct address *from);
+
+/* IO_BUSY: to the address of a Unix socket whose queue is full, or the own one is. */
 int64_t io_try_send(int fd, const void *data, size_t size_bytes, const struct address *to);
 
 int io_try_accept(int listener);
 
-/* IO_NOT_YET: it is under way, and when `fd` is writable io_try_connected says what came of it. */
+/* IO_NOT_YET: it is under way, and when `fd` is writable io_try_connected says what came of it.
+ * IO_BUSY: the queue of a Unix socket is full. */
 int io_try_connect(int fd, const struct sockaddr *address, socklen_t size_bytes);
 int io_try_connected(int fd);
 
@@ -105,5 +112,8 @@ struct readiness;
  * others, but for REACTOR_AT_ONCE: then the thread stays attached, as the kernel answers sooner
  * than another thread could take over. */
 int io_poll(struct reactor *reactor, uint64_t until_ns, struct readiness *ready, int most);
+
+/* As drain of the reactor, detached, too. Whether it has failed says the next one, at once. */
+void io_drain(struct reactor *reactor);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "coroutines/executor.h"
 #include "coroutines/future.h"
+#include "coroutines/io.h"
 #include "gil/mutex.h"
 #include "objects/container.h"
 #include "objects/exception.h"
@@ -254,16 +255,23 @@ static void drop_executor(struct loop_object *loop)
     decref(executor);
 }
 
-/* The kernel may write to their memory until they have finished. */
+static bool has_operations(const struct loop_object *loop)
+{
+    return loop->operations.next != &loop->operations;
+}
+
+/* The kernel may write to their memory until they have finished; if it does not say that they have,
+ * they are held for ever, and no collector sees by whom. */
 static void drop_operations(struct loop_object *loop)
 {
     struct loop_operation *op;
 
-    if (loop->operations.next == &loop->operations)
+    if (!has_operations(loop))
         return;
     loop->reactor->class->drain(loop->reactor);
     while ((op = (struct loop_operation *)loop->reactor->class->finished(loop->reactor)))
         decref(turn_leave_operation(op));
+    loop->operations.next = loop->operations.before = &loop->operations;
 }
 
 /* Nothing comes in any more, for it is closed from the start; then nothing is left. */
@@ -867,10 +875,13 @@ void loop_set_main_task(borrowed o, borrowed task)
     as_loop(o)->main_task = task;
 }
 
+/* A disk may take its time, so others run meanwhile; what then is left to wait for takes none. */
 int loop_close(borrowed o)
 {
     if (loop_is_running(o))
         return refuse("Cannot close a running event loop");
+    if (has_operations(as_loop(o)))
+        io_drain(as_loop(o)->reactor);
     close_loop(as_loop(o));
     return 0;
 }

@@ -22,7 +22,9 @@
  *   read readv recv recvfrom recvmsg      tried without waiting, and again when it is readable.
  *                                         With MSG_WAITALL until all is there
  *   write writev send sendto sendmsg      likewise, until all is taken, as a blocking one does
- *   connect                               under way; on when it is writable
+ *   connect                               under way; on when it is writable. To a Unix socket whose
+ *                                         queue is full, and so with sendto: again after 1 to
+ *                                         64 ms, for nobody says when there is room
  *   accept accept4                        when it is readable
  *   poll ppoll select pselect epoll_wait epoll_pwait
  *                                         looks; waits for all of them; looks again

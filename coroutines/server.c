@@ -87,13 +87,17 @@ static int listen_again(borrowed loop, borrowed target, borrowed argument)
     return listen_on(s);
 }
 
+/* Without a timer, nobody would ever listen again: then it stays watched, and is tried in the next
+ * turn. */
 static int listen_later(struct server_object *s)
 {
     uint64_t when_ns = loop_time_after((int64_t)s->options.retry_ns);
 
-    pause_listening(s);
     s->timer = loop_push_at(s->loop, when_ns, listen_again, &s->head, NULL);
-    return s->timer ? 0 : -1;
+    if (!s->timer)
+        return -1;
+    pause_listening(s);
+    return 0;
 }
 
 /* ---- its end ---- */

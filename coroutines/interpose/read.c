@@ -32,7 +32,7 @@ static ssize_t try_accept(const struct transfer *t)
     return -1;
 }
 
-static ssize_t receive(const struct interposer *i, const struct transfer *t)
+static ssize_t receive(const struct interposer *i, struct transfer *t)
 {
     return transfer_wait(i, try_recvfrom, t, POLLIN, SO_RCVTIMEO);
 }

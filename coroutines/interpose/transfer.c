@@ -1,7 +1,7 @@
 /* transfer.c - one try, and again when the file may be ready. */
 #include "coroutines/interpose/transfer.h"
 
-#include "gil/mutex.h"
+#include "coroutines/busy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,15 +28,44 @@ static uint64_t deadline_of(int fd, int timeout)
     return ns > 0 ? interpose_after_ns(ns) : INTERPOSE_NEVER;
 }
 
-static SLOW_PATH ssize_t wait_and_try(const struct interposer *i, attempt *try,
-                                      const struct transfer *t, short events, int timeout)
+static bool is_unix(const struct sockaddr *address, socklen_t size_bytes)
+{
+    return address && size_bytes >= sizeof address->sa_family && address->sa_family == AF_UNIX;
+}
+
+/* What has no room is not the file's own, but that of the address which it connects or sends to. */
+static bool is_busy(const struct transfer *t, short events)
+{
+    if (events != POLLOUT)
+        return false;
+    return is_unix(t->address, t->length_bytes) ||
+           (t->message && is_unix(t->message->msg_name, t->message->msg_namelen));
+}
+
+/* 1; 0: it is the deadline; -1. */
+static int sleep_busy(const struct interposer *i, const struct transfer *t, int64_t *delay_ns)
+{
+    uint64_t until_ns;
+
+    *delay_ns = busy_delay_ns(*delay_ns);
+    until_ns = interpose_after_ns(*delay_ns);
+    if (until_ns < t->deadline_ns)
+        return i->sleep(until_ns) < 0 ? -1 : 1;
+    return i->sleep(t->deadline_ns) < 0 ? -1 : 0;
+}
+
+static SLOW_PATH ssize_t wait_and_try(const struct interposer *i, attempt *try, struct transfer *t,
+                                      short events, int timeout)
 {
     struct pollfd file = { .fd = t->fd, .events = events };
-    uint64_t deadline_ns = deadline_of(t->fd, timeout);
+    int64_t delay_ns = 0;
     ssize_t result;
 
+    if (!t->deadline_ns)
+        t->deadline_ns = deadline_of(t->fd, timeout);
     do {
-        int ready = i->wait(&file, 1, deadline_ns);
+        int ready = is_busy(t, events) ? sleep_busy(i, t, &delay_ns)
+                                       : i->wait(&file, 1, t->deadline_ns);
 
         if (ready < 0)
             return -1;
@@ -47,8 +76,8 @@ static SLOW_PATH ssize_t wait_and_try(const struct interposer *i, attempt *try,
     return result;
 }
 
-ssize_t transfer_wait(const struct interposer *i, attempt *try, const struct transfer *t,
-                      short events, int timeout)
+ssize_t transfer_wait(const struct interposer *i, attempt *try, struct transfer *t, short events,
+                      int timeout)
 {
     int before = errno;
     ssize_t result = try(t);

@@ -18,15 +18,17 @@ struct transfer {
     struct msghdr *message;
     const struct iovec *pieces;
     int count;
+    uint64_t deadline_ns; /* of all that is waited in one call; 0: the socket was not asked yet */
 };
 
 /* -1 with EAGAIN: it would have to wait. */
 typedef ssize_t attempt(const struct transfer *t);
 
 /* Until the try is something else, or the time of the socket's `timeout` (SO_RCVTIMEO, SO_SNDTIMEO)
- * has passed. A descriptor that is O_NONBLOCK does not wait. errno is kept by who succeeds. */
-ssize_t transfer_wait(const struct interposer *i, attempt *try, const struct transfer *t,
-                      short events, int timeout);
+ * has passed since the first wait of the call. A descriptor that is O_NONBLOCK does not wait. errno
+ * is kept by who succeeds. */
+ssize_t transfer_wait(const struct interposer *i, attempt *try, struct transfer *t, short events,
+                      int timeout);
 
 /* Whether one that is no socket has to be waited for before such a use (O_WRONLY: it cannot be
  * read); else the real call answers at once, or blocks as it would have. */

@@ -4,14 +4,11 @@
  * until it has. What fails after a part has been taken is that part.
  */
 #include "coroutines/interpose/transfer.h"
-#include "gil/mutex.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
-
-enum { BUSY_MOST_NS = 64 * NS_PER_MS }; /* between two looks whether a listener has room */
 
 static ssize_t try_sendto(const struct transfer *t)
 {
@@ -40,27 +37,40 @@ static ssize_t try_writev(const struct transfer *t)
     return -1;
 }
 
+/* To a Unix socket the kernel waits for each of its buffers anew, whatever the waits before
+ * (sock_alloc_send_pskb); to others it counts those of a call together. */
+static void count_part(struct transfer *t)
+{
+    int domain = 0;
+    socklen_t size_bytes = sizeof domain;
+
+    if (t->deadline_ns && t->deadline_ns != INTERPOSE_NEVER &&
+        getsockopt(t->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size_bytes) == 0 && domain == AF_UNIX)
+        t->deadline_ns = 0;
+}
+
 /* On from `done`, by tries of `most` bytes. The peer that goes away after a part is told of by the
  * next call, and so is its signal. */
-static ssize_t write_on(const struct interposer *i, attempt *try, struct transfer t, size_t most,
+static ssize_t write_on(const struct interposer *i, attempt *try, struct transfer *t, size_t most,
                         size_t done)
 {
     int before = errno;
-    size_t total = t.size_bytes;
-    char *data = t.data;
+    size_t total = t->size_bytes;
+    char *data = t->data;
 
     do {
         ssize_t taken;
 
-        t.data = data + done;
-        t.size_bytes = total - done < most ? total - done : most;
-        t.flags |= done ? MSG_NOSIGNAL : 0;
-        taken = transfer_wait(i, try, &t, POLLOUT, SO_SNDTIMEO);
+        t->data = data + done;
+        t->size_bytes = total - done < most ? total - done : most;
+        t->flags |= done ? MSG_NOSIGNAL : 0;
+        taken = transfer_wait(i, try, t, POLLOUT, SO_SNDTIMEO);
         if (taken < 0 && !done)
             return -1;
         if (taken <= 0)
             break;
         done += (size_t)taken;
+        count_part(t);
     } while (done < total);
     errno = before;
     return (ssize_t)done;
@@ -76,7 +86,7 @@ ssize_t interposed_sendto(int fd, const void *data, size_t size_bytes, int flags
 
     if (likely(!i))
         return real.sendto(fd, data, size_bytes, flags, address, address_bytes);
-    return write_on(i, try_sendto, t, SSIZE_MAX, 0);
+    return write_on(i, try_sendto, &t, SSIZE_MAX, 0);
 }
 
 HOT_PATH ssize_t interposed_send(int fd, const void *data, size_t size_bytes, int flags)
@@ -87,21 +97,21 @@ HOT_PATH ssize_t interposed_send(int fd, const void *data, size_t size_bytes, in
 }
 
 /* What is left of the pieces when so many bytes have been taken, by one after the other. */
-static ssize_t write_pieces_on(const struct interposer *i, attempt *try, struct transfer t,
+static ssize_t write_pieces_on(const struct interposer *i, attempt *try, struct transfer *t,
                                size_t most, size_t done)
 {
     size_t before = 0;
     int error = errno;
 
-    for (int n = 0; n < t.count; before += t.pieces[n++].iov_len) {
-        size_t size_bytes = t.pieces[n].iov_len;
+    for (int n = 0; n < t->count; before += t->pieces[n++].iov_len) {
+        size_t size_bytes = t->pieces[n].iov_len;
         ssize_t all;
 
         if (before + size_bytes <= done)
             continue;
-        t.data = t.pieces[n].iov_base;
-        t.size_bytes = size_bytes;
-        t.flags |= done ? MSG_NOSIGNAL : 0;
+        t->data = t->pieces[n].iov_base;
+        t->size_bytes = size_bytes;
+        t->flags |= done ? MSG_NOSIGNAL : 0;
         all = write_on(i, try, t, most, done - before);
         if (all < 0 && !done)
             return -1;
@@ -132,7 +142,8 @@ static ssize_t send_message(const struct interposer *i, int fd, const struct msg
 
     if (sent <= 0 || (size_t)sent >= size_of(message->msg_iov, message->msg_iovlen))
         return sent;
-    return write_pieces_on(i, try_sendto, t, SSIZE_MAX, (size_t)sent);
+    count_part(&t);
+    return write_pieces_on(i, try_sendto, &t, SSIZE_MAX, (size_t)sent);
 }
 
 ssize_t interposed_sendmsg(int fd, const struct msghdr *message, int flags)
@@ -172,7 +183,7 @@ static ssize_t write_pieces(const struct interposer *i, int fd, const struct iov
     most = most_of(fd);
     if (size_of(pieces, (size_t)count) <= most)
         return transfer_wait(i, try_writev, &t, POLLOUT, SO_SNDTIMEO);
-    return write_pieces_on(i, try_write, t, most, 0);
+    return write_pieces_on(i, try_write, &t, most, 0);
 }
 
 ssize_t interposed_write(int fd, const void *data, size_t size_bytes)
@@ -197,15 +208,15 @@ ssize_t interposed_writev(int fd, const struct iovec *pieces, int count)
 
 /* There is no flag of the call, so for its time there is one of the socket, which nobody else can
  * use before it is connected. */
-static int try_connect(int fd, int flags, const struct sockaddr *address, socklen_t address_bytes)
+static ssize_t try_connect(const struct transfer *t)
 {
     int result, error;
 
-    if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+    if (fcntl(t->fd, F_SETFL, t->flags | O_NONBLOCK) < 0)
         return -1;
-    result = real.connect(fd, address, address_bytes);
+    result = real.connect(t->fd, t->address, t->length_bytes);
     error = errno;
-    fcntl(fd, F_SETFL, flags);
+    fcntl(t->fd, F_SETFL, t->flags);
     errno = error;
     return result;
 }
@@ -224,35 +235,24 @@ static ssize_t try_connected(const struct transfer *t)
     return error ? -1 : 0;
 }
 
-static int wait_connected(const struct interposer *i, int fd)
+static int wait_connected(const struct interposer *i, struct transfer *t)
 {
-    int result = (int)transfer_wait(i, try_connected, &(struct transfer){ .fd = fd }, POLLOUT,
-                                    SO_SNDTIMEO);
+    int result = (int)transfer_wait(i, try_connected, t, POLLOUT, SO_SNDTIMEO);
 
     if (result < 0 && errno == EAGAIN)
         errno = EINPROGRESS; /* the time has passed */
     return result;
 }
 
-/* A listener of the file system has no room, and Linux says to nobody when it has. */
-static bool is_busy(const struct sockaddr *address)
+/* A listener of the file system may have no room. */
+static int connect_by(const struct interposer *i, struct transfer *t)
 {
-    return errno == EAGAIN && address->sa_family == AF_UNIX;
-}
+    int result = (int)try_connect(t);
 
-static int connect_by(const struct interposer *i, int fd, int flags,
-                      const struct sockaddr *address, socklen_t address_bytes)
-{
-    int64_t delay_ns = NS_PER_MS;
-    int result;
-
-    while ((result = try_connect(fd, flags, address, address_bytes)) < 0 && is_busy(address)) {
-        if (i->sleep(interpose_after_ns(delay_ns)) < 0)
-            return -1;
-        delay_ns = delay_ns < BUSY_MOST_NS ? 2 * delay_ns : delay_ns;
-    }
+    if (result < 0 && errno == EAGAIN && t->address->sa_family == AF_UNIX)
+        result = (int)transfer_wait(i, try_connect, t, POLLOUT, SO_SNDTIMEO);
     if (result < 0 && (errno == EINPROGRESS || errno == EALREADY))
-        return wait_connected(i, fd);
+        return wait_connected(i, t);
     return result;
 }
 
@@ -260,10 +260,12 @@ int interposed_connect(int fd, const struct sockaddr *address, socklen_t address
 {
     const struct interposer *i = interposer_asked();
     int before = errno, flags = i ? fcntl(fd, F_GETFL) : -1, result;
+    struct transfer t = { .fd = fd, .flags = flags, .address = (struct sockaddr *)address,
+                          .length_bytes = address_bytes };
 
     if (likely(!i) || flags < 0 || flags & O_NONBLOCK)
         return real.connect(fd, address, address_bytes);
-    result = connect_by(i, fd, flags, address, address_bytes);
+    result = connect_by(i, &t);
     if (result == 0)
         errno = before;
     return result;

@@ -92,8 +92,11 @@ struct reactor_class {
     /* The next of those that have; NULL: no other. */
     struct reactor_operation *(*finished)(struct reactor *r);
 
-    /* Waits until all have, for the kernel may write to their memory until then. */
-    void (*drain)(struct reactor *r);
+    /* Waits until all have, for the kernel may write to their memory until then. It blocks: who may
+     * let others run meanwhile detaches (io_drain of coroutines/io.h), and who destroys or collects
+     * stays attached. -1: the kernel answers no more, and the memory of those that do not come out
+     * of `finished` is its own for ever. */
+    int (*drain)(struct reactor *r);
 };
 
 struct named_reactor {

@@ -156,7 +156,8 @@ static void ask_all(struct uring_reactor *r)
     }
 }
 
-/* Its answer, if one has come, is not listened to. */
+/* Its answer, if one has come, is not listened to. At once, for the file may be closed before the
+ * next poll, and be asked for no more by then. */
 static void take_back(struct uring_reactor *r, int fd)
 {
     struct place *place = &r->places.place[fd];
@@ -169,6 +170,7 @@ static void take_back(struct uring_reactor *r, int fd)
         return;
     io_uring_prep_poll_remove(sqe, name);
     io_uring_sqe_set_data64(sqe, OF_NOBODY);
+    io_uring_submit(&r->ring);
 }
 
 /* The kernel would call it ready always. */
@@ -208,10 +210,8 @@ static int uring_watch(struct reactor *head, int fd, unsigned interest)
     if (!place)
         return 0;
     place->wanted = 0;
-    if (place->has) {
+    if (place->has)
         take_back(r, fd);
-        io_uring_submit(&r->ring);
-    }
     return 0;
 }
 
@@ -387,12 +387,18 @@ static struct reactor_operation *uring_finished(struct reactor *head)
 }
 
 /* What is told of files meanwhile is told again. */
-static void uring_drain(struct reactor *head)
+static int uring_drain(struct reactor *head)
 {
+    struct uring_reactor *r = as_uring(head);
     struct readiness ready;
 
-    while (as_uring(head)->under_way)
-        uring_poll(head, REACTOR_FOREVER, &ready, 1);
+    while (r->under_way) {
+        if (uring_poll(head, REACTOR_FOREVER, &ready, 1) < 0) {
+            r->under_way = 0; /* nobody will hear of them */
+            return -1;
+        }
+    }
+    return 0;
 }
 
 const struct reactor_class reactor_uring = {

@@ -13,13 +13,13 @@
 #include <errno.h>
 #include <fcntl.h>
 
-enum { BIG_BYTES = 100000, ROUNDS = 20 };
+enum { BIG_BYTES = 100000, ROUNDS = 20, PATIENCE_MS = 5000 };
 
 /* ---- what all need ---- */
 
 static struct object *loop;
 static FILE *file;
-static int fd;
+static int fd, ends[2];
 static unsigned char big[BIG_BYTES], back[BIG_BYTES];
 
 static int set_up(void **state)
@@ -224,6 +224,54 @@ static void test_a_loop_that_closes_leaves_nothing(void **state)
         assert_int_equal(back[i], 0);
 }
 
+/* Something that nobody brings before the loop's thread is detached: true. */
+static void *write_when_detached(void *argument)
+{
+    struct thread *closer = argument;
+    bool detached = false;
+
+    for (int ms = 0; ms < PATIENCE_MS && !detached; ms++) {
+        detached = atomic_load_explicit(&closer->state, memory_order_relaxed) == THREAD_DETACHED;
+        usleep(1000);
+    }
+    if (write(ends[1], "!", 1) != 1)
+        abort();
+    return detached ? closer : NULL;
+}
+
+/* Here of a pipe, which takes as long as one likes. */
+static void test_a_loop_that_closes_waits_detached(void **state)
+{
+    struct object *other = make_loop(), *target = noter("it is called");
+    struct loop_operation op = { .head = { .call = REACTOR_READ, .fd = -1 } };
+    pthread_t writer;
+    char byte = 0;
+    void *detached;
+
+    (void)state;
+    if (!loop_submits(other)) {
+        decref(target);
+        end_loop(other);
+        skip();
+    }
+    assert_int_equal(pipe(ends), 0);
+    op.head.fd = ends[0];
+    op.head.data = &byte;
+    op.head.size_bytes = 1;
+    assert_int_equal(loop_submit(other, &op, loop_act_call, target), 0);
+    turns(other, 1);
+    assert_int_equal(pthread_create(&writer, NULL, write_when_detached, thread_self), 0);
+    assert_int_equal(loop_close(other), 0);
+    pthread_join(writer, &detached);
+    assert_non_null(detached);
+    assert_int_equal(byte, '!');
+    assert_diary("");
+    decref(target);
+    decref(other);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* ---- threads ---- */
 
 static void test_a_thread_reads_and_writes(void **state)
@@ -416,6 +464,7 @@ int main(void)
         with_file(test_cancelled_it_is_done_and_touches_nothing),
         with_file(test_one_that_nobody_holds_is_done),
         with_file(test_a_loop_that_closes_leaves_nothing),
+        with_file(test_a_loop_that_closes_waits_detached),
         with_file(test_a_thread_reads_and_writes),
         with_file(test_a_greenlet_lets_others_run_meanwhile),
         with_file(test_one_that_is_killed_goes_at_once),

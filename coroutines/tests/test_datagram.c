@@ -2,6 +2,7 @@
 #include "coroutines/datagram.h"
 
 #include "coroutines/hub.h"
+#include "coroutines/interpose/interpose.h"
 #include "coroutines/run.h"
 #include "coroutines/tests/plays.h"
 #include "objects/bytes.h"
@@ -9,7 +10,7 @@
 
 #include <fcntl.h>
 
-enum { TIMEOUT_S = 60 };
+enum { TIMEOUT_S = 60, LETTERS = 100, IDLE_TURNS = 2000 };
 
 static struct object *loop, *here, *there; /* `there` has `here` as its peer */
 static struct address at_here;
@@ -268,6 +269,117 @@ static void test_a_queue_has_a_limit(void **state)
     decref(sender);
 }
 
+/* ---- a full queue of somebody else's ---- */
+
+static int64_t tries; /* to send */
+static ssize_t (*sends)(int fd, const void *data, size_t size_bytes, int flags,
+                        const struct sockaddr *to, socklen_t to_bytes);
+
+static ssize_t counting_sendto(int fd, const void *data, size_t size_bytes, int flags,
+                               const struct sockaddr *to, socklen_t to_bytes)
+{
+    tries++;
+    return sends(fd, data, size_bytes, flags, to, to_bytes);
+}
+
+/* Of two Unix sockets `here` is at an address, and `there` has no peer. */
+static void open_letters(borrowed l)
+{
+    struct address any;
+
+    assert_int_equal(address_abstract(&any, ""), 0);
+    here = opened(l, &any, NULL);
+    there = opened(l, &any, NULL);
+    assert_int_equal(socket_own_address(datagram_descriptor(here), &at_here), 0);
+    tries = 0;
+    if (real.sendto != counting_sendto)
+        sends = real.sendto;
+    real.sendto = counting_sendto;
+}
+
+static void close_letters(void)
+{
+    real.sendto = sends;
+    close_both();
+}
+
+static void assert_letter(struct object *bytes /* steals */, int number)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "%d", number);
+    assert_bytes(bytes, text);
+}
+
+/* Nobody says when there is room, and the loop does not turn until there is. */
+static void test_who_sends_to_a_full_queue_looks_now_and_then(void **state)
+{
+    char text[16];
+
+    (void)state;
+    loop = make_loop();
+    open_letters(loop);
+    for (int i = 0; i < LETTERS; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        send_text(there, text, &at_here);
+    }
+    assert_true(datagram_unsent(there) > 0);
+    turns(loop, IDLE_TURNS);
+    assert_false(loop_watches(loop, datagram_descriptor(there), WRITABLE));
+    assert_int_equal(loop_timers(loop), 1);
+    for (int i = 0; i < LETTERS; i++)
+        assert_letter(complete(datagram_receive(here, DATAGRAM_BYTES, NULL)), i);
+    assert_int_equal(datagram_unsent(there), 0);
+    assert_true(tries < 2 * LETTERS + IDLE_TURNS / 4);
+    close_letters();
+    end_loop(loop);
+}
+
+static void test_one_that_is_closed_meanwhile_sends_no_more(void **state)
+{
+    (void)state;
+    loop = make_loop();
+    open_letters(loop);
+    while (!datagram_unsent(there))
+        send_text(there, "x", &at_here);
+    assert_int_equal(loop_timers(loop), 1);
+    close_letters();
+    while (loop_timers(loop))
+        turns(loop, 1);
+    end_loop(loop);
+    assert_heard(0, NULL, NULL);
+}
+
+static struct object *send_letters(borrowed closure, borrowed const *arguments, size_t count)
+{
+    char text[16];
+
+    (void)closure, (void)arguments, (void)count;
+    for (int i = 0; i < LETTERS; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        assert_int_equal(datagram_io_send(there, text, strlen(text), &at_here), 0);
+    }
+    return none();
+}
+
+static void test_a_greenlet_that_sends_to_a_full_queue(void **state)
+{
+    struct object *f = function_new("send", send_letters, 0, NULL), *g = hub_spawn(f, NULL, 0);
+
+    (void)state;
+    open_letters(NULL);
+    for (int i = 0; i < IDLE_TURNS; i++)
+        assert_int_equal(hub_sleep_ns(0), 0);
+    for (int i = 0; i < LETTERS; i++)
+        assert_letter(datagram_io_receive(here, DATAGRAM_BYTES, NULL), i);
+    decref(hub_get(g, HUB_NEVER));
+    assert_true(tries < 2 * LETTERS + IDLE_TURNS / 4);
+    decref(g);
+    decref(f);
+    close_letters();
+    hub_end();
+}
+
 /* ---- the implicit style ---- */
 
 static struct object *answer(borrowed closure, borrowed const *arguments, size_t count)
@@ -363,6 +475,40 @@ static int session(void)
     return message ? 0 : -1;
 }
 
+static void await_try(void)
+{
+    int64_t before = tries;
+
+    while (tries == before)
+        turns(loop, 1);
+}
+
+/* What was queued is sent in the end, whatever there is no memory for: without a timer it is tried
+ * in each turn. */
+static void test_a_full_queue_and_no_memory(void **state)
+{
+    bool failed = true;
+
+    (void)state;
+    loop = make_loop();
+    open_letters(loop);
+    while (!datagram_unsent(there))
+        send_text(there, "0", &at_here);
+    await_try(); /* the loop has its own memory by then */
+    for (int64_t n = 1; failed; n++) {
+        fail_allocation(n);
+        await_try();
+        failed = !failure_waits();
+        fail_allocation(0);
+        assert_true(loop_watches(loop, datagram_descriptor(there), WRITABLE) || loop_timers(loop));
+    }
+    while (datagram_unsent(there))
+        assert_letter(complete(datagram_receive(here, DATAGRAM_BYTES, NULL)), 0);
+    close_letters();
+    end_loop(loop);
+    assert_heard(0, NULL, NULL);
+}
+
 static void test_every_allocation_failing(void **state)
 {
     (void)state;
@@ -385,9 +531,13 @@ int main(void)
         with_both(test_a_closed_endpoint),
         with_both(test_one_that_is_dropped_is_closed),
         with_both(test_a_queue_has_a_limit),
+        cmocka_unit_test(test_who_sends_to_a_full_queue_looks_now_and_then),
+        cmocka_unit_test(test_one_that_is_closed_meanwhile_sends_no_more),
+        cmocka_unit_test(test_a_greenlet_that_sends_to_a_full_queue),
         cmocka_unit_test(test_greenlets),
         cmocka_unit_test(test_one_receives_at_a_time),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_a_full_queue_and_no_memory),
         cmocka_unit_test(test_every_allocation_failing),
     };
 

@@ -1,6 +1,7 @@
 /* test_io.c - short reads and writes, signals, ends and errors; attached at the end of each. All of
  * it in a thread, and then in a greenlet of a thread that has a hub. */
 #include "coroutines/hub.h"
+#include "coroutines/interpose/interpose.h"
 #include "coroutines/io.h"
 #include "gil/mutex.h"
 #include "objects/function.h"
@@ -353,6 +354,36 @@ static void test_sleep_is_not_cut_short_by_signals(void **state)
     peer_join(&p);
 }
 
+static struct timespec slept_until;
+
+static int note_sleep(clockid_t clock, int flags, const struct timespec *time,
+                      struct timespec *left)
+{
+    (void)left;
+    assert_int_equal(clock, CLOCK_MONOTONIC);
+    assert_int_equal(flags, TIMER_ABSTIME);
+    slept_until = *time;
+    return 0;
+}
+
+/* What the kernel is asked for lies ahead, also where the sum would be more than there is. */
+static void test_a_sleep_for_ever_has_no_end(void **state)
+{
+    static const uint64_t longest[] = { UINT64_MAX, UINT64_MAX - 1, INT64_MAX };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof longest / sizeof *longest; i++) {
+        int (*before)(clockid_t, int, const struct timespec *, struct timespec *) =
+            real.clock_nanosleep;
+
+        real.clock_nanosleep = note_sleep;
+        assert_int_equal(io_sleep_ns(longest[i]), 0);
+        real.clock_nanosleep = before;
+        assert_true(slept_until.tv_sec >= INT64_MAX / NS_PER_S);
+        assert_in_range(slept_until.tv_nsec, 0, NS_PER_S - 1);
+    }
+}
+
 /* ---- units ---- */
 
 typedef void test_body(void **state);
@@ -414,6 +445,7 @@ int main(void)
         in_both(test_accept_survives_signals),
         in_both(test_connect_survives_signals),
         in_both(test_sleep_is_not_cut_short_by_signals),
+        cmocka_unit_test(test_a_sleep_for_ever_has_no_end),
     };
     /* Without SA_RESTART: the kernel restarts nothing by itself. */
     struct sigaction action = { .sa_handler = on_signal };

@@ -30,6 +30,7 @@ enum { TIMEOUT_S = 100 };
 enum {
     MS = NS_PER_MS, SHORT_MS = 5, LONG_MS = 60000,
     BIG_BYTES = 1 << 20, PIECES = 3, SLEEPERS = SANITIZED ? 200 : 10000, PIPES = 6, CONNECTIONS = 4,
+    PARTS = 200, LETTERS = 100, IDLE_TURNS = 2000,
 };
 
 #define LONG ((int64_t)LONG_MS * MS)
@@ -380,6 +381,240 @@ static void connect_to_nobody(void)
     close(fd);
 }
 
+/* ---- the time of a call ---- */
+
+/* A peer that does a little again and again: each time soon enough, but all of it takes many times
+ * as long as the call may wait. */
+static _Atomic int parts; /* atomic */
+static _Atomic bool over; /* atomic; the call has returned */
+
+static bool goes_on(void)
+{
+    usleep(SHORT_MS * 1000);
+    return !atomic_load(&over) && atomic_fetch_add(&parts, 1) < PARTS;
+}
+
+static void make_slow(void)
+{
+    atomic_store(&parts, 0);
+    atomic_store(&over, false);
+}
+
+static void make_slow_sockets(void)
+{
+    make_slow();
+    make_sockets();
+}
+
+static void limit_time(int fd, int which)
+{
+    struct timeval time = { 0, 10 * SHORT_MS * 1000 };
+
+    EXPECT(setsockopt(fd, SOL_SOCKET, which, &time, sizeof time) == 0);
+}
+
+static void end_in_time(void)
+{
+    EXPECT(atomic_load(&parts) < PARTS);
+    atomic_store(&over, true);
+}
+
+static void receive_in_vain(void)
+{
+    char *big = malloc(BIG_BYTES);
+    ssize_t got;
+
+    limit_time(ends[0], SO_RCVTIMEO);
+    got = recv(ends[0], big, BIG_BYTES, MSG_WAITALL);
+    EXPECT(got < PARTS && (got > 0 || errno == EAGAIN));
+    end_in_time();
+    close(ends[0]);
+    free(big);
+}
+
+static void send_slowly(void)
+{
+    while (goes_on() && send(ends[1], "x", 1, 0) == 1) {
+    }
+    close(ends[1]);
+}
+
+static void connect_narrowly(void)
+{
+    int size_bytes = 4096;
+
+    make_slow();
+    listen_on_loopback();
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &size_bytes, sizeof size_bytes),
+                     0);
+    ends[1] = socket(address.ss_family, SOCK_STREAM, 0);
+    assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size_bytes, sizeof size_bytes), 0);
+    assert_int_equal(connect(ends[1], (struct sockaddr *)&address, address_bytes), 0);
+    ends[0] = accept(listener, NULL, NULL);
+    assert_true(ends[0] >= 0);
+    close(listener);
+}
+
+static void send_in_vain(void)
+{
+    char *big = calloc(1, BIG_BYTES);
+    struct iovec pieces[2] = { { big, BIG_BYTES / 2 }, { big, BIG_BYTES / 2 } };
+    ssize_t taken;
+
+    limit_time(ends[1], SO_SNDTIMEO);
+    taken = send(ends[1], big, BIG_BYTES, 0);
+    EXPECT(taken > 0 && taken < BIG_BYTES);
+    taken = writev(ends[1], pieces, 2);
+    EXPECT(taken < BIG_BYTES && (taken > 0 || errno == EAGAIN));
+    end_in_time();
+    close(ends[1]);
+    free(big);
+}
+
+static void take_slowly(void)
+{
+    char some[4096];
+
+    while (goes_on() && recv(ends[0], some, sizeof some, 0) > 0) {
+    }
+    close(ends[0]);
+}
+
+/* Of a Unix socket it is the time of each buffer: all takes longer. Where the peer is kept from
+ * running, one may be late; then again. */
+static void send_on(void)
+{
+    char *big = calloc(1, BIG_BYTES);
+    ssize_t taken;
+
+    limit_time(ends[1], SO_SNDTIMEO);
+    do
+        taken = send(ends[1], big, BIG_BYTES, 0);
+    while (taken < BIG_BYTES && atomic_load(&parts) < PARTS);
+    EXPECT(taken == BIG_BYTES);
+    atomic_store(&over, true);
+    close(ends[1]);
+    free(big);
+}
+
+static void take_in_parts(void)
+{
+    char *some = malloc(BIG_BYTES / 32);
+
+    while (goes_on() && recv(ends[0], some, BIG_BYTES / 32, MSG_WAITALL) > 0) {
+    }
+    close(ends[0]);
+    free(some);
+}
+
+static void listen_slowly(void)
+{
+    make_slow();
+    listen_in_files();
+}
+
+static void connect_in_vain(void)
+{
+    int first = socket(AF_UNIX, SOCK_STREAM, 0), second = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    EXPECT(connect(first, (struct sockaddr *)&address, address_bytes) == 0);
+    limit_time(second, SO_SNDTIMEO);
+    FAILS(connect(second, (struct sockaddr *)&address, address_bytes), EAGAIN);
+    end_in_time();
+    close(first);
+    close(second);
+}
+
+static void accept_too_late(void)
+{
+    while (goes_on()) {
+    }
+    close(accept(listener, NULL, NULL));
+    close(listener);
+}
+
+/* ---- messages to an address ---- */
+
+static _Atomic int tries; /* atomic; to send one */
+static struct real_calls before_counting;
+
+static ssize_t counting_sendto(int fd, const void *data, size_t size_bytes, int flags,
+                               const struct sockaddr *to, socklen_t to_bytes)
+{
+    atomic_fetch_add(&tries, 1);
+    return before_counting.sendto(fd, data, size_bytes, flags, to, to_bytes);
+}
+
+static ssize_t counting_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    atomic_fetch_add(&tries, 1);
+    return before_counting.sendmsg(fd, message, flags);
+}
+
+static void make_mailbox(void)
+{
+    struct sockaddr_un any = { .sun_family = AF_UNIX };
+
+    ends[0] = socket(AF_UNIX, SOCK_DGRAM, 0);
+    ends[1] = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_int_equal(bind(ends[0], (struct sockaddr *)&any, sizeof(sa_family_t)), 0);
+    address_bytes = sizeof address;
+    assert_int_equal(getsockname(ends[0], (struct sockaddr *)&address, &address_bytes), 0);
+    atomic_store(&tries, 0);
+    if (before_counting.sendto)
+        return;
+    before_counting = real;
+    real.sendto = counting_sendto;
+    real.sendmsg = counting_sendmsg;
+}
+
+static ssize_t send_letter(int number)
+{
+    struct iovec piece = { &number, sizeof number };
+    struct msghdr message = {
+        .msg_name = &address, .msg_namelen = address_bytes, .msg_iov = &piece, .msg_iovlen = 1
+    };
+
+    if (number % 2)
+        return sendmsg(ends[1], &message, 0);
+    return sendto(ends[1], &number, sizeof number, 0, (struct sockaddr *)&address, address_bytes);
+}
+
+/* Of its own socket poll says all the while that it is writable. */
+static void send_letters(void)
+{
+    for (int i = 0; i < LETTERS; i++)
+        EXPECT(send_letter(i) == sizeof i);
+    EXPECT(atomic_load(&tries) < 2 * LETTERS + IDLE_TURNS / 4);
+    close(ends[1]);
+}
+
+static void receive_letters_late(void)
+{
+    int number;
+
+    for (int i = 0; i < IDLE_TURNS; i++)
+        usleep(0);
+    for (int i = 0; i < LETTERS; i++) {
+        EXPECT(recv(ends[0], &number, sizeof number, 0) == sizeof number);
+        EXPECT(number == i);
+    }
+    close(ends[0]);
+}
+
+/* Its queue is full, and it reads nothing before the time of a sender is over. */
+static void send_letters_in_vain(void)
+{
+    int i = 0;
+
+    limit_time(ends[1], SO_SNDTIMEO);
+    while (i < 100000 && send_letter(i) > 0)
+        i++;
+    EXPECT(i > 0 && i < 100000 && errno == EAGAIN);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* ---- several files ---- */
 
 static void poll_two(void)
@@ -568,6 +803,12 @@ static const struct pair pairs[] = {
     PAIR(connect, listen_on_loopback, accept_some, connect_some),
     PAIR(connect_busy, listen_in_files, accept_some, connect_some),
     PAIR(connect_refused, listen_on_loopback, connect_to_nobody, nothing),
+    PAIR(time_of_receive, make_slow_sockets, receive_in_vain, send_slowly),
+    PAIR(time_of_send, connect_narrowly, send_in_vain, take_slowly),
+    PAIR(time_of_each_buffer, make_slow_sockets, send_on, take_in_parts),
+    PAIR(time_of_connect, listen_slowly, connect_in_vain, accept_too_late),
+    PAIR(letters, make_mailbox, send_letters, receive_letters_late),
+    PAIR(time_of_letters, make_mailbox, send_letters_in_vain, nothing),
     PAIR(poll, make_pipes, poll_two, ready_second),
     PAIR(poll_many, make_pipes, poll_many, ready_last),
     PAIR(poll_other_events, make_sockets, poll_other_events, write_no_more),

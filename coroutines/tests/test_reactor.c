@@ -413,6 +413,18 @@ static void what_is_not_wanted_any_more_can_be_closed(void)
     pair[0] = dup(pair[1]);
 }
 
+/* What was asked for first may not keep it open either. */
+static void what_was_wanted_otherwise_can_be_closed(void)
+{
+    watch(pair[0], READABLE);
+    assert_int_equal(poll_now(), 0);
+    watch(pair[0], READABLE | WRITABLE);
+    watch(pair[0], 0);
+    close(pair[0]);
+    expect_end(pair[1]);
+    pair[0] = dup(pair[1]);
+}
+
 /* Who waits for it is to be told that it is none, and does not sleep. */
 static void a_number_that_is_closed_is_told_as_ready(void)
 {
@@ -715,6 +727,37 @@ static int in_child(int (*act)(int argument), int argument)
     return WEXITSTATUS(status);
 }
 
+/* It says so, and does not ask again and again: 0. */
+static int drain_what_is_refused(int error)
+{
+    char byte;
+    struct reactor_operation op = {
+        .call = REACTOR_READ, .fd = pair[0], .data = &byte, .size_bytes = 1
+    };
+    struct reactor *own = reactor_new(class);
+
+    alarm(TIMEOUT_S / 4);
+    if (!own || class->submit(own, &op) < 0)
+        return 1;
+    forbid(__NR_io_uring_enter, error);
+    if (class->drain(own) == 0 || errno != error || class->finished(own))
+        return 2;
+    reactor_delete(own);
+    return 0;
+}
+
+static void to_drain_ends_where_the_kernel_answers_no_more(void)
+{
+    int status;
+
+    if (!class->drain)
+        skip();
+    status = in_child(drain_what_is_refused, EPERM);
+    if (status == 254)
+        skip();
+    assert_int_equal(status, 0);
+}
+
 static void without_descriptors_it_is_refused_and_leaves_none(void)
 {
     assert_int_equal(in_child(refused_without_descriptors, 0), EMFILE);
@@ -771,6 +814,7 @@ int main(void)
         of_both(what_is_forgotten_can_be_closed),
         of_both(what_is_forgotten_may_live_on),
         of_both(what_is_not_wanted_any_more_can_be_closed),
+        of_both(what_was_wanted_otherwise_can_be_closed),
         of_both(a_number_that_is_closed_is_told_as_ready),
         of_both(a_deadline_is_not_early),
         of_both(another_thread_wakes_it_and_it_waits_detached),
@@ -780,6 +824,7 @@ int main(void)
         of_both(a_signal_handler_wakes_it),
         of_both(what_others_have_counted_is_merged_before_it_sleeps),
         of_both(a_thread_may_go_on_where_another_one_ended),
+        of(uring, to_drain_ends_where_the_kernel_answers_no_more),
         of_both(without_descriptors_it_is_refused_and_leaves_none),
         of_both(a_kernel_that_refuses_it_is_an_error),
         cmocka_unit_test(test_reactors_have_names_and_epoll_is_the_standard),

@@ -385,32 +385,70 @@ static void test_many_at_once(void **state)
     assert_int_equal(server_accepted(server), CLIENTS);
 }
 
-/* Without a descriptor to accept with it tells, and watches the listener no more until the time has
- * come. */
-static void test_descriptors_that_run_out(void **state)
+static struct rlimit descriptors;
+
+/* A caller is in the queue of a server that tries again every 2 ms, and there is no descriptor to
+ * accept with. The caller's. */
+static int call_without_descriptors(void)
 {
-    struct rlimit before, none_left;
+    struct rlimit none_left;
     struct address a;
     int client;
 
-    (void)state;
     serve(address_loopback(0), handle_client,
           &(struct server_options){ .retry_ns = 2 * NS_PER_MS });
     a = server_address(server);
     client = socket_open(&a, SOCK_STREAM);
     assert_int_equal(io_connect(client, &a.any, a.size_bytes), 0);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    none_left = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+    none_left = (struct rlimit){ .rlim_cur = 0, .rlim_max = descriptors.rlim_max };
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+    return client;
+}
+
+static void await_accepted(void)
+{
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &descriptors), 0);
+    while (!server_accepted(server))
+        turns(loop, 1);
+}
+
+/* Without a descriptor to accept with it tells, and watches the listener no more until the time has
+ * come. */
+static void test_descriptors_that_run_out(void **state)
+{
+    int client = call_without_descriptors();
+
+    (void)state;
     assert_true(loop_watches(loop, server_descriptor(server), READABLE));
     turns(loop, 1);
     assert_false(loop_watches(loop, server_descriptor(server), READABLE));
     assert_heard(1, "socket.accept() out of system resource",
                  "OSError: accept: Too many open files");
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    while (!server_accepted(server))
-        turns(loop, 1);
+    await_accepted();
     assert_heard(0, NULL, NULL);
+    close(client);
+}
+
+/* Whatever there is no memory for meanwhile, it is going to try again. */
+static void test_descriptors_and_memory_that_run_out(void **state)
+{
+    int client = call_without_descriptors(), listener = server_descriptor(server);
+    bool failed = true;
+
+    (void)state;
+    for (int64_t n = 1; failed; n++) {
+        while (!loop_watches(loop, listener, READABLE))
+            turns(loop, 1);
+        fail_allocation(n);
+        turns(loop, 1);
+        failed = !failure_waits();
+        fail_allocation(0);
+        assert_true(loop_watches(loop, listener, READABLE) || loop_timers(loop));
+    }
+    assert_true(heard.told > 0);
+    await_accepted();
+    memset(&heard, 0, sizeof heard);
     close(client);
 }
 
@@ -600,6 +638,7 @@ int main(void)
         with_loop(test_most_connections),
         with_loop(test_many_at_once),
         with_loop(test_descriptors_that_run_out),
+        with_loop(test_descriptors_and_memory_that_run_out),
         with_loop(test_wait_closed_waits_for_connections),
         with_loop(test_a_caller_that_leaves_at_once),
         with_loop(test_a_loop_that_closes_lets_go),
