@@ -54,7 +54,8 @@ int hosted_run_tasks_with(struct carrier *c, const struct hosted_around *around)
 /* Has `function` called with the worker: at once where tasks compute themselves, by a thread of
  * the pool in hybrid, and w->thread is who calls. What TURN_FROM wants: a future, done when the
  * call has returned; that is None. NULL: what the function raised, MemoryError. It must touch
- * nothing that other workers touch, for it may run beside them. */
+ * nothing that other workers touch, for it may run beside them; and what leads to what it uses and is
+ * left to the collector (cycles.c) is found by the thread that was called: that must be published. */
 struct object *unit_compute(struct worker *w, int (*function)(struct worker *w));
 
 #endif

@@ -34,6 +34,7 @@ struct bead {
 /* A worker's own, so that threads share nothing. */
 struct text {
     struct object *names, *class; /* owned */
+    const struct thread *thread;  /* which has them */
 };
 
 static void bead_destroy(struct object *o)
@@ -130,17 +131,30 @@ static int begin(struct worker *w)
     }
     text->names = program_names(NAMES, words);
     text->class = class_new("Ring", NULL);
+    text->thread = w->thread;
     return text->names && text->class ? 0 : -1;
+}
+
+/* Another thread goes on (benches/units/hybrid.c): from now on rings that one has dropped, and only
+ * the collector will find there, lead to what the next one uses. */
+static void change_thread(struct text *text, const struct thread *thread)
+{
+    publish(text->names);
+    publish(text->class);
+    text->thread = thread;
 }
 
 static int step(struct worker *w)
 {
     struct tally *destroyed = w->job->state;
+    struct text *text = w->state;
     bool open = !collector_works();
 
+    if (unlikely(text->thread != w->thread))
+        change_thread(text, w->thread);
     for (int i = 0; i < ROUNDS * RINGS; i++) {
         struct object *bead = bead_new(&destroyed[w->index % TALLIES]);
-        int result = bead ? make[i % RINGS](w->state, bead, open) : -1;
+        int result = bead ? make[i % RINGS](text, bead, open) : -1;
 
         xdecref(bead);
         if (result < 0)
