@@ -34,9 +34,12 @@ def seed_of(secret, assignment, student):
     return int.from_bytes(digest[:8], "big") % (2**63 - 1) + 1
 
 
-def mark_of(folder, seed):
-    """Of the files' names and bytes, and of the seed."""
-    mark = hashlib.sha256(str(seed).encode())
+def mark_of(folder, seed, assignment):
+    """Of the files' names and bytes, of the seed, and of the assignment as it is."""
+    number = pathlib.Path(assignment).name[:2]
+    mark = hashlib.sha256(f"{number}\0{seed}".encode())
+    for path in sorted(pathlib.Path("lab/assignments").glob(f"{number}-*/assignment.yaml")):
+        mark.update(path.read_bytes())
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
         mark.update(f"\0{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
         mark.update(path.read_bytes())
@@ -51,7 +54,8 @@ def refuse(text):
 def run_grader(lab, assignment, folder, results, seed, minutes, tree=None):
     """(status, error): 0 or AGAIN and "", and results are written; or why they are not, in words.
     `tree` is the lab's, if that is not where we are."""
-    words = ["timeout", "--foreground", "--kill-after", "10", str(minutes * 60), str(lab), "grade",
+    # Who is killed is not to leave one that measures beside the next.
+    words = ["setpriv", "--pdeathsig", "TERM", "timeout", "--foreground", "--kill-after", "10", str(minutes * 60), str(lab), "grade",
              str(folder), "--assignment", str(assignment), "--results", str(results), "--quiet"]
     if seed:
         words += ["--seed", str(seed)]
@@ -69,6 +73,7 @@ class Student:
     def __init__(self, folder, options, secret):
         self.folder = folder
         self.name = folder.name
+        self.assignment = options.assignment
         number = pathlib.Path(options.assignment).name[:2]
         self.seed = seed_of(secret, number, self.name) if secret else None
         self.results = options.output / f"{self.name}.json"
@@ -78,7 +83,7 @@ class Student:
     def read(self):
         """False if the files cannot be: nothing of it is graded then."""
         try:
-            self.mark = mark_of(self.folder, self.seed)
+            self.mark = mark_of(self.folder, self.seed, self.assignment)
             self.error = ""
         except OSError as error:
             self.error = str(error)

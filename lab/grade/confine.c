@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/landlock.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,10 +114,14 @@ bool prison_lets_nobody_read(const char *path)
     return true;
 }
 
+/* Who becomes another does not die with his parent any more: that is asked for once more. */
 static int become_nobody(void)
 {
+    const pid_t parent = getppid();
+
     return setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-                   setresuid(NOBODY, NOBODY, NOBODY) < 0
+                   setresuid(NOBODY, NOBODY, NOBODY) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+                   getppid() != parent
                ? -1
                : 0;
 }

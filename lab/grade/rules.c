@@ -296,17 +296,41 @@ static bool may_include(const char *path, const char *own)
            (strcmp(path, own) == 0 || (matches(path, folders) && !matches(path, solutions)));
 }
 
+/* Attributes: data among code is code, and what no sanitizer sees passes all of them. */
+static void look_for_attributes(const char *at, const char *end, const char *name,
+                                const char *reference, char *said)
+{
+    static const char *const sections[] = { "section", "__section__", NULL };
+    static const char *const overlooked[] = { "no_sanitize", "__no_sanitize", "disable_sanitizer" };
+    const char *word;
+    size_t length;
+
+    while ((word = lexer_identifier(&at, end, &length))) {
+        const char *open = at + strspn(at, blanks);
+
+        if (is_one_of(word, length, sections) && *open == '(' &&
+            open[1 + strspn(open + 1, blanks)] == '"')
+            say(said, "%s: a section of its own is not for a submission", name);
+        for (size_t i = 0; i < sizeof overlooked / sizeof *overlooked; i++)
+            if (begins(word, length, overlooked[i]) && !strstr(reference, overlooked[i]))
+                say(said, "%s: %.*s is not for a submission", name, (int)length, word);
+    }
+}
+
 /* A line that came from the submission's file. */
-static void look_at_line(const char *line, const char *end, const char *own, char *said)
+static void look_at_line(const char *line, const char *end, const char *own, const char *reference,
+                         char *said)
 {
     const char *name = strrchr(own, '/') + 1;
 
     if (line[strspn(line, blanks)] == '#')
         say(said, "%s: a pragma is not for a submission", name);
     look_for_assembly(line, end, name, said);
+    look_for_attributes(line, end, name, reference, said);
 }
 
-void rules_of_preprocessed(const char *text, const char *own, const char *main_file, char *said)
+void rules_of_preprocessed(const char *text, const char *own, const char *main_file,
+                           const char *reference, char *said)
 {
     char path[PATH_MAX] = "";
 
@@ -314,7 +338,7 @@ void rules_of_preprocessed(const char *text, const char *own, const char *main_f
         end = strchrnul(line, '\n');
         if (!read_marker(line, path)) {
             if (strcmp(path, own) == 0)
-                look_at_line(line, end, own, said);
+                look_at_line(line, end, own, reference, said);
         } else if (strcmp(path, main_file) != 0 && !may_include(path, own)) {
             say(said,
                 "%s includes %.200s: only headers of gil/, objects/, coroutines/ and benches/, "
@@ -366,6 +390,16 @@ static const char *const offered[][12] = {
     [WORK_COROUTINES] = { NULL },
 };
 
+/* Of objects/, what is named otherwise than after its header: kinds of exceptions, calls,
+ * attributes, and what inline functions use. */
+static const char *const of_objects[] = {
+    "*[a-z]_error", "stop_iteration", "generator_exit", "call", "call_method", "iterate",
+    "instance_*",   "attribute_*",    "free_later",     "heap", NULL,
+};
+
+/* Of the floors, too, but no affair of a submission: the process. */
+static const char *const of_processes[] = { "thread_fork", "*_before_fork", "*_after_fork", NULL };
+
 /* A name whose prefix is a header: list_append of objects/list.h. Not of coroutines/ or benches/:
  * there are processes, files and servers; what is needed of these the lab's own file takes, too. */
 static bool is_of_a_header(const char *name)
@@ -404,9 +438,11 @@ static bool lists(const char *listing, const char *name, bool defined)
 
 static bool may_call(const char *name, const char *reference, const struct assignment *a)
 {
+    if (matches(name, of_processes))
+        return false;
     return matches(name, harmless) || matches(name, offered[a->work]) ||
            matches(name, a->may_call.item) || lists(reference, name, false) ||
-           (a->work >= WORK_WORKLOAD && is_of_a_header(name));
+           (a->work >= WORK_WORKLOAD && (matches(name, of_objects) || is_of_a_header(name)));
 }
 
 /* Its own: gil_mine, workload_mine, mine_...; and what the lab's file defines. */
@@ -495,21 +531,24 @@ static bool say_compiler(const struct process_report *report, char *said)
 {
     const char *words = report->error.bytes ? report->error.bytes : "";
 
-    if (report->end == PROCESS_ENDED)
-        say(said, "it does not compile:\n%.300s", words);
+    bool again = submission_was_hindered(report);
+
+    if (again)
+        say(said, "it was not compiled, for lack of time, of memory, of room or of a compiler");
     else
-        say(said, "it was not compiled, for lack of time or of a compiler");
-    return report->end != PROCESS_ENDED;
+        say(said, "it does not compile:\n%.300s", words);
+    return again;
 }
 
-static void look_at_text(const char *seen, const char *own, char *said)
+static void look_at_text(const char *seen, const char *own, const char *from, char *said)
 {
-    char *text = read_whole(seen);
+    char *text = read_whole(seen), *reference = read_whole(from);
     bool header = ends(own, strlen(own), ".h");
 
     lexer_strip(text);
-    rules_of_preprocessed(text, own, header ? "objects/refcount.c" : own, said);
+    rules_of_preprocessed(text, own, header ? "objects/refcount.c" : own, reference, said);
     free(text);
+    free(reference);
 }
 
 static void look_at_object(const struct submission *s, const char *own, const char *object,
@@ -542,7 +581,7 @@ static bool look_at_built(const struct submission *s, const char *own, const cha
     for (int i = 0; i < 3; i++)
         snprintf(path[i], sizeof path[i], "%s/%s", built, target[i]);
     if (submission_make(s, "debug", from, also, targets, &report)) {
-        look_at_text(path[0], own, said);
+        look_at_text(path[0], own, from, said);
         look_at_object(s, own, path[1], path[2], said);
     } else {
         again = say_compiler(&report, said);

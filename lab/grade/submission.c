@@ -28,6 +28,22 @@ static uint64_t hash_of(uint64_t hash, const char *bytes, size_t count)
     return hash;
 }
 
+/* Of other systems' editors: a mark at the beginning, and two other ends of a line, which the
+ * compiler takes for one, too. So all that looks at the text sees the same lines. */
+static void make_plain(char *text)
+{
+    const char *from = text;
+
+    if (strncmp(from, "\xef\xbb\xbf", 3) == 0)
+        from += 3;
+    for (; *from; from++)
+        if (*from != '\r')
+            *text++ = *from;
+        else if (from[1] != '\n')
+            *text++ = '\n';
+    *text = '\0';
+}
+
 /* The file's text, to be freed. NULL and a mistake. No link is followed, nothing is waited for. */
 static char *read_text(const char *path, const char *name, struct mistake *m)
 {
@@ -46,8 +62,10 @@ static char *read_text(const char *path, const char *name, struct mistake *m)
         mistake_set(m, "%s has more than %d bytes", name, FILE_BYTES_MOST);
     else if (strlen(text) != (size_t)got)
         mistake_set(m, "%s is no text: it has a NUL in it", name);
-    else if (fd >= 0 && close(fd) == 0)
+    else if (fd >= 0 && close(fd) == 0) {
+        make_plain(text);
         return text;
+    }
     if (fd >= 0)
         close(fd);
     free(text);
@@ -203,6 +221,20 @@ bool submission_make(const struct submission *s, const char *mode, const char *f
         arguments[count] = full[count];
     }
     return submission_tool(arguments, report);
+}
+
+bool submission_was_hindered(const struct process_report *report)
+{
+    static const char *const said[] = { "No space left on device", "Cannot allocate memory",
+                                        "fatal error: Killed signal", "out of memory" };
+    const char *words = report->error.bytes ? report->error.bytes : "";
+
+    if (report->end != PROCESS_ENDED)
+        return true;
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        if (strstr(words, said[i]))
+            return true;
+    return false;
 }
 
 /* ---- the end ---- */

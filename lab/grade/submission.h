@@ -37,6 +37,10 @@ void submission_built(const struct submission *s, const char *mode, char *path, 
 bool submission_make(const struct submission *s, const char *mode, const char *from,
                      const char *also, const char *const *targets, struct process_report *report);
 
+/* Whether that was for lack of time, of memory, of room on the disk, or of a compiler. Who makes
+ * the compiler say so gains no more than to be graded again. */
+bool submission_was_hindered(const struct process_report *report);
+
 /* Runs a tool, as nm, with these arguments. As above. */
 bool submission_tool(const char *const *arguments, struct process_report *report);
 

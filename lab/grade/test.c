@@ -314,7 +314,7 @@ static bool build(struct judge *j, const struct check *c, int mode, char folder[
     if (!built)
         snprintf(text, TEXT_BYTES, "it does not build with %s in %s:\n%.2000s", c->test,
                  build_modes[mode], report.error.bytes ? report.error.bytes : "");
-    j->again = !built && report.end != PROCESS_ENDED;
+    j->again = !built && submission_was_hindered(&report);
     process_report_free(&report);
     return built;
 }

@@ -103,6 +103,14 @@ echo '#include "gil/locks/interval.c"' | submission includes
 gets 0 'includes gil/locks/interval.c' includes
 { echo '#include <stdio.h>'; sed 's/^    mutex_init/#ifdef ND\\\nEBUG\n    puts("ok 1 - all");\n#endif\n&/' "$here/right/locks/mine.c"; } | submission hides
 gets 0 'mine.c uses puts: it is not among what this assignment may call' hides
+{ printf '//\r#include "/etc/shadow"\n'; cat "$here/right/locks/mine.c"; } | submission returns
+gets 0 'an #include names a header' returns
+{ printf '\357\273\277#pragma weak x\n'; cat "$here/right/locks/mine.c"; } | submission marked
+gets 0 '#pragma is not for a submission' marked
+sed 's/$/\r/' "$here/right/locks/mine.c" | submission elsewhere
+gets 100 'turns' elsewhere
+{ cat "$here/right/locks/mine.c"; echo '__attribute__((no_sanitize("thread"))) int mine_x(void) { return 1; }'; } | submission unseen
+gets 0 'no_sanitize is not for a submission' unseen
 
 # ---- what is chosen ----
 

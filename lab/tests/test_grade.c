@@ -225,13 +225,16 @@ static void test_a_header_makes_no_macros_of_others_names(void **state)
     assert_text("#define assert(x)\n", false, "");
 }
 
+static const char *reference = "";
+
 static void assert_preprocessed(const char *text, const char *said)
 {
     char got[SAID_BYTES] = "";
     char *copy = strdup(text);
 
     lexer_strip(copy);
-    rules_of_preprocessed(copy, "build/graded/4/locks/mine.c", "build/graded/4/locks/mine.c", got);
+    rules_of_preprocessed(copy, "build/graded/4/locks/mine.c", "build/graded/4/locks/mine.c",
+                          reference, got);
     free(copy);
     if (*said ? !strstr(got, said) : *got)
         fail_msg("'%s' gives '%s', not '%s'", text, got, said);
@@ -247,6 +250,14 @@ static void test_what_the_compiler_sees_is_looked_at(void **state)
     assert_preprocessed(OWN "void f(void) { __asm__ volatile(\"nop\"); }\n",
                         "__asm__ is not for a submission");
     assert_preprocessed(OWN "#pragma weak f\n", "a pragma is not");
+    assert_preprocessed(OWN "int section(int), x = section (3);\n", "");
+    assert_preprocessed(OWN "char c[] __attribute__((section( \".text\"))) = { 1 };\n",
+                        "a section of its own is not");
+    assert_preprocessed(OWN "__attribute__((no_sanitize_thread)) void f(void);\n",
+                        "no_sanitize_thread is not for a submission");
+    reference = "__attribute__((no_sanitize(\"thread\")))";
+    assert_preprocessed(OWN "__attribute__((no_sanitize(\"thread\"))) void f(void);\n", "");
+    reference = "";
     assert_preprocessed(OWN "# 1 \"gil/locks/interval.c\" 1\n",
                         "mine.c includes gil/locks/interval.c");
     assert_preprocessed(OWN "# 1 \"objects/refcount/atomic.h\" 1\n",
@@ -276,6 +287,7 @@ static void test_names_that_an_object_takes_and_gives_are_looked_at(void **state
     assert_symbols("exit U  \n", "mine.c uses exit: it is not among what this assignment may call");
     assert_symbols("write U  \n", "uses write");
     assert_symbols("fork w  \n", "uses fork");
+    assert_symbols("thread_fork U  \n", "uses thread_fork");
     assert_symbols("printf U  \n", "uses printf");
     assert_symbols("_cmocka_run_group_tests T 0 8\n", "defines _cmocka_run_group_tests for others");
     assert_symbols("main T 0 8\n", "defines main");
@@ -290,8 +302,9 @@ static void test_of_the_lab_a_workload_may_call_what_cannot_leave(void **state)
 
     (void)state;
     a = (struct assignment){ .work = WORK_WORKLOAD };
-    rules_of_symbols("list_append U  \nbytelock_init U  \njob_state_new U  \n",
-                     "build/graded/1/workloads/mine.c", "job_state_new U  \n", &a, got);
+    rules_of_symbols(
+        "list_append U  \nbytelock_init U  \njob_state_new U  \nvalue_error U  \nheap U  \n",
+        "build/graded/1/workloads/mine.c", "job_state_new U  \n", &a, got);
     assert_string_equal(got, "");
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         char listing[100];
