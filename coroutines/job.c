@@ -11,6 +11,8 @@
  *      who has loaded FINISHED with acquire reads it without the lock.
  *   4. `function` and the arguments are read by the thread that runs the job, alone: a queue
  *      gives a job to one thread.
+ *   5. Whether a program's callback follows is known in the step that makes the job done (1):
+ *      who adds one later calls it itself.
  */
 #include "coroutines/job.h"
 
@@ -283,6 +285,16 @@ static struct job_notice *take_notices(struct job_object *j)
     return first;
 }
 
+/* Under the lock. What is not a program's is short and waits for nothing. */
+static bool calls_program(const struct job_object *j)
+{
+    const struct job_notice *n = j->notices;
+
+    while (n && n->end != end_callback)
+        n = n->next;
+    return n;
+}
+
 /* False: it is done. */
 static bool add_notice(struct job_object *j, struct job_notice *n)
 {
@@ -375,7 +387,13 @@ static SLOW_PATH int refuse(borrowed job, enum job_state state)
     return -1;
 }
 
-static int complete(borrowed job, borrowed outcome, bool failed)
+/* Who is told that it is done, before anybody can see that. `tell` may be NULL. */
+struct teller {
+    void (*tell)(void *argument);
+    void *argument;
+};
+
+static int complete(borrowed job, borrowed outcome, bool failed, struct teller done)
 {
     struct job_object *j = as_job(job);
     struct job_notice *notices = NULL;
@@ -387,6 +405,8 @@ static int complete(borrowed job, borrowed outcome, bool failed)
     bytelock_lock(&j->lock);
     state = locked_state(j);
     if (likely(state < JOB_CANCELLED)) {
+        if (done.tell && !calls_program(j))
+            done.tell(done.argument);
         j->outcome = (struct object *)outcome;
         j->failed = failed;
         set_state(j, JOB_FINISHED);
@@ -406,12 +426,12 @@ static int complete(borrowed job, borrowed outcome, bool failed)
 
 int job_set_result(borrowed job, borrowed result)
 {
-    return complete(job, result, false);
+    return complete(job, result, false, (struct teller){ 0 });
 }
 
 int job_set_exception(borrowed job, borrowed e)
 {
-    return complete(job, e, true);
+    return complete(job, e, true, (struct teller){ 0 });
 }
 
 void job_fail(borrowed job)
@@ -434,18 +454,16 @@ void job_abandon(borrowed job)
 void job_run(borrowed job, void (*done)(void *argument), void *argument)
 {
     struct job_object *j = as_job(job);
-    struct object *result = call(j->function, (borrowed const *)j->argument, j->count);
+    struct object *outcome = call(j->function, (borrowed const *)j->argument, j->count);
+    bool failed = !outcome;
 
     job_drop_call(job);
-    if (done)
-        done(argument);
-    if (unlikely(!result)) {
-        job_fail(job);
-        return;
-    }
-    if (job_set_result(job, result) < 0)
+    if (unlikely(failed))
+        outcome = exception_take();
+    assert(outcome);
+    if (complete(job, outcome, failed, (struct teller){ done, argument }) < 0)
         exception_restore(NULL);
-    decref(result);
+    decref(outcome);
 }
 
 /* ---- waiting ---- */

@@ -151,7 +151,8 @@ int job_set_result(borrowed job, borrowed result);
 int job_set_exception(borrowed job, borrowed exception);
 
 /* Calls the function, lets go of it and its arguments, and completes the job, which runs.
- * `done`, unless NULL, is called between the two. */
+ * `done`, unless NULL, is called before that can be seen, with the job's lock held; but not if
+ * a program's callbacks follow, which run in here and may take any time. */
 void job_run(borrowed job, void (*done)(void *argument), void *argument);
 
 /* Lets go of the call: it will not be made, or not here. */

@@ -628,8 +628,6 @@ static void test_callbacks_run_in_the_worker(void **state)
     DROP(f, note, job);
 }
 
-/* ---- references ---- */
-
 static struct object *return_none(borrowed closure, borrowed const *arguments, size_t count)
 {
     (void)closure;
@@ -637,6 +635,45 @@ static struct object *return_none(borrowed closure, borrowed const *arguments, s
     (void)count;
     return none();
 }
+
+static struct gate asked; /* come to when the answer is there */
+
+/* The closure is a pool and a function: calls that in the pool, and waits. */
+static struct object *ask_pool(borrowed closure, borrowed const *arguments, size_t count)
+{
+    struct object *pool = list_get(closure, 0), *f = list_get(closure, 1);
+    struct object *job = submit(pool, f, NULL), *result = job_result(job, long_ns);
+
+    (void)arguments;
+    (void)count;
+    DROP(pool, f, job);
+    block_end(&asked.come);
+    return result;
+}
+
+/* While it runs its worker is not free, so another is started. */
+static void test_a_callback_may_wait_for_the_same_pool(void **state)
+{
+    struct object *pool = pool_of(2), *f = function_of(pass_gate, 0), *held = list_new(), *job;
+    struct object *inner = function_of(return_none, 0), *ask;
+
+    (void)state;
+    gate_reset(&asked);
+    list_append(held, pool);
+    list_append(held, inner);
+    ask = function_new("ask_pool", ask_pool, 1, held);
+    job = submit(pool, f, NULL);
+    assert_int_equal(job_add_done_callback(job, ask), 0);
+    gate_open(&gate);
+    assert_ptr_equal(job_result(job, long_ns), none());
+    gate_await(&asked);
+    list_set(held, 0, none());
+    end_pool(pool);
+    assert_int_equal(heard_count(), 0); /* it was not in vain */
+    DROP(f, held, inner, ask, job);
+}
+
+/* ---- references ---- */
 
 /* Whoever has the result finds the arguments let go of. */
 static void test_no_stale_references(void **state)
@@ -992,6 +1029,7 @@ int main(void)
         pool_test(test_initializer),
         pool_test(test_failing_initializer),
         pool_test(test_callbacks_run_in_the_worker),
+        pool_test(test_a_callback_may_wait_for_the_same_pool),
         pool_test(test_no_stale_references),
         pool_test(test_free_reference),
         pool_test(test_deadlock_of_one_worker_is_named),
