@@ -55,6 +55,12 @@ static size_t job_size(borrowed o)
     return size_for(as_job(o)->count);
 }
 
+/* It outlives the function: neither copies it. */
+static const char *name_of(borrowed function)
+{
+    return type_of(function) == &function_type ? function_name(function) : type_of(function)->name;
+}
+
 struct object *job_new(borrowed function, borrowed const *arguments, size_t count, uint32_t spin)
 {
     struct job_object *j = (struct job_object *)container_new(&job_type, size_for(count));
@@ -68,10 +74,7 @@ struct object *job_new(borrowed function, borrowed const *arguments, size_t coun
     j->spin = spin;
     j->outcome = NULL;
     j->function = function ? incref(function) : NULL;
-    j->name = NULL;
-    if (function)
-        j->name = type_of(function) == &function_type ? function_name(function)
-                                                      : type_of(function)->name;
+    atomic_init(&j->name, function ? name_of(function) : NULL);
     j->followers = NULL;
     j->notices = NULL;
     j->end = &j->notices;
@@ -91,7 +94,7 @@ void job_drop_call(borrowed job)
     if (!function)
         return;
     j->function = NULL;
-    j->name = NULL;
+    atomic_store_explicit(&j->name, NULL, memory_order_relaxed);
     for (int i = 0; i < j->count; i++) {
         struct object *argument = j->argument[i];
 

@@ -102,7 +102,7 @@ struct job_object {
     uint32_t spin;          /* set once; looks of who waits for it before it sleeps */
     struct object *outcome; /* set once, before FINISHED; owned */
     struct object *function;      /* owned; of who runs it, after the queue; NULL: none any more */
-    const char *name;             /* set once; of the function, while it is there */
+    _Atomic(const char *) name;   /* atomic; of the function, while it is there; or NULL */
     struct follower *followers;   /* lock; in the order in which they came */
     struct job_notice *notices;   /* lock; likewise */
     struct job_notice **end;      /* lock; where the next one goes */
