@@ -11,7 +11,9 @@
  *
  * A process that dies breaks the pool: the others are killed, and every job that was not done,
  * and every later submit, is BrokenProcessPool. It is seen by its pidfd; nothing that it may
- * have left half done can make the others wait.
+ * have left half done can make the others wait. One that cannot be started, for want of
+ * descriptors or processes, breaks it only if there is no other: else those do its part until
+ * one can.
  *
  * Cost: two wake-ups each way. Choose it for calls that compute for longer than that.
  */

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum { BIG_BYTES = 3 << 20, PIPES = 4 };
@@ -501,6 +502,67 @@ static void test_big_data(void **state)
     decref_all(jobs, 4);
 }
 
+/* ---- processes that cannot be started ---- */
+
+/* No descriptor can be made any more. Returns what to give back. */
+static struct rlimit forbid_descriptors(void)
+{
+    struct rlimit before, few;
+    int lowest = dup(0);
+
+    assert_true(lowest >= 0);
+    close(lowest);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){ (rlim_t)lowest, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    return before;
+}
+
+/* The one that is there comes to two jobs, of which the second waits while the first is given to
+ * it: then another is asked for, in vain. Later there are two. */
+static void test_a_process_that_cannot_be_started_breaks_nothing(void **state)
+{
+    struct object *pool = pool_of(2), *jobs[3];
+    struct rlimit before;
+    int64_t number;
+
+    (void)state;
+    jobs[0] = submit(pool, "wait_at_pipe", int_new(0));
+    while (!job_is_running(jobs[0]))
+        look_again_later();
+    before = forbid_descriptors();
+    jobs[1] = submit(pool, "wait_at_pipe", int_new(1));
+    jobs[2] = submit(pool, "process_number", NULL);
+    let_one_pass(0);
+    number = int_result(jobs[0]);
+    let_one_pass(1);
+    assert_int_equal(int_result(jobs[1]), number);
+    assert_int_equal(int_result(jobs[2]), number);
+    assert_int_equal(process_pool_processes(pool), 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    jobs[0] = submit(pool, "wait_at_pipe", int_new(0));
+    assert_int_not_equal(int_result(submit(pool, "process_number", NULL)), number);
+    let_one_pass(0);
+    assert_int_equal(int_result(jobs[0]), number);
+    end_pool(pool);
+}
+
+/* There is nobody who could do it. */
+static void test_a_first_process_that_cannot_be_started_breaks_the_pool(void **state)
+{
+    struct object *pool = pool_of(2), *job;
+    struct rlimit before = forbid_descriptors();
+
+    (void)state;
+    job = submit(pool, "process_number", NULL);
+    assert_null(job_result(job, long_ns));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(exception_matches(&broken_process_pool));
+    exception_restore(NULL);
+    end_pool(pool);
+    decref(job);
+}
+
 /* ---- processes that die ---- */
 
 static const char terminated[] = "A process in the process pool was terminated abruptly while "
@@ -904,6 +966,8 @@ int main(void)
         pool_test(test_function_that_no_process_knows),
         pool_test(test_error_during_result_pickle_in_worker),
         pool_test(test_big_data),
+        pool_test(test_a_process_that_cannot_be_started_breaks_nothing),
+        pool_test(test_a_first_process_that_cannot_be_started_breaks_the_pool),
         pool_test(test_killed_child),
         pool_test(test_killed_while_idle),
         pool_test(test_crash_big_data),
