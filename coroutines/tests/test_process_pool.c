@@ -45,6 +45,13 @@ static struct object *wait_at_pipe(borrowed closure, borrowed const *arguments, 
     return process_number(closure, arguments, count);
 }
 
+/* The same, and gives back the other argument. */
+static struct object *pass_pipe(borrowed closure, borrowed const *arguments, size_t count)
+{
+    xdecref(wait_at_pipe(closure, arguments, count));
+    return incref(arguments[1]);
+}
+
 static struct object *kill_self(borrowed closure, borrowed const *arguments, size_t count)
 {
     (void)closure;
@@ -137,6 +144,7 @@ static const struct sendable table[] = {
     { "process_number", process_number, 0 },
     { "process_number_of", process_number, 1 },
     { "wait_at_pipe", wait_at_pipe, 1 },
+    { "pass_pipe", pass_pipe, 2 },
     { "kill_self", kill_self, 0 },
     { "kill_with_data", kill_with_data, 1 },
     { "exit_at_once", exit_at_once, 0 },
@@ -301,6 +309,69 @@ static void test_errors_of_chunks(void **state)
     assert_int_equal(iterator_step(it, &item), STEP_RETURN);
     end_pool(pool);
     DROP(bad, unknown, three, it, empty);
+}
+
+enum { STEPPERS = 2, ROWS = 6, ROWS_IN_CHUNK = 3 };
+
+static struct object *stepped; /* an iterator */
+static _Atomic int values_seen[ROWS], refused, steppers;
+
+/* One step. Whoever is refused lets the first chunk pass, for which the other waits. */
+static void step_once(struct thread *self, struct recruit *r)
+{
+    struct object *item;
+
+    (void)self;
+    recruit_ready(r);
+    if (iterator_step(stepped, &item) == STEP_NEXT) {
+        atomic_fetch_add_explicit(&values_seen[int_value(item)], 1, memory_order_relaxed);
+        decref(item);
+    } else if (exception_matches(&value_error)) {
+        atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+        for (int i = 0; i < ROWS_IN_CHUNK; i++)
+            let_one_pass(0);
+    }
+    exception_restore(NULL);
+    atomic_fetch_sub_explicit(&steppers, 1, memory_order_release);
+}
+
+/* One of them waits for the first chunk, and the other is refused: it would wait for the second and
+ * put it where the rest of the first is. All results are there, each once. */
+static void test_chunks_are_stepped_by_one_at_a_time(void **state)
+{
+    struct object *pool = pool_of(1), *f = known("pass_pipe"), *values = range_new(0, ROWS), *item;
+    struct object *pipes_of_rows = list_new(), *number;
+
+    (void)state;
+    for (int i = 0; i < ROWS; i++) {
+        number = int_new(i / ROWS_IN_CHUNK);
+        list_append(pipes_of_rows, number);
+        decref(number);
+        atomic_store_explicit(&values_seen[i], 0, memory_order_relaxed);
+    }
+    refused = 0;
+    steppers = STEPPERS;
+    stepped = executor_map_in_chunks(pool, f, (borrowed[]){ pipes_of_rows, values }, 2, long_ns,
+                                     ROWS_IN_CHUNK);
+    publish(stepped);
+    for (int i = 0; i < STEPPERS; i++)
+        assert_int_equal(recruit_start(&(struct recruit){ .name = "stepper", .body = step_once }),
+                         0);
+    while (atomic_load_explicit(&steppers, memory_order_acquire))
+        look_again_later();
+    assert_int_equal(refused, 1);
+    for (int i = 0; i < ROWS_IN_CHUNK; i++)
+        let_one_pass(1);
+    while (iterator_step(stepped, &item) == STEP_NEXT) {
+        atomic_fetch_add_explicit(&values_seen[int_value(item)], 1, memory_order_relaxed);
+        decref(item);
+    }
+    assert_null(exception_pending());
+    for (int i = 0; i < ROWS; i++)
+        assert_int_equal(values_seen[i], 1);
+    end_pool(pool);
+    recruit_join_all();
+    DROP(f, values, pipes_of_rows, stepped);
 }
 
 /* With the text of what happened there as its cause. */
@@ -954,6 +1025,7 @@ int main(void)
         pool_test(test_map_chunksize),
         pool_test(test_map_in_chunks_keeps_order),
         pool_test(test_errors_of_chunks),
+        pool_test(test_chunks_are_stepped_by_one_at_a_time),
         pool_test(test_traceback),
         pool_test(test_idle_process_reuse_one),
         pool_test(test_idle_process_reuse_multiple),
