@@ -445,7 +445,7 @@ static int take_answer(struct process *one)
     if (one->in.length < sizeof head)
         return 0;
     memcpy(&head, one->in.data, sizeof head);
-    if (head.length > MESSAGE_MOST_BYTES || one->in.length - sizeof head > head.length) {
+    if (head.length > FRAME_MOST_BYTES || one->in.length - sizeof head > head.length) {
         exception_set(&value_error, "a message is damaged");
         return -1;
     }

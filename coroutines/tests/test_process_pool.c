@@ -94,6 +94,26 @@ static struct object *raise_with_cell(borrowed closure, borrowed const *argument
     return NULL;
 }
 
+/* A tuple that takes as many bytes in a message as the argument says. It holds one piece many
+ * times, and so takes few here. */
+static struct object *fill_message(borrowed closure, borrowed const *arguments, size_t count)
+{
+    enum { HEAD_BYTES = 5, PIECES = 256, PIECE_BYTES = MESSAGE_MOST_BYTES / PIECES - HEAD_BYTES };
+    static const char data[PIECE_BYTES];
+    struct object *piece = bytes_new(data, PIECE_BYTES), *items[PIECES], *tuple;
+    size_t wanted = (size_t)int_value(arguments[0]);
+
+    (void)closure;
+    (void)count;
+    for (int i = 0; i < PIECES - 1; i++)
+        items[i] = piece;
+    items[PIECES - 1] =
+        bytes_new(data, wanted - (PIECES - 1) * (PIECE_BYTES + HEAD_BYTES) - 2 * HEAD_BYTES);
+    tuple = tuple_new(PIECES, items);
+    DROP(piece, items[PIECES - 1]);
+    return tuple;
+}
+
 static int own_socket(void)
 {
     for (int fd = 0; fd < 256; fd++) {
@@ -150,6 +170,7 @@ static const struct sendable table[] = {
     { "exit_at_once", exit_at_once, 0 },
     { "return_cell", return_cell, 0 },
     { "raise_with_cell", raise_with_cell, 0 },
+    { "fill_message", fill_message, 1 },
     { "say_garbage", say_garbage, 1 },
     { "initialise", initialise, 1 },
     { "get_initialised", get_initialised, 0 },
@@ -571,6 +592,26 @@ static void test_big_data(void **state)
     free(data);
     end_pool(pool);
     decref_all(jobs, 4);
+}
+
+/* By one byte: what is too long with its head alone. It is of no use to make what is just not too
+ * long, which takes both processes all that memory. */
+static void test_a_result_that_is_too_long_with_its_head(void **state)
+{
+    struct object *pool = pool_of(1), *job;
+    char message[80];
+
+    (void)state;
+    snprintf(message, sizeof message, "an answer would be longer than %zu bytes", FRAME_MOST_BYTES);
+    job = submit(pool, "fill_message", int_new((int64_t)FRAME_MOST_BYTES + 1));
+    assert_null(job_result(job, long_ns));
+    assert_error(&overflow_error, message);
+    decref(job);
+    job = submit(pool, "fill_message", int_new(MESSAGE_MOST_BYTES));
+    assert_null(job_result(job, long_ns));
+    assert_error(&overflow_error, message);
+    assert_works(pool);
+    decref(job);
 }
 
 /* ---- processes that cannot be started ---- */
@@ -1038,6 +1079,7 @@ int main(void)
         pool_test(test_function_that_no_process_knows),
         pool_test(test_error_during_result_pickle_in_worker),
         pool_test(test_big_data),
+        pool_test(test_a_result_that_is_too_long_with_its_head),
         pool_test(test_a_process_that_cannot_be_started_breaks_nothing),
         pool_test(test_a_first_process_that_cannot_be_started_breaks_the_pool),
         pool_test(test_killed_child),
