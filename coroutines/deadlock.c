@@ -133,15 +133,31 @@ static void find_group(struct waiting *w) REQUIRES(deadlocks.lock)
     }
 }
 
+/* NULL: nobody of it waits. */
+static const struct staff *waiting_staff(const struct staff *staff) REQUIRES(deadlocks.lock)
+{
+    const struct waiting *w = deadlocks.first;
+
+    while (w && w->hand->staff != staff)
+        w = w->next;
+    return w ? staff : NULL;
+}
+
+/* Since it was found somebody outside may have cancelled what is queued, or completed a job by
+ * hand. So the state is asked again, once, and of a pointer that is not of one who waits
+ * nothing is told. Relaxed: the name is nobody's who could go (job.c). */
 static struct deadlocked name(const struct waiting *w) REQUIRES(deadlocks.lock)
 {
-    bool queued = job_state(w->job) == JOB_PENDING;
+    bool runs = job_state(w->job) == JOB_RUNNING;
+    const struct waiting *runner = runs ? wait_of(runner_of(w->job)) : NULL;
+    const struct staff *staff = runner ? NULL : waiting_staff(queue_of(w->job));
+    const char *awaited = atomic_load_explicit(&as_job(w->job)->name, memory_order_relaxed);
 
     return (struct deadlocked){
         .worker = w->hand->name,
-        .awaited = as_job(w->job)->name,
-        .runs_on = queued ? NULL : runner_of(w->job)->name,
-        .pool = queued ? queue_of(w->job)->name : NULL,
+        .awaited = awaited ? awaited : "",
+        .runs_on = runner ? runner->hand->name : NULL,
+        .pool = staff ? staff->name : NULL,
     };
 }
 

@@ -59,9 +59,9 @@ bool deadlock_leave(struct waiting *w);
 /* One of the deadlocked. Names live as long as the call. */
 struct deadlocked {
     const char *worker;  /* who waits */
-    const char *awaited; /* the function for whose result */
-    const char *runs_on; /* the worker that is in it; NULL: it is queued */
-    const char *pool;    /* where it is queued; NULL: nowhere */
+    const char *awaited; /* the function for whose result; "": it has just been cancelled */
+    const char *runs_on; /* the worker that is in it; NULL: it is queued, or was till just now */
+    const char *pool;    /* where it is queued, or was; NULL: nowhere */
 };
 
 /* Called with those that wait for one another, some lock held: it must not wait, nor touch an

@@ -139,6 +139,7 @@ struct map {
     struct object *jobs;  /* set once; owned: a list, of None where the result has been taken */
     uint64_t deadline_ns; /* set once */
     bool in_chunks;       /* set once; a job's result is a list of results */
+    _Atomic bool steps;   /* atomic; in chunks: somebody is in a step, and nobody else may be */
     size_t at GUARDED_BY(section_held); /* of the next one */
     struct object *row GUARDED_BY(section_held); /* owned; such a list, last one first; or NULL */
 };
@@ -228,13 +229,11 @@ static enum step next_result(struct map *m, struct object **result)
     return *result ? STEP_NEXT : STEP_ERROR;
 }
 
-static enum step map_next(struct object *o, struct object **result)
+/* By one at a time, as a chunk that came would put away what is left of another's. */
+static enum step next_of_chunks(struct map *m, struct object **result)
 {
-    struct map *m = (struct map *)o;
     enum step step;
 
-    if (!m->in_chunks)
-        return next_result(m, result);
     while (!(*result = take_from_row(m))) {
         step = next_result(m, result);
         if (step != STEP_NEXT)
@@ -243,6 +242,24 @@ static enum step map_next(struct object *o, struct object **result)
         keep_row(m, *result);
     }
     return STEP_NEXT;
+}
+
+/* Acquire and release: who steps next sees what the one before has left of its chunk. */
+static enum step map_next(struct object *o, struct object **result)
+{
+    struct map *m = (struct map *)o;
+    enum step step;
+
+    if (!m->in_chunks)
+        return next_result(m, result);
+    if (atomic_exchange_explicit(&m->steps, true, memory_order_acquire)) {
+        exception_set(&value_error, "generator already executing");
+        *result = NULL;
+        return STEP_ERROR;
+    }
+    step = next_of_chunks(m, result);
+    atomic_store_explicit(&m->steps, false, memory_order_release);
+    return step;
 }
 
 static void map_destroy(struct object *o)
@@ -281,6 +298,7 @@ static struct object *map_new(struct object *jobs, uint64_t deadline_ns, bool in
     m->jobs = incref(jobs);
     m->deadline_ns = deadline_ns;
     m->in_chunks = in_chunks;
+    atomic_init(&m->steps, false);
     m->at = 0;
     m->row = NULL;
     return &m->head;

@@ -68,14 +68,16 @@ struct object *executor_submit(borrowed executor, borrowed function, borrowed co
 /* An iterator over the results of function(a, b, ...), with a from the first of `iterables`,
  * b from the second, until one of them ends: in their order. All calls are submitted at once,
  * in here. A step waits for its result, until `timeout_ns` from now: then TimeoutError. An
- * error, and dropping the iterator, cancels the jobs whose results have not been taken.
+ * error, and dropping the iterator, cancels the jobs whose results have not been taken. Several
+ * threads may step it: each result is given once.
  * NULL: what iterating or submitting raises. */
 struct object *executor_map(borrowed executor, borrowed function, borrowed const *iterables,
                             size_t count, uint64_t timeout_ns);
 
 /* The same, but a pool of processes is sent up to `chunk` calls at a time, which costs one way
- * there and back; an error of one is that of all of its chunk. Where calls are not copied it makes no
- * difference. NULL: also ValueError, `chunk` is 0 for a pool of processes. */
+ * there and back; an error of one is that of all of its chunk. Of that iterator a step while
+ * another thread is in one is ValueError, which ends nothing. Where calls are not copied it makes
+ * no difference. NULL: also ValueError, `chunk` is 0 for a pool of processes. */
 struct object *executor_map_in_chunks(borrowed executor, borrowed function,
                                       borrowed const *iterables, size_t count, uint64_t timeout_ns,
                                       size_t chunk);

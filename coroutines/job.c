@@ -11,6 +11,8 @@
  *      who has loaded FINISHED with acquire reads it without the lock.
  *   4. `function` and the arguments are read by the thread that runs the job, alone: a queue
  *      gives a job to one thread.
+ *   5. Whether a program's callback follows is known in the step that makes the job done (1):
+ *      who adds one later calls it itself.
  */
 #include "coroutines/job.h"
 
@@ -53,6 +55,12 @@ static size_t job_size(borrowed o)
     return size_for(as_job(o)->count);
 }
 
+/* It outlives the function: neither copies it. */
+static const char *name_of(borrowed function)
+{
+    return type_of(function) == &function_type ? function_name(function) : type_of(function)->name;
+}
+
 struct object *job_new(borrowed function, borrowed const *arguments, size_t count, uint32_t spin)
 {
     struct job_object *j = (struct job_object *)container_new(&job_type, size_for(count));
@@ -66,10 +74,7 @@ struct object *job_new(borrowed function, borrowed const *arguments, size_t coun
     j->spin = spin;
     j->outcome = NULL;
     j->function = function ? incref(function) : NULL;
-    j->name = NULL;
-    if (function)
-        j->name = type_of(function) == &function_type ? function_name(function)
-                                                      : type_of(function)->name;
+    atomic_init(&j->name, function ? name_of(function) : NULL);
     j->followers = NULL;
     j->notices = NULL;
     j->end = &j->notices;
@@ -89,7 +94,7 @@ void job_drop_call(borrowed job)
     if (!function)
         return;
     j->function = NULL;
-    j->name = NULL;
+    atomic_store_explicit(&j->name, NULL, memory_order_relaxed);
     for (int i = 0; i < j->count; i++) {
         struct object *argument = j->argument[i];
 
@@ -283,6 +288,16 @@ static struct job_notice *take_notices(struct job_object *j)
     return first;
 }
 
+/* Under the lock. What is not a program's is short and waits for nothing. */
+static bool calls_program(const struct job_object *j)
+{
+    const struct job_notice *n = j->notices;
+
+    while (n && n->end != end_callback)
+        n = n->next;
+    return n;
+}
+
 /* False: it is done. */
 static bool add_notice(struct job_object *j, struct job_notice *n)
 {
@@ -375,7 +390,13 @@ static SLOW_PATH int refuse(borrowed job, enum job_state state)
     return -1;
 }
 
-static int complete(borrowed job, borrowed outcome, bool failed)
+/* Who is told that it is done, before anybody can see that. `tell` may be NULL. */
+struct teller {
+    void (*tell)(void *argument);
+    void *argument;
+};
+
+static int complete(borrowed job, borrowed outcome, bool failed, struct teller done)
 {
     struct job_object *j = as_job(job);
     struct job_notice *notices = NULL;
@@ -387,6 +408,8 @@ static int complete(borrowed job, borrowed outcome, bool failed)
     bytelock_lock(&j->lock);
     state = locked_state(j);
     if (likely(state < JOB_CANCELLED)) {
+        if (done.tell && !calls_program(j))
+            done.tell(done.argument);
         j->outcome = (struct object *)outcome;
         j->failed = failed;
         set_state(j, JOB_FINISHED);
@@ -406,12 +429,12 @@ static int complete(borrowed job, borrowed outcome, bool failed)
 
 int job_set_result(borrowed job, borrowed result)
 {
-    return complete(job, result, false);
+    return complete(job, result, false, (struct teller){ 0 });
 }
 
 int job_set_exception(borrowed job, borrowed e)
 {
-    return complete(job, e, true);
+    return complete(job, e, true, (struct teller){ 0 });
 }
 
 void job_fail(borrowed job)
@@ -434,18 +457,16 @@ void job_abandon(borrowed job)
 void job_run(borrowed job, void (*done)(void *argument), void *argument)
 {
     struct job_object *j = as_job(job);
-    struct object *result = call(j->function, (borrowed const *)j->argument, j->count);
+    struct object *outcome = call(j->function, (borrowed const *)j->argument, j->count);
+    bool failed = !outcome;
 
     job_drop_call(job);
-    if (done)
-        done(argument);
-    if (unlikely(!result)) {
-        job_fail(job);
-        return;
-    }
-    if (job_set_result(job, result) < 0)
+    if (unlikely(failed))
+        outcome = exception_take();
+    assert(outcome);
+    if (complete(job, outcome, failed, (struct teller){ done, argument }) < 0)
         exception_restore(NULL);
-    decref(result);
+    decref(outcome);
 }
 
 /* ---- waiting ---- */

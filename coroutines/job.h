@@ -102,7 +102,7 @@ struct job_object {
     uint32_t spin;          /* set once; looks of who waits for it before it sleeps */
     struct object *outcome; /* set once, before FINISHED; owned */
     struct object *function;      /* owned; of who runs it, after the queue; NULL: none any more */
-    const char *name;             /* set once; of the function, while it is there */
+    _Atomic(const char *) name;   /* atomic; of the function, while it is there; or NULL */
     struct follower *followers;   /* lock; in the order in which they came */
     struct job_notice *notices;   /* lock; likewise */
     struct job_notice **end;      /* lock; where the next one goes */
@@ -151,7 +151,8 @@ int job_set_result(borrowed job, borrowed result);
 int job_set_exception(borrowed job, borrowed exception);
 
 /* Calls the function, lets go of it and its arguments, and completes the job, which runs.
- * `done`, unless NULL, is called between the two. */
+ * `done`, unless NULL, is called before that can be seen, with the job's lock held; but not if
+ * a program's callbacks follow, which run in here and may take any time. */
 void job_run(borrowed job, void (*done)(void *argument), void *argument);
 
 /* Lets go of the call: it will not be made, or not here. */

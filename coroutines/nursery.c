@@ -133,6 +133,15 @@ static void send_frame(int fd, enum frame_kind what, uint64_t number, const stru
     write_all(fd, m->data, m->length);
 }
 
+/* Whoever collects the frame keeps its head and this in one message. 0; -1: OverflowError. */
+static int check_length(const struct message *m)
+{
+    if (m->length <= FRAME_MOST_BYTES)
+        return 0;
+    exception_set(&overflow_error, "an answer would be longer than %zu bytes", FRAME_MOST_BYTES);
+    return -1;
+}
+
 /* As Python's message about an exception elsewhere: how it came to be, between quotes. */
 static int write_trace(struct message *m, borrowed e)
 {
@@ -151,7 +160,7 @@ static int write_trace(struct message *m, borrowed e)
 static int write_error(struct message *m, borrowed e)
 {
     m->length = 0;
-    return message_write(m, e) < 0 || write_trace(m, e) < 0 ? -1 : 0;
+    return message_write(m, e) < 0 || write_trace(m, e) < 0 ? -1 : check_length(m);
 }
 
 /* One whose value cannot be sent is sent as the error that says so. */
@@ -246,7 +255,7 @@ static void answer(int fd, const struct frame_head *head, struct object *result 
 {
     struct message m = { 0 };
 
-    if (result && message_write(&m, result) == 0)
+    if (result && message_write(&m, result) == 0 && check_length(&m) == 0)
         send_frame(fd, FRAME_RESULT, head->number, &m);
     else
         send_error(fd, FRAME_ERROR, head->number, &m);

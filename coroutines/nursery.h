@@ -19,6 +19,7 @@
 #ifndef COROUTINES_NURSERY_H
 #define COROUTINES_NURSERY_H
 
+#include "coroutines/message.h"
 #include "objects/function.h"
 
 #include <sys/types.h>
@@ -51,12 +52,15 @@ extern const struct sendable nursery_chunk;
  * The caller closes both that and *pidfd. -1. Any thread; may wait for a moment. */
 int nursery_fork(int *pidfd);
 
-/* What goes over that socket: this, and then `length` bytes, objects as message.h says. */
+/* What goes over that socket: this, and then `length` bytes, objects as message.h says. Both
+ * together are no longer than a message may be: what is sent, or has come, is kept as one. */
 struct frame_head {
-    uint32_t length;
+    uint32_t length; /* at most FRAME_MOST_BYTES */
     uint32_t what;   /* enum frame_kind */
     uint64_t number; /* of the call */
 };
+
+#define FRAME_MOST_BYTES (MESSAGE_MOST_BYTES - sizeof(struct frame_head))
 
 enum frame_kind {
     FRAME_INITIALISE, /* to the child: a str, the function, and a tuple, its arguments */

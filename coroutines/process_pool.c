@@ -11,7 +11,9 @@
  *
  * When a process is started. A job is given to one that is free; only if none is, and there
  * may be more, is another started. One is free before its result can be seen, so who has the
- * result of the only call, and submits another, finds the same process.
+ * result of the only call, and submits another, finds the same process. If none can be started,
+ * for want of descriptors or processes, those that are there come to the job; each later turn
+ * tries again. Only where there is none at all does that break the pool.
  */
 #include "coroutines/process_pool.h"
 
@@ -188,7 +190,7 @@ static void wait_for_end(const struct process *one)
     thread_attach(thread_self);
 }
 
-/* 0 or -1 and OSError. */
+/* 0; -1, OSError or MemoryError, and the place is as before. */
 static int start_process(struct pool *p, struct process *one)
 {
     int socket, pidfd;
@@ -202,7 +204,12 @@ static int start_process(struct pool *p, struct process *one)
     }
     *one = (struct process){ .socket = socket, .pidfd = pidfd };
     atomic_fetch_add_explicit(&p->alive, 1, memory_order_relaxed);
-    return message_add(&one->out, p->initialise.data, p->initialise.length);
+    if (message_add(&one->out, p->initialise.data, p->initialise.length) == 0)
+        return 0;
+    shutdown(one->socket, SHUT_RDWR); /* it reads that nothing will come, and leaves */
+    wait_for_end(one);
+    close_process(p, one);
+    return -1;
 }
 
 /* What goes without waiting. What cannot be sent, for nobody is there, is seen elsewhere. */
@@ -315,7 +322,16 @@ static void give(struct pool *p, struct process *one, struct object *job /* stea
     send_some(one);
 }
 
-/* 0; -1: a process could not be started. */
+/* If another is there it does not matter. All that are there are busy, so there will be a turn. */
+static int excuse_failed_start(struct pool *p)
+{
+    if (!atomic_load_explicit(&p->alive, memory_order_relaxed))
+        return -1;
+    exception_restore(NULL);
+    return 0;
+}
+
+/* 0; -1: there is no process, and none could be started. */
 static int give_jobs(struct pool *p)
 {
     while (has_queued(p)) {
@@ -325,7 +341,7 @@ static int give_jobs(struct pool *p)
         if (!one && !(one = find_place(p)))
             return 0;
         if (one->socket < 0 && start_process(p, one) < 0)
-            return -1;
+            return excuse_failed_start(p);
         job = take_job(p);
         if (job)
             give(p, one, job);
@@ -429,7 +445,7 @@ static int take_answer(struct process *one)
     if (one->in.length < sizeof head)
         return 0;
     memcpy(&head, one->in.data, sizeof head);
-    if (head.length > MESSAGE_MOST_BYTES || one->in.length - sizeof head > head.length) {
+    if (head.length > FRAME_MOST_BYTES || one->in.length - sizeof head > head.length) {
         exception_set(&value_error, "a message is damaged");
         return -1;
     }

@@ -2,7 +2,8 @@
  *
  * A call is sent to a process by the name of its function, which must be in the table that
  * nursery_start (nursery.h) was given, with a copy of its arguments; what it returns or raises
- * is copied back (message.h). What cannot be copied is the job's error and breaks nothing. An
+ * is copied back (message.h). What cannot be copied, or would be longer than
+ * MESSAGE_MOST_BYTES with its head, is the job's error and breaks nothing. An
  * exception comes with a cause, _RemoteTraceback, that has the text of what happened there.
  *
  * A thread of the runtime, the manager, has the sockets of all processes. It gives one call to
@@ -11,7 +12,9 @@
  *
  * A process that dies breaks the pool: the others are killed, and every job that was not done,
  * and every later submit, is BrokenProcessPool. It is seen by its pidfd; nothing that it may
- * have left half done can make the others wait.
+ * have left half done can make the others wait. One that cannot be started, for want of
+ * descriptors or processes, breaks it only if there is no other: else those do its part until
+ * one can.
  *
  * Cost: two wake-ups each way. Choose it for calls that compute for longer than that.
  */

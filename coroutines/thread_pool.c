@@ -12,7 +12,9 @@
  *
  * When a worker is started. One that has done its call says that it is free before the
  * result can be seen. So who has the result of the only call, and submits another, finds a
- * free worker, and no second one is started; whatever the scheduler does.
+ * free worker, and no second one is started; whatever the scheduler does. But if the job has
+ * a program's callbacks it says so after them: they may wait for a job of this very pool,
+ * for which there must be another worker.
  *
  * Locks. `lock` is held for a few instructions, by threads that are attached or are no
  * threads of the runtime any more; under it nothing is destroyed, started or waited for.
@@ -163,8 +165,8 @@ static void run(struct worker *w, struct object *job /* steals */)
     } else {
         exception_restore(NULL); /* it was cancelled, or somebody else has set its result */
         job_drop_call(job);
-        become_free(w);
     }
+    become_free(w); /* if it had callbacks to run */
     decref(job);
 }
 

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum { BIG_BYTES = 3 << 20, PIPES = 4 };
@@ -42,6 +43,13 @@ static struct object *wait_at_pipe(borrowed closure, borrowed const *arguments, 
 
     while (read(pipes[int_value(arguments[0])][0], &byte, 1) < 0 && errno == EINTR) { }
     return process_number(closure, arguments, count);
+}
+
+/* The same, and gives back the other argument. */
+static struct object *pass_pipe(borrowed closure, borrowed const *arguments, size_t count)
+{
+    xdecref(wait_at_pipe(closure, arguments, count));
+    return incref(arguments[1]);
 }
 
 static struct object *kill_self(borrowed closure, borrowed const *arguments, size_t count)
@@ -84,6 +92,26 @@ static struct object *raise_with_cell(borrowed closure, borrowed const *argument
     exception_set_key(cell);
     decref(cell);
     return NULL;
+}
+
+/* A tuple that takes as many bytes in a message as the argument says. It holds one piece many
+ * times, and so takes few here. */
+static struct object *fill_message(borrowed closure, borrowed const *arguments, size_t count)
+{
+    enum { HEAD_BYTES = 5, PIECES = 256, PIECE_BYTES = MESSAGE_MOST_BYTES / PIECES - HEAD_BYTES };
+    static const char data[PIECE_BYTES];
+    struct object *piece = bytes_new(data, PIECE_BYTES), *items[PIECES], *tuple;
+    size_t wanted = (size_t)int_value(arguments[0]);
+
+    (void)closure;
+    (void)count;
+    for (int i = 0; i < PIECES - 1; i++)
+        items[i] = piece;
+    items[PIECES - 1] =
+        bytes_new(data, wanted - (PIECES - 1) * (PIECE_BYTES + HEAD_BYTES) - 2 * HEAD_BYTES);
+    tuple = tuple_new(PIECES, items);
+    DROP(piece, items[PIECES - 1]);
+    return tuple;
 }
 
 static int own_socket(void)
@@ -136,11 +164,13 @@ static const struct sendable table[] = {
     { "process_number", process_number, 0 },
     { "process_number_of", process_number, 1 },
     { "wait_at_pipe", wait_at_pipe, 1 },
+    { "pass_pipe", pass_pipe, 2 },
     { "kill_self", kill_self, 0 },
     { "kill_with_data", kill_with_data, 1 },
     { "exit_at_once", exit_at_once, 0 },
     { "return_cell", return_cell, 0 },
     { "raise_with_cell", raise_with_cell, 0 },
+    { "fill_message", fill_message, 1 },
     { "say_garbage", say_garbage, 1 },
     { "initialise", initialise, 1 },
     { "get_initialised", get_initialised, 0 },
@@ -300,6 +330,69 @@ static void test_errors_of_chunks(void **state)
     assert_int_equal(iterator_step(it, &item), STEP_RETURN);
     end_pool(pool);
     DROP(bad, unknown, three, it, empty);
+}
+
+enum { STEPPERS = 2, ROWS = 6, ROWS_IN_CHUNK = 3 };
+
+static struct object *stepped; /* an iterator */
+static _Atomic int values_seen[ROWS], refused, steppers;
+
+/* One step. Whoever is refused lets the first chunk pass, for which the other waits. */
+static void step_once(struct thread *self, struct recruit *r)
+{
+    struct object *item;
+
+    (void)self;
+    recruit_ready(r);
+    if (iterator_step(stepped, &item) == STEP_NEXT) {
+        atomic_fetch_add_explicit(&values_seen[int_value(item)], 1, memory_order_relaxed);
+        decref(item);
+    } else if (exception_matches(&value_error)) {
+        atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+        for (int i = 0; i < ROWS_IN_CHUNK; i++)
+            let_one_pass(0);
+    }
+    exception_restore(NULL);
+    atomic_fetch_sub_explicit(&steppers, 1, memory_order_release);
+}
+
+/* One of them waits for the first chunk, and the other is refused: it would wait for the second and
+ * put it where the rest of the first is. All results are there, each once. */
+static void test_chunks_are_stepped_by_one_at_a_time(void **state)
+{
+    struct object *pool = pool_of(1), *f = known("pass_pipe"), *values = range_new(0, ROWS), *item;
+    struct object *pipes_of_rows = list_new(), *number;
+
+    (void)state;
+    for (int i = 0; i < ROWS; i++) {
+        number = int_new(i / ROWS_IN_CHUNK);
+        list_append(pipes_of_rows, number);
+        decref(number);
+        atomic_store_explicit(&values_seen[i], 0, memory_order_relaxed);
+    }
+    refused = 0;
+    steppers = STEPPERS;
+    stepped = executor_map_in_chunks(pool, f, (borrowed[]){ pipes_of_rows, values }, 2, long_ns,
+                                     ROWS_IN_CHUNK);
+    publish(stepped);
+    for (int i = 0; i < STEPPERS; i++)
+        assert_int_equal(recruit_start(&(struct recruit){ .name = "stepper", .body = step_once }),
+                         0);
+    while (atomic_load_explicit(&steppers, memory_order_acquire))
+        look_again_later();
+    assert_int_equal(refused, 1);
+    for (int i = 0; i < ROWS_IN_CHUNK; i++)
+        let_one_pass(1);
+    while (iterator_step(stepped, &item) == STEP_NEXT) {
+        atomic_fetch_add_explicit(&values_seen[int_value(item)], 1, memory_order_relaxed);
+        decref(item);
+    }
+    assert_null(exception_pending());
+    for (int i = 0; i < ROWS; i++)
+        assert_int_equal(values_seen[i], 1);
+    end_pool(pool);
+    recruit_join_all();
+    DROP(f, values, pipes_of_rows, stepped);
 }
 
 /* With the text of what happened there as its cause. */
@@ -499,6 +592,87 @@ static void test_big_data(void **state)
     free(data);
     end_pool(pool);
     decref_all(jobs, 4);
+}
+
+/* By one byte: what is too long with its head alone. It is of no use to make what is just not too
+ * long, which takes both processes all that memory. */
+static void test_a_result_that_is_too_long_with_its_head(void **state)
+{
+    struct object *pool = pool_of(1), *job;
+    char message[80];
+
+    (void)state;
+    snprintf(message, sizeof message, "an answer would be longer than %zu bytes", FRAME_MOST_BYTES);
+    job = submit(pool, "fill_message", int_new((int64_t)FRAME_MOST_BYTES + 1));
+    assert_null(job_result(job, long_ns));
+    assert_error(&overflow_error, message);
+    decref(job);
+    job = submit(pool, "fill_message", int_new(MESSAGE_MOST_BYTES));
+    assert_null(job_result(job, long_ns));
+    assert_error(&overflow_error, message);
+    assert_works(pool);
+    decref(job);
+}
+
+/* ---- processes that cannot be started ---- */
+
+/* No descriptor can be made any more. Returns what to give back. */
+static struct rlimit forbid_descriptors(void)
+{
+    struct rlimit before, few;
+    int lowest = dup(0);
+
+    assert_true(lowest >= 0);
+    close(lowest);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){ (rlim_t)lowest, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    return before;
+}
+
+/* The one that is there comes to two jobs, of which the second waits while the first is given to
+ * it: then another is asked for, in vain. Later there are two. */
+static void test_a_process_that_cannot_be_started_breaks_nothing(void **state)
+{
+    struct object *pool = pool_of(2), *jobs[3];
+    struct rlimit before;
+    int64_t number;
+
+    (void)state;
+    jobs[0] = submit(pool, "wait_at_pipe", int_new(0));
+    while (!job_is_running(jobs[0]))
+        look_again_later();
+    before = forbid_descriptors();
+    jobs[1] = submit(pool, "wait_at_pipe", int_new(1));
+    jobs[2] = submit(pool, "process_number", NULL);
+    let_one_pass(0);
+    number = int_result(jobs[0]);
+    let_one_pass(1);
+    assert_int_equal(int_result(jobs[1]), number);
+    assert_int_equal(int_result(jobs[2]), number);
+    assert_int_equal(process_pool_processes(pool), 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    jobs[0] = submit(pool, "wait_at_pipe", int_new(0));
+    assert_int_not_equal(int_result(submit(pool, "process_number", NULL)), number);
+    let_one_pass(0);
+    assert_int_equal(int_result(jobs[0]), number);
+    end_pool(pool);
+}
+
+/* There is nobody who could do it. */
+static void test_a_first_process_that_cannot_be_started_breaks_the_pool(void **state)
+{
+    struct object *pool = pool_of(2), *job;
+    struct rlimit before = forbid_descriptors();
+
+    (void)state;
+    job = submit(pool, "process_number", NULL);
+    assert_null(job_result(job, long_ns));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(exception_matches(&broken_process_pool));
+    exception_restore(NULL);
+    end_pool(pool);
+    decref(job);
 }
 
 /* ---- processes that die ---- */
@@ -892,6 +1066,7 @@ int main(void)
         pool_test(test_map_chunksize),
         pool_test(test_map_in_chunks_keeps_order),
         pool_test(test_errors_of_chunks),
+        pool_test(test_chunks_are_stepped_by_one_at_a_time),
         pool_test(test_traceback),
         pool_test(test_idle_process_reuse_one),
         pool_test(test_idle_process_reuse_multiple),
@@ -904,6 +1079,9 @@ int main(void)
         pool_test(test_function_that_no_process_knows),
         pool_test(test_error_during_result_pickle_in_worker),
         pool_test(test_big_data),
+        pool_test(test_a_result_that_is_too_long_with_its_head),
+        pool_test(test_a_process_that_cannot_be_started_breaks_nothing),
+        pool_test(test_a_first_process_that_cannot_be_started_breaks_the_pool),
         pool_test(test_killed_child),
         pool_test(test_killed_while_idle),
         pool_test(test_crash_big_data),

@@ -628,8 +628,6 @@ static void test_callbacks_run_in_the_worker(void **state)
     DROP(f, note, job);
 }
 
-/* ---- references ---- */
-
 static struct object *return_none(borrowed closure, borrowed const *arguments, size_t count)
 {
     (void)closure;
@@ -637,6 +635,45 @@ static struct object *return_none(borrowed closure, borrowed const *arguments, s
     (void)count;
     return none();
 }
+
+static struct gate asked; /* come to when the answer is there */
+
+/* The closure is a pool and a function: calls that in the pool, and waits. */
+static struct object *ask_pool(borrowed closure, borrowed const *arguments, size_t count)
+{
+    struct object *pool = list_get(closure, 0), *f = list_get(closure, 1);
+    struct object *job = submit(pool, f, NULL), *result = job_result(job, long_ns);
+
+    (void)arguments;
+    (void)count;
+    DROP(pool, f, job);
+    block_end(&asked.come);
+    return result;
+}
+
+/* While it runs its worker is not free, so another is started. */
+static void test_a_callback_may_wait_for_the_same_pool(void **state)
+{
+    struct object *pool = pool_of(2), *f = function_of(pass_gate, 0), *held = list_new(), *job;
+    struct object *inner = function_of(return_none, 0), *ask;
+
+    (void)state;
+    gate_reset(&asked);
+    list_append(held, pool);
+    list_append(held, inner);
+    ask = function_new("ask_pool", ask_pool, 1, held);
+    job = submit(pool, f, NULL);
+    assert_int_equal(job_add_done_callback(job, ask), 0);
+    gate_open(&gate);
+    assert_ptr_equal(job_result(job, long_ns), none());
+    gate_await(&asked);
+    list_set(held, 0, none());
+    end_pool(pool);
+    assert_int_equal(heard_count(), 0); /* it was not in vain */
+    DROP(f, held, inner, ask, job);
+}
+
+/* ---- references ---- */
 
 /* Whoever has the result finds the arguments let go of. */
 static void test_no_stale_references(void **state)
@@ -773,6 +810,79 @@ static void test_deadlock_of_two_that_wait_for_each_other_is_named(void **state)
     list_set(jobs, 0, none());
     list_set(jobs, 1, none());
     DROP(jobs, zero, one, first, second, f);
+}
+
+/* Pools of one worker each, "left" and "right". */
+static struct object *sides[2];
+
+/* The first time it does what somebody outside may do at that moment: it shuts down the other
+ * pool, of which the same look will tell. */
+static bool note_and_shut_down_other(const struct deadlocked *who, int count)
+{
+    bool is_left = strcmp(who[0].pool, "left") == 0;
+
+    if (!atomic_load_explicit(&deadlock.told, memory_order_relaxed))
+        executor_shutdown(sides[is_left], false, true);
+    return note_deadlock(who, count);
+}
+
+static bool is_followed(borrowed job)
+{
+    bool followed;
+
+    bytelock_lock(&as_job(job)->lock);
+    followed = as_job(job)->followers;
+    bytelock_unlock(&as_job(job)->lock);
+    return followed;
+}
+
+/* Each side's worker waits for what is queued behind it. Of how many a look told: one that is not
+ * on the list yet is not seen. */
+static int look_at_both_sides(borrowed inner)
+{
+    struct object *jobs = list_new(), *outer[2], *queued[2];
+    struct object *f = function_new("wait_for_other", wait_for_other, 1, jobs);
+    int told;
+
+    gate_reset(&both);
+    atomic_store_explicit(&deadlock.told, 0, memory_order_relaxed);
+    for (int i = 0; i < 2; i++) {
+        struct object *number = int_new(i);
+
+        sides[i] =
+            thread_pool_new(&(struct pool_options){ .workers = 1, .name = i ? "right" : "left" });
+        outer[i] = submit(sides[i], f, number);
+        queued[i] = submit(sides[i], inner, NULL);
+        list_append(jobs, queued[i]);
+        decref(number);
+    }
+    gate_open(&both);
+    for (int i = 0; i < 2; i++)
+        while (!is_followed(queued[i]))
+            look_again_later();
+    while (!(told = deadlock_look(clock_ns(), 0, note_and_shut_down_other)))
+        look_again_later();
+    for (int i = 0; i < 2; i++) {
+        assert_null(job_result(outer[i], long_ns));
+        exception_restore(NULL);
+        end_pool(sides[i]);
+        DROP(outer[i], queued[i]);
+    }
+    DROP(f, jobs);
+    return told;
+}
+
+/* Between finding and telling: no runner and no name is there any more. */
+static void test_a_deadlock_is_told_of_what_is_cancelled_meanwhile(void **state)
+{
+    struct object *inner = function_new("inner", return_none, 0, NULL);
+
+    (void)state;
+    while (look_at_both_sides(inner) != 2) { }
+    assert_int_equal(deadlock.count, 1);
+    assert_string_equal(deadlock.awaited[0], "");
+    assert_true(strcmp(deadlock.where[0], "left") == 0 || strcmp(deadlock.where[0], "right") == 0);
+    decref(inner);
 }
 
 static void assert_no_deadlock(void)
@@ -992,10 +1102,12 @@ int main(void)
         pool_test(test_initializer),
         pool_test(test_failing_initializer),
         pool_test(test_callbacks_run_in_the_worker),
+        pool_test(test_a_callback_may_wait_for_the_same_pool),
         pool_test(test_no_stale_references),
         pool_test(test_free_reference),
         pool_test(test_deadlock_of_one_worker_is_named),
         pool_test(test_deadlock_of_two_that_wait_for_each_other_is_named),
+        pool_test(test_a_deadlock_is_told_of_what_is_cancelled_meanwhile),
         pool_test(test_no_deadlock_is_told_where_somebody_works),
         pool_test(test_no_deadlock_is_told_where_somebody_will_come),
         pool_test(test_watchdog),

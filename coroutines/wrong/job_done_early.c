@@ -16,13 +16,15 @@ void job_run(borrowed job, void (*done)(void *argument), void *argument);
 
 #include <sched.h>
 
-static void complete_early(borrowed job, struct object *result /* steals */)
+static void complete_early(borrowed job, struct object *result /* steals */, struct teller done)
 {
     struct job_object *j = as_job(job);
     struct job_notice *notices;
 
     publish(result);
     bytelock_lock(&j->lock);
+    if (done.tell && !calls_program(j))
+        done.tell(done.argument);
     set_state(j, JOB_FINISHED);
     notices = take_notices(j);
     bytelock_unlock(&j->lock);
@@ -38,10 +40,8 @@ void job_run(borrowed job, void (*done)(void *argument), void *argument)
     struct object *result = call(j->function, (borrowed const *)j->argument, j->count);
 
     job_drop_call(job);
-    if (done)
-        done(argument);
     if (result)
-        complete_early(job, result);
+        complete_early(job, result, (struct teller){ done, argument });
     else
         job_fail(job);
 }
