@@ -481,23 +481,31 @@ static void drop(struct hub *h)
     heap_free(h, sizeof *h);
 }
 
+static _Thread_local struct last_act at_stop;
+static _Thread_local bool stops; /* it is among the last acts */
+
+/* It was taken off before it was called. */
 static void end_at_stop(struct last_act *a)
 {
     (void)a;
+    stops = false;
     hub_end();
 }
 
-static _Thread_local struct last_act at_stop;
-static _Thread_local bool stops;
-
-/* After what greenlets have to do then, which is done after it. */
+/* After what greenlets have to do then, which is done after it: so of each hub anew, for they may
+ * have been closed since the last one. */
 static void enter_last_acts(void)
 {
-    if (stops)
-        return;
     stops = true;
     at_stop.call = end_at_stop;
     object_at_stop(&at_stop);
+}
+
+static void leave_last_acts(void)
+{
+    if (stops)
+        object_not_at_stop(&at_stop);
+    stops = false;
 }
 
 static SLOW_PATH struct hub *hub_make(void)
@@ -562,6 +570,7 @@ void hub_end(void)
     if (greenlet_started(h->greenlet))
         let_end(h);
     loop_close(h->loop);
+    leave_last_acts();
     hub_here = NULL;
     drop(h);
     exception_restore(pending);
