@@ -508,6 +508,12 @@ static void leave_last_acts(void)
     stops = false;
 }
 
+/* By another thread, which has dropped a greenlet of this one. */
+static void wake_loop(void *loop)
+{
+    loop_wake(loop);
+}
+
 static SLOW_PATH struct hub *hub_make(void)
 {
     struct hub *h = heap_alloc(sizeof *h);
@@ -517,7 +523,7 @@ static SLOW_PATH struct hub *hub_make(void)
         return NULL;
     }
     *h = (struct hub){ .waiting = { .next = &h->waiting, .before = &h->waiting } };
-    if (fill(h) < 0) {
+    if (fill(h) < 0 || greenlet_set_waker(wake_loop, h->loop) < 0) {
         drop(h);
         return NULL;
     }
@@ -569,6 +575,8 @@ void hub_end(void)
     loop_stop(h->loop);
     if (greenlet_started(h->greenlet))
         let_end(h);
+    if (greenlet_set_waker(NULL, NULL) < 0) /* they have been closed */
+        exception_restore(NULL);
     loop_close(h->loop);
     leave_last_acts();
     hub_here = NULL;
