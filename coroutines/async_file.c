@@ -189,7 +189,6 @@ static int act_performed(borrowed loop, borrowed target, borrowed argument)
     struct object *result = future_result(argument);
 
     loop_enter(loop, name_of(r));
-    loop_expect(loop, -1);
     if (result)
         succeed(r);
     else
@@ -206,12 +205,10 @@ static int call_elsewhere(struct request *r)
 
     if (function && loop_promise(loop) == 0) {
         f = run_in_executor(loop, NULL, function, NULL, 0);
-        if (f) {
+        if (f)
             future_on_done(f, act_performed, &r->future.head, true);
-            loop_expect(loop, 1);
-        } else {
+        else
             loop_unpromise(loop);
-        }
     }
     xdecref(function);
     xdecref(f);

@@ -21,6 +21,7 @@ struct job_future {
     struct object *job;       /* owned; NULL: there is none yet, or none any more */
     struct job_notice notice; /* of the job */
     struct mail *mail;        /* the notice's; NULL: it has been sent */
+    _Atomic bool expected;    /* atomic; the loop waits for the letter */
 };
 
 static const struct type job_future_type;
@@ -39,6 +40,19 @@ static void forget_job(struct job_future *f)
     xdecref(job);
 }
 
+/* By whoever is the first. Relaxed: it says nothing of anything else. */
+static bool ends_expectation(struct job_future *f)
+{
+    return atomic_exchange_explicit(&f->expected, false, memory_order_relaxed);
+}
+
+/* By the loop's thread. */
+static void expect_no_more(struct job_future *f)
+{
+    if (ends_expectation(f))
+        loop_expect(f->future.loop, -1);
+}
+
 /* If the job cannot be cancelled any more, its result is dropped when it comes. */
 static int cancel_with_job(borrowed o, borrowed message)
 {
@@ -46,6 +60,8 @@ static int cancel_with_job(borrowed o, borrowed message)
     int cancelled = future_cancel_plain(o, message);
     struct object *job = f->job;
 
+    if (cancelled > 0)
+        expect_no_more(f);
     if (cancelled <= 0 || !job)
         return cancelled;
     f->job = NULL;
@@ -118,13 +134,24 @@ static void copy_outcome(struct future_object *f, borrowed job)
 static int take_outcome(borrowed loop, borrowed future, borrowed job)
 {
     loop_enter(loop, "wrap_future");
+    expect_no_more(as_job_future(future));
     if (!future_done(future))
         copy_outcome(as_future(future), job);
     forget_job(as_job_future(future));
     return 0;
 }
 
-/* By whoever has completed the job. From the sending on the loop may have the future and drop it,
+/* The future is not the letter's: it may be what the collector is clearing. */
+static int take_end(borrowed loop, borrowed nothing, borrowed unused)
+{
+    (void)nothing, (void)unused;
+    loop_enter(loop, "wrap_future");
+    loop_expect(loop, -1);
+    return 0;
+}
+
+/* By whoever has completed the job; or it has died undone, and what is told is that nothing will
+ * come. From the sending on the loop may have the future and drop it,
  * but for the notice's reference, which keeps both until the loop has been woken. */
 static void tell_loop(struct job_notice *n, borrowed job)
 {
@@ -135,6 +162,9 @@ static void tell_loop(struct job_notice *n, borrowed job)
     if (job) {
         f->mail = NULL;
         loop_send(f->future.loop, mail, take_outcome, future, job);
+    } else if (ends_expectation(f)) {
+        f->mail = NULL;
+        loop_send(f->future.loop, mail, take_end, none(), NULL);
     }
     decref(future);
 }
@@ -155,6 +185,7 @@ static struct object *job_future_new(borrowed loop)
     f = as_job_future(o);
     future_init(&f->future, loop, cancel_with_job);
     f->job = NULL;
+    atomic_init(&f->expected, false);
     f->mail = mail_new();
     if (f->mail)
         return o;
@@ -165,6 +196,8 @@ static struct object *job_future_new(borrowed loop)
 static void wait_for_job(struct job_future *f, borrowed job)
 {
     f->job = incref(job);
+    atomic_store_explicit(&f->expected, true, memory_order_relaxed);
+    loop_expect(f->future.loop, 1);
     f->notice = (struct job_notice){ .held = incref(&f->future.head), .end = tell_loop };
     job_notify(job, &f->notice);
 }

@@ -20,6 +20,8 @@
  *      thread that brought it.
  *   4. A coroutine that a loop drops before its end (it was closed, or the coroutine is part of
  *      a cycle that is collected) cancels the job that stands for it.
+ *   5. The letter is announced to the loop (loop_expect) until it has come, or the future was
+ *      cancelled, or the job died undone: so a hub that waits for it alone does not see LoopExit.
  *
  * All of these need an attached thread; but for run_coroutine_threadsafe that of the loop, or any
  * if the loop does not run. What is handed over is published, and so is the loop.

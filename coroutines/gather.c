@@ -161,21 +161,35 @@ static int child_is_done(borrowed loop, borrowed outer, borrowed child)
 
 /* ---- its beginning ---- */
 
+/* It was made here, and nobody else knows of it. What is pending stays so. */
+static void give_up(struct object *task /* steals */)
+{
+    struct object *pending = exception_take();
+
+    if (future_cancel(task, NULL) < 0)
+        exception_restore(NULL);
+    decref(task);
+    exception_restore(pending);
+}
+
 /* The future of an awaitable: the same one if it has come before. */
 static struct object *future_of(borrowed loop, borrowed awaitable, borrowed known)
 {
     struct object *future;
+    int found = dict_find(known, awaitable, &future);
 
-    if (dict_find(known, awaitable, &future) == 1)
-        return future;
+    if (found)
+        return found > 0 ? future : NULL;
     future = ensure_future(loop, awaitable);
     if (future && future != awaitable)
         task_hush(future);
-    if (future && dict_set(known, awaitable, future) < 0) {
+    if (!future || dict_set(known, awaitable, future) == 0)
+        return future;
+    if (future != awaitable)
+        give_up(future);
+    else
         decref(future);
-        return NULL;
-    }
-    return future;
+    return NULL;
 }
 
 static int append_futures(borrowed loop, borrowed const *awaitables, size_t count, borrowed known,

@@ -11,7 +11,8 @@
 /* A future whose result is a list of what the awaitables give, in their order. The first exception
  * is its own at once, and the others go on; or with `exceptions` they stand in the list. An
  * awaitable that is cancelled is one that raises CancelledError. Who cancels the future cancels all
- * that are not done. One that comes twice is awaited once. NULL: as ensure_future. */
+ * that are not done. One that comes twice is awaited once. NULL: as ensure_future;
+ * TypeError, one cannot be hashed. */
 struct object *gather(borrowed loop, borrowed const *awaitables, size_t count, bool exceptions);
 
 /* A future that ends as the awaitable does; but when it is cancelled, that goes on. Keep a

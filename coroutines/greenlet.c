@@ -725,6 +725,11 @@ void **greenlet_word(void)
     return own_home ? &own_home->current->word : NULL;
 }
 
+bool greenlet_foreign_waits(void)
+{
+    return own_home && atomic_load_explicit(&own_home->waits, memory_order_relaxed);
+}
+
 void greenlet_collect_foreign(void)
 {
     if (own_home)

@@ -39,7 +39,7 @@
  * the old one goes on, it lives. If nobody does, it has "ignored GreenletExit": the stack is
  * freed, without being unwound, and what only it held is leaked (greenlets_leaked).
  *   If the last reference is dropped on another thread, the stack waits for its own, which ends
- * it at its next call here, turn of a loop (greenlet_collect_foreign) or end.
+ * it at its next call here, turn of a loop or end.
  *
  * *The collector* cannot look into stacks. A cycle that is held together by a reference on one,
  * in a variable, stays. What stands in slots that it is told of (greenlet_hold) it sees, and what
@@ -94,12 +94,13 @@ struct object *greenlet_parent(borrowed g);
 int greenlet_set_parent(borrowed g, borrowed parent);
 
 /* Ends what other threads have dropped: for who runs for long without a call to the others. Does
- * nothing on a thread that has no greenlets. */
+ * nothing on a thread that has no greenlets. And whether there is any, by now; false as well. */
 void greenlet_collect_foreign(void);
+bool greenlet_foreign_waits(void);
 
 /* From now on `wake` is called when another thread has dropped one, by that thread: so a loop that
- * sleeps is told to turn. It must not block, nor touch objects. NULL: nobody is told. 0, or -1:
- * MemoryError. */
+ * sleeps is told to turn. It must not block, nor touch objects. NULL: nobody is told. A hub
+ * (coroutines/hub.h) sets its own. 0, or -1: MemoryError. */
 int greenlet_set_waker(void (*wake)(void *argument), void *argument);
 
 /* By the main greenlet: ends all others of the thread, and forgets the main one, as the thread's

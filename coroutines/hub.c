@@ -481,23 +481,37 @@ static void drop(struct hub *h)
     heap_free(h, sizeof *h);
 }
 
+static _Thread_local struct last_act at_stop;
+static _Thread_local bool stops; /* it is among the last acts */
+
+/* It was taken off before it was called. */
 static void end_at_stop(struct last_act *a)
 {
     (void)a;
+    stops = false;
     hub_end();
 }
 
-static _Thread_local struct last_act at_stop;
-static _Thread_local bool stops;
-
-/* After what greenlets have to do then, which is done after it. */
+/* After what greenlets have to do then, which is done after it: so of each hub anew, for they may
+ * have been closed since the last one. */
 static void enter_last_acts(void)
 {
-    if (stops)
-        return;
     stops = true;
     at_stop.call = end_at_stop;
     object_at_stop(&at_stop);
+}
+
+static void leave_last_acts(void)
+{
+    if (stops)
+        object_not_at_stop(&at_stop);
+    stops = false;
+}
+
+/* By another thread, which has dropped a greenlet of this one. */
+static void wake_loop(void *loop)
+{
+    loop_wake(loop);
 }
 
 static SLOW_PATH struct hub *hub_make(void)
@@ -509,7 +523,7 @@ static SLOW_PATH struct hub *hub_make(void)
         return NULL;
     }
     *h = (struct hub){ .waiting = { .next = &h->waiting, .before = &h->waiting } };
-    if (fill(h) < 0) {
+    if (fill(h) < 0 || greenlet_set_waker(wake_loop, h->loop) < 0) {
         drop(h);
         return NULL;
     }
@@ -561,7 +575,10 @@ void hub_end(void)
     loop_stop(h->loop);
     if (greenlet_started(h->greenlet))
         let_end(h);
+    if (greenlet_set_waker(NULL, NULL) < 0) /* they have been closed */
+        exception_restore(NULL);
     loop_close(h->loop);
+    leave_last_acts();
     hub_here = NULL;
     drop(h);
     exception_restore(pending);

@@ -32,7 +32,7 @@
  * *LoopExit.* When a hub has nothing to wait for any more - nothing is ready, no timer is set, no
  * descriptor is watched - who waits now waits for ever: then "This operation would block forever"
  * is raised in the main greenlet, which waits as well. What another thread will send must therefore
- * be announced (hub_expect).
+ * be announced (hub_expect); a call elsewhere (bridge.h) is announced as long as it is wanted.
  *
  * *The end.* When a thread ends, or at hub_end, each greenlet that waits gets GreenletExit, and
  * what it then waits for raises that again, at once. Those that have not begun never will.

@@ -13,6 +13,7 @@
 
 #include "coroutines/executor.h"
 #include "coroutines/future.h"
+#include "coroutines/greenlet.h"
 #include "coroutines/io.h"
 #include "gil/mutex.h"
 #include "objects/container.h"
@@ -806,6 +807,16 @@ static void end_running(struct loop_object *loop)
     decref(&loop->head);
 }
 
+/* It may go on with whatever it likes, which is not called by the loop. */
+static SLOW_PATH void end_foreign_greenlets(void)
+{
+    borrowed left = loop_leave();
+
+    greenlet_collect_foreign();
+    loop_return(left);
+}
+
+/* What other threads have dropped is ended before a turn, which calls what that makes ready. */
 static int run_turns(struct loop_object *loop, bool ends_idle)
 {
     int result;
@@ -813,9 +824,11 @@ static int run_turns(struct loop_object *loop, bool ends_idle)
     if (begin_running(loop) < 0)
         return -1;
     loop->ends_idle = ends_idle;
-    do
+    do {
+        if (unlikely(greenlet_foreign_waits()))
+            end_foreign_greenlets();
         result = turn_run(loop);
-    while (result == 0 && !loop->stopping && !loop->idle);
+    } while (result == 0 && !loop->stopping && !loop->idle);
     end_running(loop);
     return result;
 }

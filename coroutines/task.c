@@ -153,6 +153,18 @@ static int refuse_yield(const struct task_object *t, borrowed yielded)
     return -1;
 }
 
+/* It was asked to end while it ran. What it awaits may not be able to end, for want of memory: then
+ * its next step, which is as late as that, throws. */
+static SLOW_PATH void cancel_awaited(struct task_object *t, borrowed f)
+{
+    int cancelled = future_cancel(f, t->message);
+
+    if (cancelled > 0)
+        t->must_cancel = false;
+    if (cancelled < 0)
+        exception_restore(NULL);
+}
+
 /* Adds itself to the future, by the place that it has. The reference to it is the task's then. */
 static HOT_PATH int await_future(struct task_object *t, struct object *f)
 {
@@ -167,8 +179,8 @@ static HOT_PATH int await_future(struct task_object *t, struct object *f)
         return -1;
     publish_into(&t->future.head, f);
     t->awaited = f;
-    if (unlikely(t->must_cancel) && future_cancel(f, t->message) > 0)
-        t->must_cancel = false;
+    if (unlikely(t->must_cancel))
+        cancel_awaited(t, f);
     return 0;
 }
 

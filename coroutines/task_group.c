@@ -17,7 +17,8 @@ struct task_group {
     struct object *parent;     /* owned; NULL: it was not entered */
     struct object *tasks;      /* owned; a set of those that are not done */
     struct object *errors;     /* owned; a list */
-    struct object *base_error; /* owned; what is raised before all else; NULL: none */
+    struct object *base_error; /* owned; what is raised before all else; NULL: none. MemoryError, if
+                                  an error was lost for want of it */
     struct object *completed;  /* owned; a future that waits for the last task; NULL: none */
     bool exiting, aborting;
     bool cancels_parent; /* it has asked its parent to end */
@@ -144,18 +145,31 @@ static bool is_base_error(borrowed e)
     return exception_is(e, &keyboard_interrupt) || exception_is(e, &system_exit);
 }
 
-static int note_error(struct task_group *g, borrowed e)
+/* The first one; what ends the program goes before what was merely lacking. */
+static void note_base_error(struct task_group *g, borrowed e)
 {
-    if (is_base_error(e) && !g->base_error)
+    if (!g->base_error || (is_base_error(e) && !is_base_error(g->base_error)))
         set(g, &g->base_error, e);
-    return list_append(g->errors, e);
+}
+
+/* Where there is no room for it, that is what the block raises in the end. */
+static void note_error(struct task_group *g, borrowed e)
+{
+    struct object *lacking;
+
+    if (is_base_error(e))
+        note_base_error(g, e);
+    if (list_append(g->errors, e) == 0)
+        return;
+    lacking = exception_take();
+    note_base_error(g, lacking);
+    decref(lacking);
 }
 
 /* One of the group's tasks has failed: the others end, and so does the block. */
 static int fail(struct task_group *g, borrowed task, borrowed e)
 {
-    if (note_error(g, e) < 0)
-        return -1;
+    note_error(g, e);
     if (future_done(g->parent)) {
         loop_tell(future_loop(task),
                   "Task has errored out but its parent task is already completed", e, task);
@@ -245,8 +259,8 @@ static void begin_exit(struct frame *f, struct task_group *g)
     borrowed raised = f->reference[RAISED];
 
     g->exiting = true;
-    if (raised != none() && is_base_error(raised) && !g->base_error)
-        set(g, &g->base_error, raised);
+    if (raised != none() && is_base_error(raised))
+        note_base_error(g, raised);
     if (has_raised(f, &cancelled_error))
         keep(f, PROPAGATED, raised);
     if (raised != none() && !g->aborting)
@@ -321,10 +335,10 @@ static enum turn end_exit(struct frame *f, struct task_group *g, struct object *
 {
     borrowed raised = f->reference[RAISED];
 
-    if (g->base_error)
-        return raise(g->base_error);
     if (g->cancels_parent && task_uncancel(g->parent) == 0)
         keep(f, PROPAGATED, NULL); /* nobody else has asked it to end */
+    if (g->base_error)
+        return raise(g->base_error);
     if (f->reference[PROPAGATED] && !list_length(g->errors))
         return raise(f->reference[PROPAGATED]);
     if (raised != none() && !has_raised(f, &cancelled_error) && list_append(g->errors, raised) < 0)

@@ -2,7 +2,8 @@
  *
  * The block that makes tasks of a group is left when all of them are done. If one fails, the others
  * and the block are cancelled, and what failed is raised in the end, as one ExceptionGroup. A task
- * that is cancelled by itself is no failure.
+ * that is cancelled by itself is no failure. Where there is no memory to note what has failed, they
+ * are cancelled all the same, and the block raises MemoryError.
  *
  *     group = task_group_new(); task_group_enter(group);
  *     ... task_group_create(group, coroutine, NULL) ...

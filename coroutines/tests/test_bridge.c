@@ -6,6 +6,7 @@
  */
 #include "coroutines/bridge.h"
 #include "coroutines/gather.h"
+#include "coroutines/hub.h"
 #include "coroutines/job.h"
 #include "coroutines/nursery.h"
 #include "coroutines/process_pool.h"
@@ -1327,6 +1328,84 @@ static void test_a_failed_allocation_anywhere_is_memory_error(void **state)
     fail_each(run_one_coroutine);
 }
 
+/* ---- who waits for them where nothing else is waited for ---- */
+
+/* Nothing that the hub's loop still expects. */
+static void assert_expects_nothing(void)
+{
+    struct object *never = future_new(hub_loop());
+
+    assert_int_equal(hub_join(never, HUB_NEVER), -1);
+    assert_raises(&loop_exit);
+    future_cancel(never, NULL);
+    decref(never);
+}
+
+static struct object *compute(borrowed closure, borrowed const *arguments, size_t count)
+{
+    (void)closure, (void)arguments, (void)count;
+    for (int i = 0; i < 20; i++)
+        look_again_later();
+    return int_new(7);
+}
+
+static void end_executor(void)
+{
+    struct object *over = shutdown_default_executor(hub_loop());
+
+    assert_int_equal(hub_join(over, HUB_NEVER), 1);
+    decref(over);
+}
+
+static void test_a_hub_waits_for_a_call_elsewhere(void **state)
+{
+    struct object *function = function_new("compute", compute, 0, NULL);
+    struct object *future = run_in_executor(hub_loop(), NULL, function, NULL, 0);
+
+    (void)state;
+    assert_int_equal(hub_join(future, HUB_NEVER), 1);
+    assert_result(future, 7);
+    end_executor();
+    assert_expects_nothing();
+    DROP(future, function);
+    hub_end();
+}
+
+static void test_what_was_cancelled_is_not_expected(void **state)
+{
+    struct object *pending = new_job(), *runs = new_job(), *number = int_new(1);
+    struct object *first = wrapped(hub_loop(), pending), *second = wrapped(hub_loop(), runs);
+
+    (void)state;
+    assert_int_equal(job_set_running(runs), 1);
+    assert_int_equal(future_cancel(first, NULL), 1);
+    assert_int_equal(future_cancel(second, NULL), 1);
+    assert_expects_nothing();
+    assert_int_equal(job_set_result(runs, number), 0); /* which tells the loop all the same */
+    assert_expects_nothing();
+    assert_int_equal(hub_sleep_ns(0), 0);
+    DROP(pending, runs, number, first, second);
+    hub_end();
+}
+
+/* Then job and future are a ring that nobody leads to. */
+static void test_a_job_that_nobody_can_complete_is_not_expected(void **state)
+{
+    struct object *job, *future;
+
+    (void)state;
+    if (!collector_works())
+        skip();
+    job = new_job();
+    future = wrapped(hub_loop(), job);
+    DROP(job, future);
+    settle();
+    assert_true(collect(GENERATION_ALL) > 0);
+    settle();
+    assert_expects_nothing();
+    hub_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1367,6 +1446,9 @@ int main(void)
         bridge_test(test_many_calls_and_cancels_at_once),
         bridge_test(test_jobs_are_cancelled_while_their_tasks_end),
         bridge_test(test_a_loop_closes_while_it_is_asked),
+        bridge_test(test_a_hub_waits_for_a_call_elsewhere),
+        bridge_test(test_what_was_cancelled_is_not_expected),
+        bridge_test(test_a_job_that_nobody_can_complete_is_not_expected),
         bridge_test(test_a_failed_allocation_anywhere_is_memory_error),
     };
     int failed;

@@ -267,6 +267,54 @@ static void test_what_cannot_be_awaited_is_refused(void **state)
     end_loop(loop);
 }
 
+/* An awaitable that is asked for its hash, and at one of these times cannot give it. */
+static int hash_fails_at;
+
+static int hash_at_times(borrowed o, uint64_t *hash)
+{
+    (void)o;
+    *hash = 1;
+    if (--hash_fails_at)
+        return 0;
+    exception_set(&type_error, "unhashable");
+    return -1;
+}
+
+static struct object *note_await(borrowed o)
+{
+    (void)o;
+    note("awaited");
+    return NULL;
+}
+
+static const struct type hard_to_hash_type = {
+    .name = "hard to hash",
+    .size_bytes = sizeof(struct object),
+    .hash = hash_at_times,
+    .await = note_await,
+};
+
+/* First it is looked for, then added: what was begun for it by then is not awaited. */
+static void test_what_cannot_be_hashed_is_refused(void **state)
+{
+    struct object *o = object_new(&hard_to_hash_type, sizeof(struct object));
+
+    (void)state;
+    for (int i = 1; i <= 2; i++) {
+        struct object *loop = make_loop();
+
+        hash_fails_at = i;
+        assert_error(!gather(loop, &(borrowed){ o }, 1, false), &type_error, "unhashable");
+        assert_null(exception_pending());
+        turns(loop, 2);
+        assert_diary("");
+        end_loop(loop);
+    }
+    assert_int_equal(exact_count(o), 1);
+    decref(o);
+    assert_int_equal(heard.told, 0);
+}
+
 static int session(void)
 {
     struct object *loop = loop_new(), *a = NULL, *b = NULL, *all = NULL, *result = NULL, *pending;
@@ -311,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_a_task_that_gathers_is_cancelled),
         cmocka_unit_test(test_gather_shield),
         cmocka_unit_test(test_what_cannot_be_awaited_is_refused),
+        cmocka_unit_test(test_what_cannot_be_hashed_is_refused),
         cmocka_unit_test(test_no_memory_is_an_error),
     };
 

@@ -1,5 +1,6 @@
 /* test_greenlet_threads.c - to which thread greenlets belong, who ends them, and their locks. */
 #include "coroutines/greenlet.h"
+#include "coroutines/hub_sync.h"
 #include "coroutines/tests/pools.h"
 #include "objects/cell.h"
 #include "objects/section.h"
@@ -228,6 +229,52 @@ static void test_any_call_finds_what_was_dropped_elsewhere(void **state)
     rc_quiesce();
     decref(greenlet_current());
     assert_int_equal(ended, 1);
+}
+
+static struct object *event;
+static bool called_by_loop;
+
+/* As note_thread; and then it waits, and wakes who waits for that. */
+static struct object *note_thread_and_wait(borrowed closure, borrowed const *arguments,
+                                           size_t count)
+{
+    struct object *got = note_thread(closure, arguments, count), *pending = exception_take();
+
+    called_by_loop = loop_running();
+    assert_int_equal(hub_sleep_ns(0), 0);
+    hub_event_set(event);
+    exception_restore(pending);
+    return got;
+}
+
+/* Likely the other thread's hub sleeps by then. */
+static void drop_it_later(void)
+{
+    for (int i = 0; i < 20; i++)
+        look_again_later();
+    drop_it();
+}
+
+/* Where counts are late, it has to run for them to come. */
+static void test_a_hub_that_sleeps_is_woken_to_end_it(void **state)
+{
+    uint64_t until_ns = clock_ns() + long_ns;
+    uint64_t step_ns = RC_LATE_SAFEPOINTS ? NS_PER_MS : long_ns;
+
+    (void)state;
+    forget_counts();
+    event = hub_event_new();
+    put(suspended(note_thread_and_wait));
+    start_other(drop_it_later);
+    while (!hub_event_is_set(event) && clock_ns() < until_ns)
+        assert_true(hub_event_wait(event, clock_ns() + step_ns) >= 0);
+    assert_true(hub_event_is_set(event));
+    assert_int_equal(ended, 1);
+    assert_int_equal(ended_elsewhere, 0);
+    assert_false(called_by_loop);
+    join_other();
+    decref(event);
+    hub_end();
 }
 
 /* ---- the end of a thread ---- */
@@ -526,6 +573,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_child_belongs_to_its_parents_thread),
     cmocka_unit_test(test_dropped_elsewhere_it_ends_on_its_own_thread),
     cmocka_unit_test(test_any_call_finds_what_was_dropped_elsewhere),
+    cmocka_unit_test(test_a_hub_that_sleeps_is_woken_to_end_it),
     cmocka_unit_test(test_a_thread_takes_its_greenlets_with_it),
     cmocka_unit_test(test_what_ignores_the_end_of_its_thread_is_counted),
     cmocka_unit_test(test_a_switch_gives_up_the_locks_and_takes_them_again),

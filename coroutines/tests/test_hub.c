@@ -1170,6 +1170,91 @@ static void test_a_thread_that_ends_ends_its_hub(void **state)
     assert_int_equal(atomic_load(&exits), TEST_THREADS);
 }
 
+/* Its last wait, like the first, is ended by the hub: so the hub is ended before the greenlets are.
+ */
+BODY(wait_again_at_exit)
+{
+    UNUSED;
+    for (int i = 0; i < 2; i++) {
+        if (hub_sleep_ns(LONG) < 0 && exception_matches(&greenlet_exit))
+            atomic_fetch_add(&exits, 1);
+        exception_restore(NULL);
+    }
+    return none();
+}
+
+static void leave_one_that_waits_again(void)
+{
+    struct object *f = function_new("sleeper", wait_again_at_exit, ARGUMENTS_ANY, NULL);
+    struct object *g = f ? hub_spawn(f, NULL, 0) : NULL;
+
+    if (!g || hub_sleep_ns(1 * MS) < 0 || hub_waiting() != 1)
+        abort();
+    decref(f);
+    decref(g);
+}
+
+static void leave_a_second_hub(void)
+{
+    leave_one_that_waits_again();
+    hub_end();
+    greenlet_close();
+    leave_one_that_waits_again();
+}
+
+/* A thread of the system that is one of the runtime twice, and leaves what it has each time. */
+static struct {
+    struct gil *gil;
+    void (*live)(void);
+    int hubs_left;
+} lives;
+
+static void *live_twice(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        struct thread self = { .locks_containers = !RC_NEEDS_GIL };
+
+        if (thread_start(&self, lives.gil, &object_hooks) < 0)
+            abort();
+        lives.live();
+        thread_stop(&self);
+        lives.hubs_left += hub_here != NULL;
+    }
+    return NULL;
+}
+
+static void assert_ends_its_hubs(void (*live)(void), int expected_exits)
+{
+    uint64_t leaked = greenlets_leaked();
+    pthread_t thread;
+
+    atomic_store(&exits, 0);
+    lives.gil = thread_self->gil;
+    lives.live = live;
+    lives.hubs_left = 0;
+    thread_detach(thread_self);
+    if (pthread_create(&thread, NULL, live_twice, NULL) != 0)
+        abort();
+    pthread_join(thread, NULL);
+    thread_attach(thread_self);
+    assert_int_equal(lives.hubs_left, 0);
+    assert_int_equal(atomic_load(&exits), expected_exits);
+    assert_int_equal(greenlets_leaked(), leaked);
+}
+
+static void test_a_thread_that_lives_twice_ends_each_hub(void **state)
+{
+    (void)state;
+    assert_ends_its_hubs(leave_one_that_waits_again, 4);
+}
+
+static void test_a_hub_after_all_was_closed_is_ended_before_the_greenlets(void **state)
+{
+    (void)state;
+    assert_ends_its_hubs(leave_a_second_hub, 8);
+}
+
 /* ---- many ---- */
 
 static struct { int fd[2]; } many[MANY];
@@ -1409,6 +1494,8 @@ int main(void)
         with_hub(test_at_the_end_nobody_can_wait_again),
         with_hub(test_a_raw_greenlet_that_waits_is_ended_as_well),
         with_hub(test_a_thread_that_ends_ends_its_hub),
+        with_hub(test_a_thread_that_lives_twice_ends_each_hub),
+        with_hub(test_a_hub_after_all_was_closed_is_ended_before_the_greenlets),
         with_hub(test_a_thousand_greenlets_sleep_and_echo),
         with_hub(test_every_allocation_failing),
         with_hub(test_to_wake_needs_no_memory),

@@ -5,6 +5,7 @@
 #include "coroutines/gather.h"
 #include "coroutines/sleep.h"
 #include "coroutines/tests/plays.h"
+#include "objects/container.h"
 #include "objects/list.h"
 
 /* ---- steps ---- */
@@ -453,6 +454,41 @@ static void test_cancel_current_task(void **state) /* T test_cancel_current_task
     assert_true(future_cancelled(f));
     turns(loop, 1);
     assert_cancelled(task);
+    decref(f);
+    decref(task);
+    end_loop(loop);
+}
+
+/* As of a greenlet that is awaited, when there is no memory to wake it. */
+static int cancel_without_memory(borrowed o, borrowed message)
+{
+    (void)o, (void)message;
+    exception_set_no_memory();
+    return -1;
+}
+
+static void test_cancel_of_what_cannot_be_cancelled_comes_later(void **state)
+{
+    static const struct act acts[] = { { DO, .done = cancel_current },
+                                       { AWAIT },
+                                       { SAY, "never" } };
+    struct object *loop = make_loop(), *task, *f;
+    struct play p = { acts };
+
+    (void)state;
+    f = container_new(&future_type, sizeof(struct future_object));
+    assert_non_null(f);
+    future_init(as_future(f), loop, cancel_without_memory);
+    p.object = f;
+    task = start(loop, &p);
+    turns(loop, 2);
+    assert_null(exception_pending());
+    assert_false(future_done(task));
+    finish(f, 1);
+    turns(loop, 1);
+    assert_cancelled(task);
+    assert_diary("");
+    play_end(&p);
     decref(f);
     decref(task);
     end_loop(loop);
@@ -1176,6 +1212,7 @@ int main(void)
         cmocka_unit_test(test_cancel_task_catching),
         cmocka_unit_test(test_cancel_task_ignoring),
         cmocka_unit_test(test_cancel_current_task),
+        cmocka_unit_test(test_cancel_of_what_cannot_be_cancelled_comes_later),
         cmocka_unit_test(test_cancel_at_end),
         cmocka_unit_test(test_cancel_awaited_task),
         cmocka_unit_test(test_cancelling_and_uncancel),

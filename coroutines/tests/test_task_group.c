@@ -377,6 +377,39 @@ static void test_a_base_error_comes_first(void **state)
     end(loop);
 }
 
+/* It was made beforehand, and the next memory that is wanted is to note it. */
+static struct object *failure;
+
+static int fail_without_memory(struct play *p)
+{
+    (void)p;
+    fail_allocation(1);
+    exception_raise(incref(failure));
+    return -1;
+}
+
+static void test_an_error_that_cannot_be_noted_ends_the_block(void **state)
+{
+    static const struct act fails_so[] = { { PASS }, { DO, .done = fail_without_memory } };
+    struct object *loop = begin(), *task;
+    struct play p = { block };
+
+    (void)state;
+    failure = exception_new(&value_error, "bad");
+    set_members(waits, fails_so, waits);
+    task = start(loop, &p);
+    run_ready(loop);
+    assert_false(failure_waits());
+    assert_diary("body a:CancelledError() c:CancelledError() MemoryError(out of memory)");
+    assert_fails(task, &memory_error, "out of memory");
+    assert_int_equal(task_cancelling(task), 0);
+    play_end(&p);
+    decref(task);
+    decref(failure);
+    end(loop);
+    assert_int_equal(heard.told, 0);
+}
+
 static int refuse_more(struct play *p)
 {
     static const struct act acts[] = { { END } };
@@ -615,6 +648,7 @@ int main(void)
         cmocka_unit_test(test_an_outer_cancel_is_not_swallowed),
         cmocka_unit_test(test_a_cancelled_child_is_no_failure),
         cmocka_unit_test(test_a_base_error_comes_first),
+        cmocka_unit_test(test_an_error_that_cannot_be_noted_ends_the_block),
         cmocka_unit_test(test_no_create_task_after_failure),
         cmocka_unit_test(test_misuse),
         cmocka_unit_test(test_finished),
