@@ -234,14 +234,16 @@ static void test_any_call_finds_what_was_dropped_elsewhere(void **state)
 static struct object *event;
 static bool called_by_loop;
 
-/* As note_thread; and then it waits, and wakes who waits for that. */
+/* As note_thread; and then it waits, and wakes who waits for that. A late count may come while the loop
+ * calls something: then it is called by the loop, and cannot wait. */
 static struct object *note_thread_and_wait(borrowed closure, borrowed const *arguments,
                                            size_t count)
 {
     struct object *got = note_thread(closure, arguments, count), *pending = exception_take();
 
     called_by_loop = loop_running();
-    assert_int_equal(hub_sleep_ns(0), 0);
+    if (!RC_HAS_LATE)
+        assert_int_equal(hub_sleep_ns(0), 0);
     hub_event_set(event);
     exception_restore(pending);
     return got;
@@ -271,7 +273,8 @@ static void test_a_hub_that_sleeps_is_woken_to_end_it(void **state)
     assert_true(hub_event_is_set(event));
     assert_int_equal(ended, 1);
     assert_int_equal(ended_elsewhere, 0);
-    assert_false(called_by_loop);
+    if (!RC_HAS_LATE)
+        assert_false(called_by_loop);
     join_other();
     decref(event);
     hub_end();
