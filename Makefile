@@ -73,7 +73,7 @@ thorough := $(if $(PAIRWISE),$(filter-out $(elsewhere),$(policies)),$(policies))
 # What is about scripts, to which the lab only gives numbers, or builds by itself: no sanitizer sees
 # them.
 about_scripts := $(addprefix lab/tests/,coroutine_peers.sh cut.sh examples.sh grade.sh plot.sh readme.sh \
-                 test_course.py test_grade_all.py test_gradescope.py timeline.sh)
+                 test_course.py test_grade_all.py test_gradescope.py test_solutions.py timeline.sh)
 # What is about plans, results files and what is printed of them: one thread, in which TSan sees nothing.
 about_files := $(addprefix lab/tests/,advise.sh bench.sh colour.sh compare.sh crossovers.sh export.sh frontier.sh json.sh \
                  left_out.sh man.sh matrix.sh merge.sh query.sh report.sh show.sh test_results_file.py)

@@ -56,7 +56,7 @@ def run_grader(lab, assignment, folder, results, seed, minutes, tree=None):
     `tree` is the lab's, if that is not where we are."""
     # Who is killed is not to leave one that measures beside the next.
     words = ["setpriv", "--pdeathsig", "TERM", "timeout", "--foreground", "--kill-after", "10", str(minutes * 60), str(lab), "grade",
-             str(folder), "--assignment", str(assignment), "--results", str(results), "--quiet"]
+             str(folder), "--assignment", str(assignment), "--results", str(results), "--quiet", "--student"]
     if seed:
         words += ["--seed", str(seed)]
     done = subprocess.run(words, cwd=tree, stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -110,12 +110,12 @@ public: $(public_tests)
 
 # A file as the compiler sees it, and its object: of a header what includes it, with every function
 # kept. FROM is the lab's own file, for what that may call. STRICT=-Werror for who wrote the cut. ALSO is a macro
-# that other builds than this one have.
+# that other builds than this one have; or RC_IMPLEMENTATION, for a file in which the header is not that.
 rules_cc    = ulimit -f 200000; ulimit -v 4000000; mkdir -p $(@D); \
-              $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS) $(STRICT) $(ALSO:%=-D%) -iquote $S
+              $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS) $(STRICT) $(patsubst %,-D%,$(filter-out RC_%,$(ALSO))) -iquote $S
 rules_flags = $(if $(filter %.h,$1),-DRC_POLICY=$(call name,$1) -DRC_HEADER='"$1"' -fkeep-static-functions \
               -fkeep-inline-functions,$(if $(mine.locks),,$(call counts,plain,refcount/plain)))
-rules_file  = $(if $(filter %.h,$1),objects/refcount.c,$1)
+rules_file  = $(if $(filter %.h,$1),objects/$(if $(filter RC_%,$(ALSO)),float,refcount).c,$1)
 define its_rules
 $S/rules/$2.i: FORCE
 	@$$(rules_cc) $(rules_flags) -E -o $$@ $(rules_file)

@@ -14,7 +14,7 @@
 struct options {
     const char *assignment, *results, *junit;
     int64_t seed;
-    bool quiet;
+    bool student, quiet;
 };
 
 enum { STATUS_AGAIN = 3 };
@@ -24,6 +24,7 @@ static const struct argp_option options[] = {
     { "seed", 's', "N", 0, "of hidden inputs and schedules (what follows from the files)", 0 },
     { "results", 'r', "FILE", 0, "write results.json for Gradescope there, too", 0 },
     { "junit", 'j', "FILE", 0, "write JUnit's XML there, too", 0 },
+    { "student", 't', NULL, 0, "commands are for the student's own tree, and not for DIR", 0 },
     { "quiet", 'q', NULL, 0, "do not say what is looked at meanwhile", 0 },
     { 0 },
 };
@@ -44,6 +45,9 @@ static int take(void *input, int key, char *value, struct mistake *m)
     case 'j':
         o->junit = value;
         return output_check("--junit", value, true, m);
+    case 't':
+        o->student = true;
+        return 0;
     default:
         o->quiet = true;
         return 0;
@@ -108,6 +112,7 @@ static int run(const struct command *self, int argc, char **argv)
     if (find_all(&o, folder, &assignment, &m) < 0)
         mistake_exit(argv[0], &m);
     sheet.seed = (uint64_t)o.seed;
+    sheet.typed = o.student ? assignment.folder : folder;
     ending_heed();
     if (geteuid() == 0)
         umask(022); /* user nobody runs what is built */

@@ -59,10 +59,11 @@ static bool may_define(const char *name, size_t length)
     return begins(name, length, "RC_") || ends(name, length, "_H");
 }
 
-/* What differs between the builds of a submission, and may be asked for: rules_look looks at both
- * answers. */
+/* What differs between the compilations of a submission, and may be asked for: rules_look looks at
+ * both answers. Where a header is RC_IMPLEMENTATION, and where it is not, say two of the lab's
+ * files (assignment.mk). */
 static const char *const asked_for[] = { "NDEBUG", "__SANITIZE_THREAD__", "__SANITIZE_ADDRESS__",
-                                         NULL };
+                                         "RC_IMPLEMENTATION", NULL };
 
 static bool is_directive(const char *first, const char *end)
 {
@@ -90,6 +91,7 @@ static bool is_guard(const char *word, size_t length, const char *name)
 /* What conditions of a file are looked at with. */
 struct asking {
     const char *text, *name;
+    bool header;
     int left; /* so many names more: macros may stand for macros */
 };
 
@@ -132,6 +134,14 @@ static bool may_ask_for_all(struct asking *ask, const char *until, const char *a
     return true;
 }
 
+/* A macro that pastes makes names that are not seen. */
+static bool pastes(const char *at, const char *end)
+{
+    size_t length = (size_t)(end - at);
+
+    return memmem(at, length, "##", 2) || memmem(at, length, "%:%:", 4);
+}
+
 /* Whether all that the file defines it as may be asked for; and, where that is asked, whether it
  * does so under no condition. */
 static bool defines_well(struct asking *ask, const char *until, const char *macro,
@@ -151,18 +161,19 @@ static bool defines_well(struct asking *ask, const char *until, const char *macr
         if (!lexer_is(word, length, "define") || !(word = lexer_identifier(&at, end, &length)) ||
             length != macro_length || memcmp(word, macro, length) != 0)
             continue;
-        if (!may_ask_for_all(ask, until, at, end))
+        if (pastes(at, end) || !may_ask_for_all(ask, until, at, end))
             return false;
         for_sure = for_sure && nesting.depth > nesting.guards;
     }
     return !for_sure;
 }
 
-/* In a condition: what is the same in each of its compilations, for the rules see one of them. */
+/* In a condition: what is the same in each of its compilations, for the rules see one of them. RC_
+ * is a policy's own; other files are compiled once for each. */
 static bool may_ask_for(struct asking *ask, const char *until, const char *word, size_t length)
 {
-    const bool always = begins(word, length, "RC_") || is_one_of(word, length, asked_for) ||
-                        is_guard(word, length, ask->name);
+    const bool always = (ask->header && begins(word, length, "RC_")) ||
+                        is_one_of(word, length, asked_for) || is_guard(word, length, ask->name);
 
     return lexer_is(word, length, "defined") ||
            (ask->left-- > 0 && defines_well(ask, until, word, length, !always));
@@ -178,8 +189,8 @@ static void look_at_condition(struct asking *ask, const char *line, const char *
         if (!may_ask_for(ask, line, word, length))
             say(said,
                 "%s: a condition asks for what this file has defined before, under no condition, "
-                "for its guard (..._%.*s_H in capitals), RC_..., NDEBUG and __SANITIZE_...: not "
-                "for %.*s",
+                "for its guard (..._%.*s_H in capitals), NDEBUG, __SANITIZE_..., in a header "
+                "RC_...: not for %.*s",
                 ask->name, (int)strcspn(ask->name, "."), ask->name, (int)length, word);
 }
 
@@ -197,8 +208,7 @@ static void look_at_include(const char *at, const char *end, const char *name, c
             name);
 }
 
-static void look_at_directive(struct asking *ask, const char *line, const char *end, bool header,
-                              char *said)
+static void look_at_directive(struct asking *ask, const char *line, const char *end, char *said)
 {
     static const char *const allowed[] = { "include", "define", "undef", "if",    "ifdef", "ifndef",
                                            "elif",    "else",   "endif", "error", NULL };
@@ -217,7 +227,7 @@ static void look_at_directive(struct asking *ask, const char *line, const char *
         look_at_include(at, end, name, said);
     if (begins(word, length, "if") || lexer_is(word, length, "elif"))
         look_at_condition(ask, line, at, end, said);
-    if (!header || !(lexer_is(word, length, "define") || lexer_is(word, length, "undef")))
+    if (!ask->header || !(lexer_is(word, length, "define") || lexer_is(word, length, "undef")))
         return;
     word = lexer_identifier(&at, end, &length);
     if (word && !may_define(word, length))
@@ -256,13 +266,13 @@ void rules_of_text(const char *text, const char *name, bool header, char *said)
     if (!copy)
         return;
     lexer_strip(copy);
-    ask = (struct asking){ copy, name, ASKED_MOST };
+    ask = (struct asking){ copy, name, header, ASKED_MOST };
     for (const char *line = copy, *end; *line; line = *end ? end + 1 : end) {
         const char *first = line + strspn(line, blanks);
 
         end = strchrnul(line, '\n');
         if (is_directive(first, end))
-            look_at_directive(&ask, first, end, header, said);
+            look_at_directive(&ask, first, end, said);
         look_for_assembly(first, end, name, said);
     }
     free(copy);
@@ -542,11 +552,11 @@ static bool say_compiler(const struct process_report *report, char *said)
 
 static void look_at_text(const char *seen, const char *own, const char *from, char *said)
 {
-    char *text = read_whole(seen), *reference = read_whole(from);
-    bool header = ends(own, strlen(own), ".h");
+    char *text = read_whole(seen), *reference = read_whole(from), main_file[PATH_MAX] = "";
 
     lexer_strip(text);
-    rules_of_preprocessed(text, own, header ? "objects/refcount.c" : own, reference, said);
+    read_marker(text, main_file);
+    rules_of_preprocessed(text, own, main_file, reference, said);
     free(text);
     free(reference);
 }

@@ -29,6 +29,7 @@ struct finding {
 struct sheet {
     const struct assignment *assignment;
     const char *submission; /* as it was asked for */
+    const char *typed;      /* the same in commands that the reader is to type */
     char confined[200];     /* how, or that it was not */
     uint64_t seed;
     int findings;

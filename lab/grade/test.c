@@ -174,7 +174,7 @@ static const char *end_of(const struct trial *t, char *text, size_t size_bytes)
 static void say_command(const struct trial *t, char *text)
 {
     const struct assignment *a = t->judge->sheet->assignment;
-    const char *folder = t->judge->sheet->submission;
+    const char *folder = t->judge->sheet->typed;
     bool own = strncmp(folder, a->folder, strlen(a->folder)) == 0;
     const char *quote = strchr(folder, ' ') ? "'" : "";
 

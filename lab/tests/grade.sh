@@ -86,6 +86,9 @@ result "JUnit has each check"
 gets 0 'did not pass: in debug, with seed [0-9]* and schedule 0' cut
 grep -q 'again: make MODE=debug ASSIGNMENT=[^ ]*/cut OF=[^ ]*/strict TEST=tests/test_tiny TEST_SEED=[0-9]* LAB_SCHEDULE=0 public' "$out"
 result "it says how to see that again"
+lab grade "$here/cut" --assignment "$here/strict" --student
+grep -q 'again: make MODE=debug ASSIGNMENT=[^ ]*/strict TEST=tests/test_tiny TEST_SEED=' "$out"
+result "and the student's own tree how"
 grep -q '^  not looked at    0 of  40  turns' "$out"
 result "behind a closed gate nothing is looked at"
 
@@ -111,6 +114,19 @@ sed 's/$/\r/' "$here/right/locks/mine.c" | submission elsewhere
 gets 100 'turns' elsewhere
 { cat "$here/right/locks/mine.c"; echo '__attribute__((no_sanitize("thread"))) int mine_x(void) { return 1; }'; } | submission unseen
 gets 0 'no_sanitize is not for a submission' unseen
+
+# A policy is one thing in refcount.c, and another in all other files.
+mkdir -p "$here/policy"
+sed -e 's/^kind: .*/kind: policy/' \
+    -e 's,- locks/.*,- refcount/mine.h from objects/refcount/plain.h as PLAIN_H=MINE_H plain.h=mine.h,' \
+    "$here/strict/assignment.yaml" >"$here/policy/assignment.yaml"
+scripts/cut.py --whole --to "$here/counts" "$here/policy" >/dev/null
+mkdir -p "$here/counts_and_hides"
+{ sed '$d' "$here/counts/refcount/mine.h"
+  printf '#if !RC_IMPLEMENTATION\n#include <stdio.h>\nstatic inline void mine_speaks(void) { puts("ok 1 - all"); }\n#endif\n#endif\n'
+} >"$here/counts_and_hides/mine.h"
+mkdir "$here/counts_and_hides/refcount" && mv "$here/counts_and_hides/mine.h" "$here/counts_and_hides/refcount"
+gets 0 'mine.h uses puts: it is not among what this assignment may call' counts_and_hides policy
 
 # ---- what is chosen ----
 

@@ -201,6 +201,14 @@ static void test_no_condition_hides_code_from_the_rules(void **state)
     assert_text("#if 0\n#elif __INCLUDE_LEVEL__ > 2\n#endif\n", false, "not for __INCLUDE_LEVEL__");
     assert_text("#if __has_include(\"x.h\")\n#endif\n", false, said);
     assert_text("#define A __INCLUDE_LEVEL__\n#if A\n#endif\n", false, "not for A");
+    assert_text("#if RC_NEEDS_GIL\n#endif\n", true, "");
+    assert_text("#if RC_NEEDS_GIL\n#endif\n", false, "not for RC_NEEDS_GIL");
+    assert_text("#define X 1\n#define __OPTI 1\n#define MIZE__ 1\n#define A(X) __OPTI##X\n"
+                "#if A(MIZE__)\n#endif\n",
+                false, "not for A");
+    assert_text("#define RC_X 1\n#define RC_A(RC_X) __OPTI%:%:RC_X\n#define RC_B 1\n"
+                "#if RC_A(RC_B)\n#endif\n",
+                true, "not for RC_A");
     assert_text("#define RC_A defined(GIL_TWIN)\n#if RC_A\n#endif\n", false, "not for RC_A");
     assert_text("#if 0\n#define GIL_TWIN\n#endif\n#ifdef GIL_TWIN\n#endif\n", false, said);
     assert_text("#ifndef MINE_H\n#endif\n#if 0\n#define A\n#endif\n#ifdef A\n#endif\n", false,
