@@ -15,6 +15,7 @@ other time. With `--solution` the solution alone is looked at, once. Each line s
 """
 import argparse
 import contextlib
+import fnmatch
 import itertools
 import json
 import pathlib
@@ -78,15 +79,23 @@ def computing(count):
             spinner.wait()
 
 
+def verdict(results):
+    """In a word."""
+    if not results:
+        return 'not graded'
+    return 'run again' if results['extra_data']['run_again'] else results['score']
+
+
 def repeat(lab, assignment, options):
     """What was wrong with grading the solution so often; "" if nothing."""
     times, took, graded = options.times, [], []
     with tempfile.TemporaryDirectory() as place, computing(options.load):
         folder = next(f for f, _, _ in cut(assignment, place) if f.name == 'solution')
-        for _ in range(times):
+        for i in range(times):
             begun = time.monotonic()
             graded.append(grade(lab, assignment, folder, tries=1))
             took.append(time.monotonic() - begun)
+            print(f'# {i + 1} of {times}: {verdict(graded[-1][0])}, {took[-1]:.0f} s', flush=True)
     all_results = [results for results, _ in graded]
     if None in all_results:
         return f'it was not graded: {graded[all_results.index(None)][1]}'
@@ -135,8 +144,9 @@ def checks(lab, assignment, options):
         begin, solution = cut(assignment, place)
         every = itertools.chain([begin, solution], kept(assignment, place))
         for folder, score, says in [solution] if options.solution else every:
-            yield (f'{folder.parent.name}/{folder.name}',
-                   complaint(lab, assignment, folder, score, says))
+            name = f'{folder.parent.name}/{folder.name}'
+            if fnmatch.fnmatch(name, options.only):
+                yield name, complaint(lab, assignment, folder, score, says)
 
 
 def main():
@@ -144,6 +154,7 @@ def main():
     parser.add_argument('--times', type=int, help='grade the solution so often')
     parser.add_argument('--load', type=int, default=0, help='beside so many programs that compute')
     parser.add_argument('--solution', action='store_true', help='grade the solution alone')
+    parser.add_argument('--only', default='*', help='what has such a name, as wrong/no_queue')
     parser.add_argument('lab')
     parser.add_argument('assignments', nargs='+', type=pathlib.Path)
     options = parser.parse_args()

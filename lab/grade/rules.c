@@ -455,22 +455,26 @@ static bool may_call(const char *name, const char *reference, const struct assig
            (a->work >= WORK_WORKLOAD && (matches(name, of_objects) || is_of_a_header(name)));
 }
 
-/* Its own: gil_mine, workload_mine, mine_...; and what the lab's file defines. */
-static bool may_define_symbol(const char *name, const char *own, const char *reference)
+/* gil_mine, workload_mine, mine_... */
+static bool is_its_own(const char *name, const char *own)
 {
-    static const char *const forms[] = { "gil_%.*s", "workload_%.*s", "%.*s_*", "rc_*" };
+    static const char *const forms[] = { "gil_%.*s", "workload_%.*s", "%.*s_*" };
     const char *stem = strrchr(own, '/') + 1;
     char pattern[200];
 
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (!strchr(forms[i], '%'))
-            snprintf(pattern, sizeof pattern, "%s", forms[i]);
-        else
-            snprintf(pattern, sizeof pattern, forms[i], (int)strcspn(stem, "."), stem);
+        snprintf(pattern, sizeof pattern, forms[i], (int)strcspn(stem, "."), stem);
         if (fnmatch(pattern, name, 0) == 0)
             return true;
     }
-    return lists(reference, name, true);
+    return false;
+}
+
+/* And what the lab's file defines. */
+static bool may_define_symbol(const char *name, const char *own, const char *reference)
+{
+    return is_its_own(name, own) || begins(name, strlen(name), "rc_") ||
+           lists(reference, name, true);
 }
 
 void rules_of_symbols(const char *listing, const char *own, const char *reference,
@@ -483,7 +487,7 @@ void rules_of_symbols(const char *listing, const char *own, const char *referenc
         end = strchrnul(line, '\n');
         if (sscanf(line, "%255s %c", name, &type) != 2)
             continue;
-        if (strchr("Uwv", type) && !may_call(name, reference, a))
+        if (strchr("Uwv", type) && !is_its_own(name, own) && !may_call(name, reference, a))
             say(said, "%s uses %s: it is not among what this assignment may call", file, name);
         else if (type == 'i')
             say(said, "%s: %s is chosen before main, by code of its own", file, name);
