@@ -213,6 +213,9 @@ wrong_locks := $(sort $(wildcard lab/assignments/*/tests/wrong/*/locks/mine.c))
 submitted    = wrong_$(subst /,+,$(patsubst lab/assignments/%/locks/mine.c,%,$1))
 $(foreach w,$(wrong_locks),$(eval $(call twin,$w,once,$(call submitted,$w),)))
 
+# What is linked with tests that are graded; part of `check`, for two that grade may run side by side.
+in_graded := $(patsubst %.c,$B/once/%.o,$(wildcard lab/grade/inside/*.c))
+
 # What was written for an assignment, and what is built with it.
 ifdef ASSIGNMENT
 include lab/assignments/assignment.mk
@@ -301,7 +304,7 @@ ownership = COMPILE='$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS)'
 # Where what they need is installed: it is not of the group `test`.
 gbench := $(and $(shell command -v $(CXX)),$(wildcard /usr/include/benchmark/benchmark.h))
 
-check: $B/lab $B/peer-servers $(if $(gbench),$B/bench $B/bench-cells) $(filter $B/%,$(tests)) $(twins)
+check: $B/lab $B/peer-servers $(if $(gbench),$B/bench $B/bench-cells) $(filter $B/%,$(tests)) $(twins) $(in_graded)
 	@LAB=$B/lab $(ownership) scripts/run-tests.sh $(tests) $(twins:%=must-fail:%)
 
 test:

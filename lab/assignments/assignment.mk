@@ -43,7 +43,7 @@ its_once := $(patsubst %.c,$S/once/%.o,$(with_registry) $(mine.locks)) \
             $(patsubst %.c,$B/once/%.o,$(filter-out $(with_registry),$(once)))
 
 # How a test tells the grader what came of it, and what disturbs its schedule.
-telling  := $(patsubst %.c,$B/once/%.o,$(wildcard lab/grade/inside/*.c))
+telling  := $(in_graded)
 wrapped  := $(shell grep -oh '__wrap_[a-z_]*' lab/grade/inside/*.c | sort -u | sed 's/__wrap_/-Wl,--wrap=/')
 
 # In the folder $1, of the tests whose names begin with $2; $3 are the objects that they test.
