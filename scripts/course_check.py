@@ -142,9 +142,7 @@ def checks(lab, assignment, options):
         yield 'the solution, again and again', repeat(lab, assignment, options)
         return
     with tempfile.TemporaryDirectory() as place:
-        begin, solution = cut(assignment, place)
-        every = itertools.chain([begin, solution], kept(assignment, place))
-        for folder, score, says in [solution] if options.solution else every:
+        for folder, score, says in itertools.chain(cut(assignment, place), kept(assignment, place)):
             name = f'{folder.parent.name}/{folder.name}'
             if fnmatch.fnmatch(name, options.only):
                 yield name, complaint(lab, assignment, folder, score, says)
@@ -154,8 +152,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--times', type=int, help='grade the solution so often')
     parser.add_argument('--load', type=int, default=0, help='beside so many programs that compute')
-    parser.add_argument('--solution', action='store_true', help='grade the solution alone')
     parser.add_argument('--only', default='*', help='what has such a name, as wrong/no_queue')
+    parser.add_argument('--solution', action='store_const', dest='only', const='*/solution',
+                        help='grade the solution alone')
     parser.add_argument('lab')
     parser.add_argument('assignments', nargs='+', type=pathlib.Path)
     options = parser.parse_args()
